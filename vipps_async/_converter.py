@@ -1,0 +1,135 @@
+"""The one cattrs converter: camelCase on the wire, strict scalars, open enums, both dialects into one model."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from vipps_async.errors import InvalidRequest
+
+T = TypeVar("T")
+
+
+class Malformed(ValueError):
+    """A document that does not have the documented types; the message names each field."""
+
+
+def wire(*, also: str) -> dict[str, str]:
+    """Field metadata: the wire name (dotted for a nested one) that another dialect of the API has for a field."""
+    return {"also": also}
+
+
+def structure(data: Any, cls: type[T]) -> T:
+    """Read a decoded JSON document as *cls*.
+
+    Raises:
+        Malformed: a field is missing or has another type; unknown fields are no error.
+    """
+    try:
+        return _converter.structure(data, cls)
+    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
+        raise Malformed(
+            "; ".join(cattrs.transform_error(error, path=cls.__name__, format_exception=_explain))
+        ) from error
+
+
+def _explain(error: BaseException, kind: type | None) -> str:
+    if isinstance(error, InvalidRequest):
+        return f"{error.value!r} {error.rule}"
+    return str(error) if isinstance(error, Malformed) else cattrs.v.format_exception(error, kind)
+
+
+def unstructure(value: Any) -> Any:
+    """Return *value* as JSON-ready dictionaries and lists, without what is ``None``."""
+    return _converter.unstructure(value)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _make_structure(cls: type[Any], converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    fields = attrs.fields(cls)
+    rules: Any = {f.name: override(rename=_camel(f.name)) for f in fields}
+    read = make_dict_structure_fn(cls, converter, **rules)
+    also = {_camel(f.name): f.metadata["also"].split(".") for f in fields if "also" in f.metadata}
+    if "raw" not in {f.name for f in fields}:
+        return read
+
+    def read_and_keep(data: Any, _: Any) -> Any:
+        if type(data) is not dict:
+            raise Malformed(f"expected an object, not {type(data).__name__}")
+        document = {**data, "raw": data}
+        for name, path in also.items():
+            if name not in data:
+                _adopt(document, name, path)
+        return read(document, cls)
+
+    return read_and_keep
+
+
+def _adopt(document: dict[str, Any], name: str, path: list[str]) -> None:
+    value: Any = document
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    if value is not None:
+        document[name] = value
+
+
+def _make_unstructure(cls: type[Any], converter: cattrs.Converter) -> Callable[[Any], Any]:
+    rules: Any = {
+        f.name: override(rename=_camel(f.name), omit=f.name == "raw", omit_if_default=f.default is None)
+        for f in attrs.fields(cls)
+    }
+    return make_dict_unstructure_fn(cls, converter, **rules)
+
+
+def _exactly(kind: type[T]) -> Callable[[Any, Any], T]:
+    def check(value: Any, _: Any) -> T:
+        # type(), not isinstance: True is an int to Python, and no amount to anybody.
+        if type(value) is not kind:
+            raise Malformed(f"expected {kind.__name__}, not {value!r}")
+        return value
+
+    return check
+
+
+def _read_enum(value: Any, cls: type[StrEnum]) -> StrEnum:
+    if type(value) is not str:
+        raise Malformed(f"expected text, not {value!r}")
+    return cls(value)
+
+
+def _read_datetime(value: Any, _: Any) -> datetime:
+    moment = datetime.fromisoformat(_exactly(str)(value, str))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _write_datetime(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _as_is(value: Any, _: Any) -> Any:
+    return value
+
+
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter()
+    for kind in (int, str, bool):
+        converter.register_structure_hook(kind, _exactly(kind))
+    # By class: hooks found by predicate come second, and the one for str would take text enums.
+    converter.register_structure_hook(StrEnum, _read_enum)
+    converter.register_structure_hook(datetime, _read_datetime)
+    converter.register_unstructure_hook(datetime, _write_datetime)
+    converter.register_structure_hook_func(lambda kind: kind == Mapping[str, Any], _as_is)
+    converter.register_structure_hook_factory(attrs.has, _make_structure)
+    converter.register_unstructure_hook_factory(attrs.has, _make_unstructure)
+    return converter
+
+
+_converter = _make_converter()

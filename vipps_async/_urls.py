@@ -1,0 +1,41 @@
+"""Which URLs may be given to Vipps MobilePay, and which this package may call. Performs no I/O."""
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+_NO_URL = urlsplit("")
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether *host* is this machine, the only place that plain http may go to."""
+    if host is None:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def parsed(url: object) -> SplitResult:
+    """Return the parts of *url*, empty ones where it is no URL."""
+    try:
+        parts = urlsplit(url) if isinstance(url, str) and url.isprintable() and " " not in url else _NO_URL
+        _ = parts.port  # raises for one that is no port
+    except ValueError:
+        return _NO_URL
+    return parts
+
+
+def is_web(url: object) -> bool:
+    """Whether *url* is ``https://``, or ``http://`` to this machine."""
+    parts = parsed(url)
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+    return bool(parts.hostname) and is_safe
+
+
+def is_web_or_app(url: object) -> bool:
+    """Whether *url* is as `is_web` has it, or has a custom scheme such as an app's."""
+    scheme = parsed(url).scheme
+    return is_web(url) if scheme in {"http", "https", ""} else True

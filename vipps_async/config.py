@@ -1,0 +1,160 @@
+"""Who calls, and where: credentials, environments, and the headers that name the calling system."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from vipps_async._urls import is_web, parsed
+from vipps_async._version import __version__
+from vipps_async.errors import ConfigurationError
+
+_PACKAGE = "vipps-async"
+_SYSTEM_FIELD_LIMIT = 30  # Vipps MobilePay, HTTP headers: Vipps-System-*
+_MSN_DIGITS = range(4, 11)  # ePayment API, MSN: ^[0-9]{4,10}$
+
+
+class Secret(str):
+    """Text that is sent but never shown: a repr of it, or of anything that holds it, is redacted."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Hide the text, so that a traceback's locals and a logged dictionary do not print it."""
+        return "'**********'"
+
+
+def _secret(value: Any) -> Any:
+    return Secret(value) if isinstance(value, str) else value
+
+
+def _check_header_text(_: Any, field: "attrs.Attribute[str]", value: Any) -> None:
+    visible = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
+    if not (visible and value):
+        raise ConfigurationError(f"{field.name} must be the text from the merchant portal, without spaces or line ends")
+
+
+def check_msn(value: Any) -> str:
+    """Return *value* if it can be a merchant serial number; raise ConfigurationError otherwise."""
+    if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) in _MSN_DIGITS):
+        raise ConfigurationError(f"merchant_serial_number={value!r} must be text of 4 to 10 digits")
+    return value
+
+
+@attrs.frozen(kw_only=True)
+class Credentials:
+    """The API keys of one sales unit, from the merchant portal under "For developers".
+
+    Args:
+        client_id: GUID.
+        client_secret: Base64 text.
+        subscription_key: ``Ocp-Apim-Subscription-Key``, primary or secondary.
+        merchant_serial_number: MSN, 4 to 10 digits; the only one of the four that is shown.
+
+    Raises:
+        ConfigurationError: one of them is empty or malformed.
+    """
+
+    client_id: str = attrs.field(converter=_secret, validator=_check_header_text, repr=False)
+    client_secret: str = attrs.field(converter=_secret, validator=_check_header_text, repr=False)
+    subscription_key: str = attrs.field(converter=_secret, validator=_check_header_text, repr=False)
+    merchant_serial_number: str = attrs.field(converter=check_msn)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Credentials":
+        """Read the environment variables that are named after the arguments: ``VIPPS_CLIENT_ID`` and so on.
+
+        Raises:
+            ConfigurationError: the message names each variable that is not set.
+        """
+        names = {field.name: f"VIPPS_{field.name.upper()}" for field in attrs.fields(cls)}
+        missing = [variable for variable in names.values() if not environ.get(variable)]
+        if missing:
+            raise ConfigurationError(f"set the environment variables {', '.join(missing)}")
+        return cls(**{name: environ[variable] for name, variable in names.items()})
+
+
+def _normalise_base_url(value: str) -> str:
+    url = parsed(value)
+    if not is_web(value) or url.query or url.fragment or url.username or url.password:
+        shown = "one with a user in it" if url.username or url.password else repr(value)
+        raise ConfigurationError(
+            "base_url must be an address such as https://apitest.vipps.no (plain http goes to loopback only), "
+            f"not {shown}"
+        )
+    return url._replace(netloc=url.netloc.lower()).geturl().rstrip("/")
+
+
+@attrs.frozen
+class Environment:
+    """Where calls go: `Environment.TEST`, `Environment.PRODUCTION`, or any other host.
+
+    Args:
+        base_url: ``https://…``; plain ``http://`` only towards loopback, such as a sandbox.
+
+    Raises:
+        ConfigurationError: the address is malformed or would send credentials in the clear.
+    """
+
+    base_url: str = attrs.field(converter=_normalise_base_url)
+
+    TEST: ClassVar["Environment"]
+    PRODUCTION: ClassVar["Environment"]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Environment":
+        """Read ``VIPPS_ENVIRONMENT``: ``test`` (the default), ``production``, or a base URL.
+
+        Raises:
+            ConfigurationError: it is none of these.
+        """
+        name = environ.get("VIPPS_ENVIRONMENT") or "test"
+        named = {"test": cls.TEST, "production": cls.PRODUCTION}.get(name.lower())
+        if named is None and "://" not in name:
+            raise ConfigurationError(f"VIPPS_ENVIRONMENT={name!r} must be test, production or a base URL")
+        return named or cls(name)
+
+
+Environment.TEST = Environment("https://apitest.vipps.no")
+Environment.PRODUCTION = Environment("https://api.vipps.no")
+
+
+def _check_system_field(_: Any, field: "attrs.Attribute[str]", value: Any) -> None:
+    printable = isinstance(value, str) and value.isascii() and value.isprintable() and value == value.strip()
+    if not (printable and 0 < len(value) <= _SYSTEM_FIELD_LIMIT):
+        raise ConfigurationError(
+            f"{field.name}={value!r} must be 1 to {_SYSTEM_FIELD_LIMIT} printable ASCII characters"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class SystemInfo:
+    """The ``Vipps-System-*`` headers, by which Vipps MobilePay recognises the calling system.
+
+    Args:
+        name: the shop or platform, 30 characters at most.
+        version: its version, likewise.
+        plugin_name: the plugin or library, likewise.
+        plugin_version: its version, likewise.
+
+    All default to this package and its version. Source: Vipps MobilePay, HTTP headers.
+
+    Raises:
+        ConfigurationError: a text is empty, too long or not printable ASCII.
+    """
+
+    name: str = attrs.field(default=_PACKAGE, validator=_check_system_field)
+    version: str = attrs.field(default=__version__, validator=_check_system_field)
+    plugin_name: str = attrs.field(default=_PACKAGE, validator=_check_system_field)
+    plugin_version: str = attrs.field(default=__version__, validator=_check_system_field)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The four headers."""
+        return {
+            "Vipps-System-Name": self.name,
+            "Vipps-System-Version": self.version,
+            "Vipps-System-Plugin-Name": self.plugin_name,
+            "Vipps-System-Plugin-Version": self.plugin_version,
+        }

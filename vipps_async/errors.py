@@ -1,0 +1,277 @@
+"""Every exception that this package raises, in one tree.
+
+::
+
+    VippsError
+    ├── ConfigurationError     a setting is missing, or cannot work (also a ValueError)
+    ├── InvalidRequest         bad input, refused before anything was sent (also a ValueError)
+    ├── CallError              a call ended without a result
+    │   ├── ConnectionFailed   no reply, and nothing can have taken effect
+    │   ├── DeadlineExceeded   the call's time ran out, and nothing can have taken effect
+    │   ├── OutcomeUnknown     a write may have taken effect: repeat it with its key
+    │   ├── ClientClosed       the client, or the aiohttp session it was given, is closed
+    │   ├── InvalidReply       a reply that is not what the API promises: HTML, cut short, wrong types
+    │   └── ApiError           the API, or the gateway in front of it, said no
+    │       ├── BadRequest     400, 422: the request or a business rule
+    │       ├── Unauthorized   401: the credentials or the token
+    │       ├── Forbidden      403: valid credentials that lack the permission
+    │       ├── NotFound       404
+    │       ├── Conflict       409: the idempotency key or the reference was used for something else
+    │       ├── Locked         423: another operation runs on the payment
+    │       ├── RateLimited    429: too many calls for one reference
+    │       └── ServerError    5xx, on a read
+    ├── WaitTimeout            a payment did not get there in time (also a TimeoutError)
+    └── DeliveryError          a webhook delivery that is not handled
+        ├── NotAuthentic       its signature, date or content hash does not hold
+        ├── NotAnEvent         authentic, but not an event that can be read
+        └── ClaimHeld          the same event is being handled elsewhere
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Problem:
+    """What a failed call's body said, whichever of the documented shapes it had.
+
+    Attributes:
+        title: short summary, such as ``"Cannot capture before reservation"``.
+        detail: explanation of this occurrence.
+        code: numeric error code as text, such as ``"6080"``; ePayment API, error codes.
+        trace_id: what Vipps MobilePay's support asks for.
+        instance: path of the request as the API saw it.
+        fields: field name -> reason, for a validation error.
+        raw: the decoded body, or its first characters where it was not JSON.
+    """
+
+    title: str | None = None
+    detail: str | None = None
+    code: str | None = None
+    trace_id: str | None = None
+    instance: str | None = None
+    fields: Mapping[str, str] = attrs.field(factory=dict)
+    raw: Any = attrs.field(default=None, repr=False)
+
+
+class VippsError(Exception):
+    """The root: ``except VippsError`` catches whatever this package raises."""
+
+    def __reduce__(self) -> tuple[Callable[..., "VippsError"], tuple[Any, ...]]:
+        """Survive pickling and copying although constructors take keywords."""
+        return _restore, (type(self), self.args, dict(self.__dict__))
+
+
+def _restore(cls: type[VippsError], args: tuple[Any, ...], state: dict[str, Any]) -> VippsError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(VippsError, ValueError):
+    """A setting is missing, or cannot work; the message names it and what it takes."""
+
+
+class InvalidRequest(VippsError, ValueError):
+    """Bad input, refused before anything was sent.
+
+    Attributes:
+        field: the argument, in Python's spelling: ``"amount.value"``.
+        value: what was given.
+        rule: what the API, or this package, requires instead.
+    """
+
+    def __init__(self, field: str, value: object, rule: str) -> None:
+        self.field = field
+        self.value = value
+        self.rule = rule
+        super().__init__(f"{field}={_shorten(value)} was refused before sending: {rule}")
+
+
+def _shorten(value: object, limit: int = 120) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+class CallError(VippsError):
+    """A call ended without a result.
+
+    Attributes:
+        operation: the API operation, such as ``"capture"``.
+        attempts: how many requests were sent.
+        idempotency_key: the key that all attempts carried, ``None`` for a read.
+    """
+
+    operation: str = "call"
+    attempts: int = 0
+    idempotency_key: str | None = None
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        facts = ", ".join(f"{name} {value}" for name, value in self._facts() if value)
+        return f"{self.operation}: {self.message}" + (f" [{facts}]" if facts else "")
+
+    def _facts(self) -> list[tuple[str, object]]:
+        return [("attempts", self.attempts), ("idempotency key", self.idempotency_key)]
+
+
+class ConnectionFailed(CallError):
+    """No reply arrived, and nothing can have taken effect: a read, or a write that was never sent.
+
+    Attributes:
+        sent: whether the last attempt may have reached the server.
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        self.sent = sent
+        super().__init__(message)
+
+
+class DeadlineExceeded(CallError):
+    """The call's time ran out, and nothing can have taken effect: a read, or a write that was never sent."""
+
+
+class OutcomeUnknown(CallError):
+    """A write was sent, and no reply settled whether it took effect.
+
+    Call again with ``idempotency_key=error.idempotency_key`` and the same arguments: the API performs the
+    operation once however often it is repeated. Assuming that it failed is what costs money.
+    The last failure is ``__cause__``.
+    """
+
+
+class ClientClosed(CallError):
+    """The client, or the aiohttp session that it was given, is closed; nothing was sent."""
+
+    def __init__(self) -> None:
+        super().__init__("the client is closed; make its calls inside `async with`, or create a new one")
+
+
+class InvalidReply(CallError):
+    """A reply that is not what the API promises: HTML, cut short, not JSON, or wrongly typed."""
+
+
+class ApiError(CallError):
+    """The API, or the gateway in front of it, said no.
+
+    Attributes:
+        status: the HTTP status.
+        problem: what the body said.
+        retry_after: seconds that ``Retry-After`` asked for, if it did.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        problem: Problem,
+        *,
+        remedy: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.status = status
+        self.problem = problem
+        self.retry_after = retry_after
+        super().__init__(_describe(status, problem, remedy, retry_after))
+
+    @property
+    def code(self) -> str | None:
+        """The numeric error code as text, ``"6080"``, where the API gave one."""
+        return self.problem.code
+
+    @property
+    def trace_id(self) -> str | None:
+        """What Vipps MobilePay's support asks for."""
+        return self.problem.trace_id
+
+    def _facts(self) -> list[tuple[str, object]]:
+        return [*super()._facts(), ("trace", self.trace_id)]
+
+
+def _describe(status: int, problem: Problem, remedy: str | None, retry_after: float | None) -> str:
+    code = f", error {problem.code}" if problem.code else ""
+    parts = [f"HTTP {status}{code}", problem.title, problem.detail]
+    parts += [f"{name}: {reason}" for name, reason in problem.fields.items()]
+    if remedy:
+        parts.append(f"next: {remedy}")
+    if retry_after is not None:
+        parts.append(f"the server asks to wait {retry_after:g} s")
+    return "; ".join(part.strip().rstrip(".") for part in parts if part)
+
+
+class BadRequest(ApiError):
+    """400 or 422: the request was malformed, or a business rule forbids it."""
+
+
+class Unauthorized(ApiError):
+    """401: the API keys are wrong, or belong to another environment or sales unit."""
+
+
+class Forbidden(ApiError):
+    """403: the API keys are valid but lack the product or the permission."""
+
+
+class NotFound(ApiError):
+    """404: no such resource for this merchant serial number."""
+
+
+class Conflict(ApiError):
+    """409: the idempotency key, or the reference, was used for something else."""
+
+
+class Locked(ApiError):
+    """423: another operation runs on the payment."""
+
+
+class RateLimited(ApiError):
+    """429: too many calls for one reference within a minute."""
+
+
+class ServerError(ApiError):
+    """5xx on a read; a write that ends so raises `OutcomeUnknown`."""
+
+
+class WaitTimeout(VippsError, TimeoutError):
+    """A payment did not get there in time.
+
+    Attributes:
+        last: the last payment that was read, or ``None`` when no read succeeded.
+    """
+
+    def __init__(self, reference: str, timeout: float, last: Any) -> None:
+        self.reference = reference
+        self.last = last
+        seen = f"it was last seen {last.state}" if last is not None else "it could not be read"
+        super().__init__(
+            f"waited {timeout:g} s for payment {reference}: {seen}; "
+            "a payment can stay CREATED for 10 minutes, so wait again, read it later or rely on its events"
+        )
+
+
+class DeliveryError(VippsError):
+    """A webhook delivery that is not handled."""
+
+
+class NotAuthentic(DeliveryError):
+    """The delivery's signature, date or content hash does not hold; the message says which."""
+
+
+class NotAnEvent(DeliveryError):
+    """The delivery is authentic, but its body is not an event that can be read."""
+
+
+class ClaimHeld(DeliveryError):
+    """The same event is being handled elsewhere; it has to be delivered again later.
+
+    Attributes:
+        retry_after: seconds after which a redelivery makes sense.
+    """
+
+    def __init__(self, key: str, *, retry_after: float = 2.0) -> None:
+        self.key = key
+        self.retry_after = retry_after
+        super().__init__(f"event {key} is being handled elsewhere")
