@@ -1,0 +1,1 @@
+"""Calls over HTTP: a call as a value, reply decoding, retry, token, session."""

@@ -1,0 +1,71 @@
+"""An API call as a value, fixed before its first attempt. Performs no I/O."""
+
+from typing import Any
+from uuid import uuid4
+
+import attrs
+
+from vipps_async import _json
+from vipps_async._converter import unstructure
+from vipps_async.errors import InvalidRequest
+
+_KEY_LIMIT = 50  # ePayment API, Idempotency-Key
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """One API operation: every attempt at it sends this method, path, key and body.
+
+    Attributes:
+        operation: what errors and logs call it: ``"capture"``.
+        method: the HTTP method.
+        path: absolute path below the environment's base URL, already quoted.
+        body: the encoded JSON, or ``None`` for no body.
+        idempotency_key: sent as ``Idempotency-Key``.
+        writes: whether it can change something, so that silence leaves its outcome unknown.
+    """
+
+    operation: str
+    method: str
+    path: str
+    body: bytes | None = None
+    idempotency_key: str | None = None
+    writes: bool = False
+
+
+def read(operation: str, path: str) -> Call:
+    """A GET."""
+    return Call(operation=operation, method="GET", path=path)
+
+
+def write(operation: str, path: str, payload: Any = None, *, key: str | None = None, method: str = "POST") -> Call:
+    """A call that changes something; *payload* is a model, a dictionary or ``None``."""
+    return Call(
+        operation=operation,
+        method=method,
+        path=path,
+        body=None if payload is None else _json.encode(unstructure(payload)),
+        idempotency_key=key,
+        writes=True,
+    )
+
+
+def fresh_key() -> str:
+    """A new idempotency key, for an operation that is a new one each time it is asked for."""
+    return str(uuid4())
+
+
+def check_key(key: str) -> str:
+    """Return a key that a caller gave, if the API takes it.
+
+    Raises:
+        InvalidRequest: it is empty, longer than 50 characters, or not visible ASCII.
+    """
+    visible = isinstance(key, str) and key.isascii() and key.isprintable() and " " not in key
+    if not (visible and 0 < len(key) <= _KEY_LIMIT):
+        raise InvalidRequest(
+            "idempotency_key",
+            key,
+            f"must be 1 to {_KEY_LIMIT} visible ASCII characters; 40 of [A-Za-z0-9._:-] suit every API",
+        )
+    return key

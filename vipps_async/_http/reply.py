@@ -1,0 +1,141 @@
+"""Status, headers and bytes -> decoded JSON, or an error of the tree. Performs no I/O."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from vipps_async import _json
+from vipps_async._converter import Malformed, structure
+from vipps_async._http.remedies import remedy_for
+from vipps_async.errors import (
+    ApiError,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InvalidReply,
+    Locked,
+    NotFound,
+    Problem,
+    RateLimited,
+    ServerError,
+    Unauthorized,
+)
+
+T = TypeVar("T")
+
+_ERRORS: Mapping[int, type[ApiError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    422: BadRequest,
+    423: Locked,
+    429: RateLimited,
+}
+_EXCERPT = 200
+
+
+def decode(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Any:
+    """Return the JSON of a 2xx reply, ``None`` for an empty one.
+
+    Raises:
+        InvalidReply: a 2xx reply that is not JSON.
+        ApiError: any other status, as its subclass.
+    """
+    if 200 <= status < 300:
+        return _json_of(status, headers, body)
+    problem = read_problem(body)
+    kind = _ERRORS.get(status, ServerError if status >= 500 else ApiError)
+    raise kind(
+        status,
+        problem,
+        remedy=remedy_for(status, problem.code),
+        retry_after=read_retry_after(headers.get("Retry-After"), now=now),
+    )
+
+
+def _json_of(status: int, headers: Mapping[str, str], body: bytes) -> Any:
+    if not body:
+        return None
+    try:
+        return _json.decode(body)
+    except _json.NotJson as error:
+        kind = headers.get("Content-Type", "an unnamed content type")
+        raise InvalidReply(f"HTTP {status} with {kind} instead of JSON: {_excerpt(body)}") from error
+
+
+def read_as(document: Any, cls: type[T]) -> T:
+    """Read a decoded reply as *cls*.
+
+    Raises:
+        InvalidReply: it does not have the documented types.
+    """
+    try:
+        return structure(document, cls)
+    except Malformed as error:
+        raise InvalidReply(f"the reply does not have the documented types: {error}") from error
+
+
+def ignore(_: Any) -> None:
+    """Read nothing of a reply that has no documented body."""
+
+
+def read_problem(body: bytes) -> Problem:
+    """Read an error body in any of the shapes that the APIs, the gateway and the identity provider use."""
+    try:
+        document = _json.decode(body)
+    except _json.NotJson:
+        return Problem(detail=_excerpt(body) or None, raw=_excerpt(body))
+    if not isinstance(document, dict):
+        return Problem(raw=document)
+    details = _name_reason_pairs(document)
+    return Problem(
+        title=_first_text(document, "title", "error"),
+        detail=_first_text(document, "detail", "error_description", "message") or _gateway_text(document),
+        code=details.pop("ErrorCode", None),
+        trace_id=_first_text(document, "traceId", "contextId", "trace_id"),
+        instance=_first_text(document, "instance"),
+        fields=details,
+        raw=document,
+    )
+
+
+def _name_reason_pairs(document: dict[str, Any]) -> dict[str, str]:
+    # Older APIs of the platform call extraDetails invalidParams.
+    entries = document.get("extraDetails") or document.get("invalidParams")
+    return {
+        str(entry.get("name")): str(entry.get("reason"))
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict)
+    }
+
+
+def _first_text(document: dict[str, Any], *names: str) -> str | None:
+    return next((document[name] for name in names if isinstance(document.get(name), str)), None)
+
+
+def _gateway_text(document: dict[str, Any]) -> str | None:
+    result = document.get("result")
+    return _first_text(result, "message") if isinstance(result, dict) else None
+
+
+def _excerpt(body: bytes) -> str:
+    # JSON that is cut short may hold a token, a webhook's secret or a person's details.
+    is_json_like = body.lstrip()[:1] in {b"{", b"["}
+    return "malformed JSON" if is_json_like else body[:_EXCERPT].decode("utf-8", "replace")
+
+
+def read_retry_after(value: str | None, *, now: datetime) -> float | None:
+    """Seconds that ``Retry-After`` asks for, given as a number or as an HTTP date; ``None`` if it says nothing."""
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value)) if value.strip()[:1].isdigit() else _seconds_until(value, now)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _seconds_until(http_date: str, now: datetime) -> float:
+    return max(0.0, (parsedate_to_datetime(http_date).astimezone(UTC) - now).total_seconds())
