@@ -1,0 +1,82 @@
+"""The ePayment API: its models, events and methods."""
+
+from vipps_async.epayment._api import EPayment
+from vipps_async.epayment._event import PaymentEvent
+from vipps_async.epayment._payment import (
+    Address,
+    Adjustment,
+    Aggregate,
+    CreatedPayment,
+    Payment,
+    PaymentMethodUsed,
+    Profile,
+    ShippingDetails,
+    UserDetails,
+)
+from vipps_async.epayment._receipt import (
+    Barcode,
+    BottomLine,
+    OrderLine,
+    PaymentSources,
+    Receipt,
+    ShippingInfo,
+    UnitInfo,
+)
+from vipps_async.epayment._request import AirlineData, Customer, IndustryData, PaymentMethod, QrFormat
+from vipps_async.epayment._shipping import DynamicOptions, Shipping, ShippingGroup, ShippingOption
+from vipps_async.epayment._vocabulary import (
+    AuthorisationType,
+    BarcodeFormat,
+    BlockedSource,
+    CustomerInteraction,
+    PaymentEventName,
+    PaymentMethodType,
+    PaymentState,
+    QrImageFormat,
+    QuantityUnit,
+    ShippingBrand,
+    ShippingType,
+    UserFlow,
+)
+
+__all__ = [
+    "Address",
+    "Adjustment",
+    "Aggregate",
+    "AirlineData",
+    "AuthorisationType",
+    "Barcode",
+    "BarcodeFormat",
+    "BlockedSource",
+    "BottomLine",
+    "CreatedPayment",
+    "Customer",
+    "CustomerInteraction",
+    "DynamicOptions",
+    "EPayment",
+    "IndustryData",
+    "OrderLine",
+    "Payment",
+    "PaymentEvent",
+    "PaymentEventName",
+    "PaymentMethod",
+    "PaymentMethodType",
+    "PaymentMethodUsed",
+    "PaymentSources",
+    "PaymentState",
+    "Profile",
+    "QrFormat",
+    "QrImageFormat",
+    "QuantityUnit",
+    "Receipt",
+    "Shipping",
+    "ShippingBrand",
+    "ShippingDetails",
+    "ShippingGroup",
+    "ShippingInfo",
+    "ShippingOption",
+    "ShippingType",
+    "UnitInfo",
+    "UserDetails",
+    "UserFlow",
+]

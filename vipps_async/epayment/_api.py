@@ -1,0 +1,336 @@
+"""The ePayment operations. Source: ePayment API 1.8.1."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+import attrs
+
+from vipps_async._http import call
+from vipps_async._http.reply import ignore, read_as
+from vipps_async._http.session import Session
+from vipps_async.epayment._event import PaymentEvent
+from vipps_async.epayment._payment import Adjustment, CreatedPayment, Payment
+from vipps_async.epayment._receipt import Receipt
+from vipps_async.epayment._replies import read_adjustment, read_created, read_log
+from vipps_async.epayment._request import (
+    Approval,
+    Cancellation,
+    CreatePayment,
+    Customer,
+    IndustryData,
+    Modification,
+    PaymentMethod,
+    QrFormat,
+)
+from vipps_async.epayment._rules import check_modification_amount, check_reference
+from vipps_async.epayment._shipping import Shipping
+from vipps_async.epayment._vocabulary import (
+    AuthorisationType,
+    CustomerInteraction,
+    PaymentEventName,
+    PaymentMethodType,
+    UserFlow,
+)
+from vipps_async.epayment._wait import WakeUp, is_decided, schedule_for, wait_for
+from vipps_async.errors import InvalidRequest
+from vipps_async.money import Amount
+
+_PAYMENTS = "/epayment/v1/payments"
+_TEST_PAYMENTS = "/epayment/v1/test/payments"
+_DERIVED_KEY_LENGTH = 40
+
+
+@attrs.frozen
+class EPayment:
+    """Payments: create, read, capture, refund, cancel; `VippsClient.epayment`.
+
+    Every method raises `InvalidRequest` for arguments that the API would refuse, before anything is sent, and
+    `CallError`, as one of its subclasses, for a call that ends without a result. A write that ends in silence raises
+    `OutcomeUnknown`, which carries the idempotency key to repeat it with.
+    """
+
+    _session: Session
+
+    async def create(
+        self,
+        *,
+        amount: Amount,
+        reference: str,
+        return_url: str | None = None,
+        user_flow: UserFlow | str = UserFlow.WEB_REDIRECT,
+        payment_method: PaymentMethod | PaymentMethodType | str = PaymentMethodType.WALLET,
+        payment_description: str | None = None,
+        customer: Customer | None = None,
+        customer_interaction: CustomerInteraction | str | None = None,
+        profile_scope: str | Iterable[str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        expires_at: datetime | None = None,
+        receipt: Receipt | None = None,
+        receipt_url: str | None = None,
+        minimum_user_age: int | None = None,
+        qr_format: QrFormat | None = None,
+        shipping: Shipping | None = None,
+        industry_data: IndustryData | None = None,
+        authorisation_type: AuthorisationType | str | None = None,
+        direct_capture: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> CreatedPayment:
+        """Create a payment, and return where to send the user.
+
+        Args:
+            amount: at least 1.00 NOK, 0.01 DKK or 0.01 EUR; in the sales unit's currency.
+            reference: 8 to 64 characters of a-z, A-Z, 0-9 and -, unique for the merchant serial number.
+            return_url: where the user comes back to, ``https://`` or a custom scheme, up to 2500 characters.
+                WEB_REDIRECT requires it. Nothing is added to it, so put the reference in it.
+            user_flow: WEB_REDIRECT, NATIVE_REDIRECT, PUSH_MESSAGE or QR.
+            payment_method: WALLET, CARD (with WEB_REDIRECT only), or a `PaymentMethod` that blocks sources.
+            payment_description: 3 to 100 characters, shown to the user and in settlement files.
+            customer: who is to pay; PUSH_MESSAGE requires it.
+            customer_interaction: CUSTOMER_PRESENT at a till.
+            profile_scope: details to ask the user for: ``"name email phoneNumber"``, or these words.
+            metadata: up to 5 texts, keys up to 100 characters, values up to 500; come back with `get`.
+            expires_at: aware time, more than 10 minutes and less than 60 days ahead; needs approval and a *receipt*.
+            receipt: order lines and their summary.
+            receipt_url: where the receipt can be read.
+            minimum_user_age: years, 0 to 100.
+            qr_format: with the flow QR, what the redirect URL leads to.
+            shipping: Express; needs approval.
+            industry_data: what an airline has to give.
+            authorisation_type: the draft API's PRE_AUTH or FINAL_AUTH.
+            direct_capture: the draft API's; captures at once.
+            idempotency_key: 1 to 50 characters. Without one, the key is derived from reference and body, so that a
+                process that died can call again with the same arguments and gets the same payment.
+
+        Raises:
+            InvalidRequest: an argument breaks one of these rules.
+            Conflict: the reference exists already, with other contents.
+            OutcomeUnknown: no reply settled whether the payment exists; call again with the same arguments.
+            CallError: as another of its subclasses.
+
+        Source: ePayment API, create payment.
+        """
+        request = CreatePayment(
+            amount=amount,
+            payment_method=payment_method,
+            reference=reference,
+            user_flow=user_flow,
+            return_url=return_url,
+            payment_description=payment_description,
+            customer=customer,
+            customer_interaction=customer_interaction,
+            profile=profile_scope,
+            metadata=metadata,
+            expires_at=expires_at,
+            receipt=receipt,
+            receipt_url=receipt_url,
+            minimum_user_age=minimum_user_age,
+            qr_format=qr_format,
+            shipping=shipping,
+            industry_data=industry_data,
+            authorisation_type=authorisation_type,
+            direct_capture=direct_capture,
+        )
+        creation = call.write("create", _PAYMENTS, request)
+        key = _derived_key(creation.body or b"") if idempotency_key is None else call.check_key(idempotency_key)
+        return await self._session.send(attrs.evolve(creation, idempotency_key=key), partial(read_created, key=key))
+
+    async def get(self, reference: str) -> Payment:
+        """Return the payment as it stands.
+
+        Args:
+            reference: the payment's.
+
+        Raises:
+            NotFound: there is none for this merchant serial number.
+            CallError: as another of its subclasses.
+
+        Source: ePayment API, get payment; 120 reads a minute for one reference.
+        """
+        return await self._session.send(call.read("get", _path(reference)), partial(read_as, cls=Payment))
+
+    async def events(self, reference: str) -> list[PaymentEvent]:
+        """Return the payment's event log, oldest first: the history that settles what happened.
+
+        Args:
+            reference: the payment's.
+
+        Raises:
+            NotFound: there is no such payment for this merchant serial number.
+            CallError: as another of its subclasses.
+
+        Source: ePayment API, get event log.
+        """
+        return await self._session.send(call.read("events", _path(reference, "/events")), read_log)
+
+    async def capture(
+        self,
+        reference: str,
+        amount: Amount | None = None,
+        *,
+        idempotency_key: str | None = None,
+        modification_reference: str | None = None,
+    ) -> Adjustment:
+        """Take authorized money, at the earliest when the goods are sent.
+
+        Args:
+            reference: the payment's.
+            amount: how much, in parts as often as wanted; without it, all that remains to capture.
+            idempotency_key: 1 to 50 characters; a fresh one without it, because two equal captures are two captures.
+                To repeat a capture whose outcome is unknown, give the key of the error.
+            modification_reference: the draft API's name for this capture.
+
+        Returns:
+            The totals after the capture; look at ``aggregate.captured_amount`` before shipping.
+
+        Raises:
+            InvalidRequest: nothing remains to capture, or an argument is malformed.
+            BadRequest: more than remains, not authorized yet, too late; ``code`` tells which.
+            OutcomeUnknown: repeat it with the error's key.
+            CallError: as another of its subclasses.
+
+        Source: ePayment API, capture payment; 5 a minute for one reference.
+        """
+        if amount is None:
+            amount = await self._all_that_remains(reference, idempotency_key)
+        return await self._modify("capture", reference, amount, idempotency_key, modification_reference)
+
+    async def refund(
+        self,
+        reference: str,
+        amount: Amount,
+        *,
+        idempotency_key: str | None = None,
+        modification_reference: str | None = None,
+    ) -> Adjustment:
+        """Give captured money back, within 365 days.
+
+        Args:
+            reference: the payment's.
+            amount: how much, in parts as often as wanted, up to what was captured.
+            idempotency_key: as for `capture`.
+            modification_reference: the draft API's name for this refund.
+
+        Returns:
+            The totals after the refund.
+
+        Raises:
+            InvalidRequest: an argument is malformed.
+            BadRequest: more than was captured, or too late; ``code`` tells which.
+            OutcomeUnknown: repeat it with the error's key.
+            CallError: as another of its subclasses.
+
+        Source: ePayment API, refund payment; 5 a minute for one reference.
+        """
+        return await self._modify("refund", reference, amount, idempotency_key, modification_reference)
+
+    async def cancel(
+        self, reference: str, *, cancel_transaction_only: bool = False, idempotency_key: str | None = None
+    ) -> Adjustment:
+        """Release all that is not captured, for good; before it is authorized, end the payment.
+
+        Args:
+            reference: the payment's.
+            cancel_transaction_only: only if the payment is not authorized yet, so that a reservation is not touched.
+            idempotency_key: as for `capture`.
+
+        Returns:
+            The totals after the cancellation.
+
+        Raises:
+            InvalidRequest: an argument is malformed.
+            BadRequest: all is captured, or it is too late; ``code`` tells which.
+            Locked: the user is in the middle of approving.
+            OutcomeUnknown: repeat it with the error's key.
+            CallError: as another of its subclasses.
+
+        Source: ePayment API, cancel payment; 5 a minute for one reference.
+        """
+        body = Cancellation(cancel_transaction_only=cancel_transaction_only)
+        return await self._adjust("cancel", reference, body, idempotency_key)
+
+    async def force_approve(
+        self, reference: str, *, customer: Customer | None = None, token: str | None = None
+    ) -> None:
+        """Approve a payment in the user's place; test environment and sandbox only.
+
+        Args:
+            reference: the payment's.
+            customer: the test user who pays.
+            token: instead of a customer, the ``token`` in the payment's redirect URL.
+
+        Raises:
+            InvalidRequest: neither or both of *customer* and *token* are given.
+            CallError: as one of its subclasses.
+
+        Source: ePayment API, force approve.
+        """
+        if (customer is None) == (token is None):
+            raise InvalidRequest("customer", customer, "give either a customer or the token of the redirect URL")
+        path = f"{_TEST_PAYMENTS}/{check_reference(reference)}/approve"
+        await self._session.send(call.write("force approve", path, Approval(customer=customer, token=token)), ignore)
+
+    async def wait(
+        self,
+        reference: str,
+        *,
+        timeout: float,
+        until: Callable[[Payment], bool] = is_decided,
+        signal: WakeUp | None = None,
+    ) -> Payment:
+        """Return the payment once it is no longer CREATED, or once *until* holds for it.
+
+        A payment that was aborted, expired or terminated is returned whatever *until* says: it never changes again.
+
+        Args:
+            reference: the payment's.
+            timeout: seconds; a user has 10 minutes to act.
+            until: what to wait for, asked of each payment that is read.
+            signal: a `WebhookReceiver` in this process; an event for the payment ends the wait at once. The payment
+                is then read once a minute instead of every 2 seconds, so give it only if the events arrive here.
+
+        Raises:
+            WaitTimeout: *until* does not hold yet; ``last`` is the last payment seen.
+            NotFound: there is no such payment for this merchant serial number.
+            CallError: as another of its subclasses, where waiting on cannot help.
+
+        Source: ePayment API, polling: first after 5 s, then every 2 s, slower after a 429.
+        """
+        read = partial(self.get, check_reference(reference))
+        schedule = schedule_for(signal)
+        return await wait_for(read, reference, timeout=timeout, until=until, signal=signal, schedule=schedule)
+
+    async def _modify(
+        self, operation: str, reference: str, amount: Amount, key: str | None, modification_reference: str | None
+    ) -> Adjustment:
+        body = Modification(modification_amount=amount, modification_reference=modification_reference)
+        return await self._adjust(operation, reference, body, key)
+
+    async def _adjust(self, operation: str, reference: str, body: Any, key: str | None) -> Adjustment:
+        key = call.fresh_key() if key is None else call.check_key(key)
+        path = _path(reference, f"/{operation}")
+        read = partial(read_adjustment, reference=reference, key=key)
+        return await self._session.send(call.write(operation, path, body, key=key), read)
+
+    async def _all_that_remains(self, reference: str, key: str | None) -> Amount:
+        # A capture that is repeated with its key must have its first amount, or the API takes it for another one.
+        earlier = [event for event in await self.events(reference) if event.idempotency_key == key] if key else []
+        captured = [event.amount for event in earlier if event.name is PaymentEventName.CAPTURED]
+        if captured:
+            return captured[0]
+        payment = await self.get(reference)
+        left = payment.aggregate.left_to_capture
+        if not left.value:
+            total = payment.aggregate.authorized_amount
+            raise InvalidRequest("amount", None, f"nothing of the {total} authorized remains to capture")
+        return check_modification_amount(left)
+
+
+def _path(reference: str, rest: str = "") -> str:
+    return f"{_PAYMENTS}/{check_reference(reference)}{rest}"
+
+
+def _derived_key(body: bytes) -> str:
+    return sha256(body).hexdigest()[:_DERIVED_KEY_LENGTH]

@@ -1,0 +1,62 @@
+"""A payment's event, from the event log or a webhook, in either dialect.
+
+Source: ePayment API 1.8.1, PaymentEvent and WebhookEvent; draft 0.9.0, PaymentEvent and notifications.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from vipps_async._converter import wire
+from vipps_async.epayment._payment import ShippingDetails, UserDetails
+from vipps_async.epayment._vocabulary import AuthorisationType, PaymentEventName
+from vipps_async.money import Amount
+
+
+@attrs.frozen(kw_only=True)
+class PaymentEvent:
+    """Something happened to a payment.
+
+    Attributes:
+        reference: the payment's.
+        psp_reference: this event's own, the one that settlement shows for a capture.
+        name: `PaymentEventName`; a name that this package does not know is kept, and equals its text.
+        amount: of this capture or refund alone, no total.
+        timestamp: when it happened.
+        success: whether the operation succeeded; a failed one changes no state.
+        idempotency_key: of the request that caused it, if one did.
+        msn: merchant serial number; webhooks of the current API only.
+        user_details: on AUTHORIZED, with profile sharing and Express.
+        shipping_details: on AUTHORIZED, with Express.
+        sub: on AUTHORIZED, the user's identifier for the Userinfo API.
+        capture_guaranteed_until: on AUTHORIZED, until when a capture is sure to succeed.
+        authorisation_type: the draft API's.
+        raw: the document as it came.
+    """
+
+    reference: str
+    psp_reference: str
+    name: PaymentEventName = attrs.field(metadata=wire(also="paymentAction"))
+    amount: Amount
+    timestamp: datetime = attrs.field(metadata=wire(also="processedAt"))
+    # The draft does not require it; an event that does not say that it failed reports what happened.
+    success: bool = True
+    idempotency_key: str | None = None
+    msn: str | None = None
+    user_details: UserDetails | None = None
+    shipping_details: ShippingDetails | None = None
+    sub: str | None = attrs.field(default=None, metadata=wire(also="profile.sub"))
+    capture_guaranteed_until: datetime | None = None
+    authorisation_type: AuthorisationType | None = None
+    raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
+
+    @property
+    def dedup_key(self) -> str:
+        """What makes two deliveries the same event: its `psp_reference`, told apart by its name.
+
+        The draft's examples repeat one ``pspReference`` over a creation and an authorisation, and taking the second
+        for a duplicate of the first would lose the money.
+        """
+        return f"{self.psp_reference}:{self.name}"

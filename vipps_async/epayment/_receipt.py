@@ -1,0 +1,151 @@
+"""A receipt as the user sees it in the app. Amounts are whole minor units of the receipt's currency.
+
+Source: ePayment API, Receipt.
+"""
+
+from collections.abc import Iterable
+
+import attrs
+
+from vipps_async.epayment import _rules as rules
+from vipps_async.epayment._vocabulary import BarcodeFormat, QuantityUnit
+
+_optional_money = attrs.validators.optional(rules.whole(0))
+_optional_text = attrs.validators.optional(rules.text(0))
+_optional_flag = attrs.validators.optional(rules.flag)
+
+
+@attrs.frozen(kw_only=True)
+class UnitInfo:
+    """Quantity and price of one unit.
+
+    Args:
+        unit_price: price of one unit, tax included and discount not.
+        quantity: decimal number as text, ``"2"`` or ``"0.822"``; shown only.
+        quantity_unit: `QuantityUnit`, pieces by default.
+    """
+
+    unit_price: int = attrs.field(validator=rules.whole(0))
+    quantity: str = attrs.field(validator=rules.quantity)
+    quantity_unit: QuantityUnit | None = attrs.field(
+        default=None, converter=attrs.converters.optional(QuantityUnit), validator=rules.known
+    )
+
+
+@attrs.frozen(kw_only=True)
+class OrderLine:
+    """One line of the order.
+
+    Args:
+        name: what the product is called.
+        id: the product's identifier.
+        total_amount: tax and discount included.
+        total_amount_excluding_tax: discount included.
+        total_tax_amount: the tax.
+        tax_rate: hundredths of a percent, 2500 is 25 %; either this or *tax_percentage*.
+        tax_percentage: whole percent; the API prefers *tax_rate*.
+        unit_info: quantity and unit price; one piece by default.
+        discount: discount included in the total.
+        product_url: link to the product.
+        is_return: the line is a return, and counts negative.
+        is_shipping: the line is the shipping.
+    """
+
+    name: str = attrs.field(validator=rules.text(1))
+    id: str = attrs.field(validator=rules.text(1))
+    total_amount: int = attrs.field(validator=rules.whole(-(2**63)))
+    total_amount_excluding_tax: int = attrs.field(validator=rules.whole(-(2**63)))
+    total_tax_amount: int = attrs.field(validator=rules.whole(-(2**63)))
+    tax_rate: int | None = attrs.field(default=None, validator=attrs.validators.optional(rules.whole(0, 10_000)))
+    tax_percentage: int | None = attrs.field(default=None, validator=attrs.validators.optional(rules.whole(0, 100)))
+    unit_info: UnitInfo | None = attrs.field(
+        default=None, validator=attrs.validators.optional(rules.instance_of(UnitInfo))
+    )
+    discount: int | None = attrs.field(default=None, validator=_optional_money)
+    product_url: str | None = attrs.field(default=None, validator=_optional_text)
+    is_return: bool | None = attrs.field(default=None, validator=_optional_flag)
+    is_shipping: bool | None = attrs.field(default=None, validator=_optional_flag)
+
+
+@attrs.frozen(kw_only=True)
+class PaymentSources:
+    """What else the order was paid with."""
+
+    gift_card: int | None = attrs.field(default=None, validator=_optional_money)
+    card: int | None = attrs.field(default=None, validator=_optional_money)
+    voucher: int | None = attrs.field(default=None, validator=_optional_money)
+    cash: int | None = attrs.field(default=None, validator=_optional_money)
+
+
+@attrs.frozen(kw_only=True)
+class Barcode:
+    """A barcode shown on the receipt."""
+
+    format: BarcodeFormat = attrs.field(converter=BarcodeFormat, validator=rules.known)
+    data: str = attrs.field(validator=rules.text(1))
+
+
+@attrs.frozen(kw_only=True)
+class ShippingInfo:
+    """Shipping as part of the bottom line; the API prefers an order line with *is_shipping*."""
+
+    amount: int = attrs.field(validator=rules.whole(0))
+    amount_excluding_tax: int = attrs.field(validator=rules.whole(0))
+    tax_amount: int = attrs.field(validator=rules.whole(0))
+    tax_percentage: int = attrs.field(validator=rules.whole(0, 100))
+
+
+@attrs.frozen(kw_only=True)
+class BottomLine:
+    """The receipt's summary.
+
+    Args:
+        currency: ISO 4217, the payment's own.
+        tip_amount: the tip.
+        pos_id: number of the till's terminal.
+        payment_sources: what else the order was paid with.
+        barcode: a barcode to show.
+        receipt_number: the merchant's number of the receipt.
+        gift_card_amount: deprecated by the API in favour of *payment_sources*.
+        total_amount: deprecated by the API, which adds the order lines up.
+        total_tax: likewise.
+        total_discount: likewise.
+        shipping_amount: deprecated by the API in favour of an order line.
+        shipping_info: likewise.
+        terminal_id: deprecated by the API in favour of *pos_id*.
+    """
+
+    currency: str = attrs.field(validator=rules.text(3, 3))
+    tip_amount: int | None = attrs.field(default=None, validator=_optional_money)
+    pos_id: str | None = attrs.field(default=None, validator=_optional_text)
+    payment_sources: PaymentSources | None = attrs.field(
+        default=None, validator=attrs.validators.optional(rules.instance_of(PaymentSources))
+    )
+    barcode: Barcode | None = attrs.field(default=None, validator=attrs.validators.optional(rules.instance_of(Barcode)))
+    receipt_number: str | None = attrs.field(default=None, validator=_optional_text)
+    gift_card_amount: int | None = attrs.field(default=None, validator=_optional_money)
+    total_amount: int | None = attrs.field(default=None, validator=attrs.validators.optional(rules.whole(-(2**63))))
+    total_tax: int | None = attrs.field(default=None, validator=_optional_money)
+    total_discount: int | None = attrs.field(default=None, validator=_optional_money)
+    shipping_amount: int | None = attrs.field(default=None, validator=_optional_money)
+    shipping_info: ShippingInfo | None = attrs.field(
+        default=None, validator=attrs.validators.optional(rules.instance_of(ShippingInfo))
+    )
+    terminal_id: str | None = attrs.field(default=None, validator=_optional_text)
+
+
+def _as_lines(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
+    return tuple(lines)
+
+
+@attrs.frozen(kw_only=True)
+class Receipt:
+    """The receipt of a payment.
+
+    Args:
+        order_lines: one or more.
+        bottom_line: the summary.
+    """
+
+    order_lines: tuple[OrderLine, ...] = attrs.field(converter=_as_lines, validator=rules.each(OrderLine, at_least=1))
+    bottom_line: BottomLine = attrs.field(validator=rules.instance_of(BottomLine))

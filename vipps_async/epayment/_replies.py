@@ -1,0 +1,39 @@
+"""Decoded replies -> models, either dialect's. Performs no I/O."""
+
+from typing import Any
+
+import attrs
+
+from vipps_async._http.reply import read_as
+from vipps_async.epayment._event import PaymentEvent
+from vipps_async.epayment._payment import Adjustment, CreatedPayment
+from vipps_async.errors import InvalidReply
+
+
+def read_created(document: Any, key: str) -> CreatedPayment:
+    """Read the reply to a creation, which is a whole payment in the draft API."""
+    is_whole_payment = "state" in _object(document)
+    payment = {"payment": document} if is_whole_payment else {}
+    created = read_as({**document, "idempotencyKey": key, **payment}, CreatedPayment)
+    return attrs.evolve(created, raw=document)
+
+
+def read_adjustment(document: Any, reference: str, key: str) -> Adjustment:
+    """Read the reply to a capture, refund or cancellation, which is empty in the draft API."""
+    if document is None:
+        return Adjustment(reference=reference, idempotency_key=key)
+    adjustment = read_as({**_object(document), "idempotencyKey": key}, Adjustment)
+    return attrs.evolve(adjustment, raw=document)
+
+
+def read_log(document: Any) -> list[PaymentEvent]:
+    """Read an event log."""
+    if not isinstance(document, list):
+        raise InvalidReply("the event log is not a list")
+    return [read_as(entry, PaymentEvent) for entry in document]
+
+
+def _object(document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise InvalidReply("the reply is not an object")
+    return document

@@ -1,0 +1,203 @@
+"""What is sent to create and to change a payment, valid or not built. Source: ePayment API 1.8.1, and draft 0.9.0."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import attrs
+
+from vipps_async.epayment import _rules as rules
+from vipps_async.epayment._receipt import Receipt
+from vipps_async.epayment._shipping import Shipping
+from vipps_async.epayment._vocabulary import (
+    AuthorisationType,
+    BlockedSource,
+    CustomerInteraction,
+    PaymentMethodType,
+    QrImageFormat,
+    UserFlow,
+)
+from vipps_async.errors import InvalidRequest
+from vipps_async.money import Amount
+
+_optional = attrs.validators.optional
+
+
+@attrs.frozen(kw_only=True)
+class Customer:
+    """Who is to pay, given in exactly one way.
+
+    Args:
+        phone_number: MSISDN as text: ``"4712345678"``.
+        personal_qr: the whole content of the user's personal QR code, 5 to 255 characters.
+        customer_token: from a ``user.checked-in.v1`` event.
+
+    Raises:
+        InvalidRequest: none or several are given, or one is malformed.
+    """
+
+    phone_number: str | None = attrs.field(default=None, validator=_optional(rules.msisdn))
+    personal_qr: str | None = attrs.field(default=None, validator=_optional(rules.text(5, 255)))
+    customer_token: str | None = attrs.field(default=None, validator=_optional(rules.text(1)), repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        given = [value for value in (self.phone_number, self.personal_qr, self.customer_token) if value is not None]
+        if len(given) != 1:
+            raise InvalidRequest("customer", self, "takes exactly one of phone_number, personal_qr, customer_token")
+
+
+def _as_sources(sources: Iterable[str] | None) -> tuple[BlockedSource, ...] | None:
+    return None if sources is None else tuple(map(BlockedSource, sources))
+
+
+@attrs.frozen(kw_only=True)
+class PaymentMethod:
+    """What the user may pay with.
+
+    Args:
+        type: `PaymentMethodType`, or its text; CARD goes with WEB_REDIRECT only.
+        blocked_sources: sources that are not taken; WALLET in Denmark and Finland only.
+    """
+
+    type: PaymentMethodType = attrs.field(
+        default=PaymentMethodType.WALLET, converter=PaymentMethodType, validator=rules.known
+    )
+    blocked_sources: tuple[BlockedSource, ...] | None = attrs.field(
+        default=None, converter=_as_sources, validator=rules.each_known
+    )
+
+
+@attrs.frozen(kw_only=True)
+class QrFormat:
+    """What a QR payment's redirect URL leads to.
+
+    Args:
+        format: `QrImageFormat`, or its text.
+        size: width and height in pixels, 100 to 2000; PNG only.
+    """
+
+    format: QrImageFormat = attrs.field(default=QrImageFormat.SVG, converter=QrImageFormat, validator=rules.known)
+    size: int | None = attrs.field(default=None, validator=_optional(rules.whole(100, 2000)))
+
+
+@attrs.frozen(kw_only=True)
+class AirlineData:
+    """What card schemes require of an airline ticket.
+
+    Args:
+        agency_invoice_number: 1 to 6 characters.
+        airline_code: IATA accounting code, 3 digits.
+        airline_designator_code: IATA airline code, 2 characters.
+        passenger_name: 1 to 49 characters.
+        ticket_number: 1 to 150 characters.
+    """
+
+    agency_invoice_number: str = attrs.field(validator=rules.text(1, 6))
+    airline_code: str = attrs.field(validator=rules.text(3, 3))
+    airline_designator_code: str = attrs.field(validator=rules.text(2, 2))
+    passenger_name: str = attrs.field(validator=rules.text(1, 49))
+    ticket_number: str | None = attrs.field(default=None, validator=_optional(rules.text(1, 150)))
+
+
+@attrs.frozen(kw_only=True)
+class IndustryData:
+    """Data that an industry has to give with a payment."""
+
+    airline_data: AirlineData | None = attrs.field(default=None, validator=_optional(rules.instance_of(AirlineData)))
+
+
+@attrs.frozen(kw_only=True)
+class ProfileScope:
+    """Which of the user's details to ask for, separated by spaces."""
+
+    scope: str = attrs.field(validator=rules.text(1))
+
+    @classmethod
+    def of(cls, scope: str | Iterable[str]) -> "ProfileScope":
+        """Take a scope as text, or as its words."""
+        return cls(scope=scope if isinstance(scope, str) else " ".join(scope))
+
+
+def _as_method(method: "PaymentMethod | str") -> PaymentMethod:
+    return method if isinstance(method, PaymentMethod) else PaymentMethod(type=method)
+
+
+def _as_profile(scope: str | Iterable[str] | None) -> ProfileScope | None:
+    return None if scope is None else ProfileScope.of(scope)
+
+
+@attrs.frozen(kw_only=True)
+class CreatePayment:
+    """The body that creates a payment; `EPayment.create` describes each field."""
+
+    amount: Amount = attrs.field(converter=rules.check_payment_amount)
+    payment_method: PaymentMethod = attrs.field(converter=_as_method)
+    reference: str = attrs.field(converter=rules.check_reference)
+    user_flow: UserFlow = attrs.field(converter=UserFlow, validator=rules.known)
+    return_url: str | None = attrs.field(default=None, validator=_optional(rules.url))
+    payment_description: str | None = attrs.field(default=None, validator=_optional(rules.text(3, 100)))
+    customer: Customer | None = attrs.field(default=None, validator=_optional(rules.instance_of(Customer)))
+    customer_interaction: CustomerInteraction | None = attrs.field(
+        default=None, converter=attrs.converters.optional(CustomerInteraction), validator=rules.known
+    )
+    profile: ProfileScope | None = attrs.field(default=None, converter=_as_profile)
+    metadata: Mapping[str, str] | None = attrs.field(default=None, validator=_optional(rules.metadata))
+    expires_at: datetime | None = attrs.field(default=None, validator=_optional(rules.aware))
+    receipt: Receipt | None = attrs.field(default=None, validator=_optional(rules.instance_of(Receipt)))
+    receipt_url: str | None = attrs.field(default=None, validator=_optional(rules.url))
+    minimum_user_age: int | None = attrs.field(default=None, validator=_optional(rules.whole(0, 100)))
+    qr_format: QrFormat | None = attrs.field(default=None, validator=_optional(rules.instance_of(QrFormat)))
+    shipping: Shipping | None = attrs.field(default=None, validator=_optional(rules.instance_of(Shipping)))
+    industry_data: IndustryData | None = attrs.field(default=None, validator=_optional(rules.instance_of(IndustryData)))
+    authorisation_type: AuthorisationType | None = attrs.field(
+        default=None, converter=attrs.converters.optional(AuthorisationType), validator=rules.known
+    )
+    direct_capture: bool | None = attrs.field(default=None, validator=_optional(rules.flag))
+
+    def __attrs_post_init__(self) -> None:
+        self._check_flow()
+        if self.expires_at is not None and self.receipt is None:
+            raise InvalidRequest("expires_at", self.expires_at, "a long-living payment requires a receipt")
+        self._check_currency()
+
+    def _check_flow(self) -> None:
+        flow, card = self.user_flow, self.payment_method.type is PaymentMethodType.CARD
+        if flow is UserFlow.WEB_REDIRECT and self.return_url is None:
+            raise InvalidRequest("return_url", None, "WEB_REDIRECT requires the URL that the user returns to")
+        if flow is UserFlow.PUSH_MESSAGE and self.customer is None:
+            raise InvalidRequest("customer", None, "PUSH_MESSAGE requires a Customer")
+        if flow is not UserFlow.QR and self.qr_format is not None:
+            raise InvalidRequest("qr_format", self.qr_format, "goes with user_flow QR only")
+        if card and flow is not UserFlow.WEB_REDIRECT:
+            raise InvalidRequest("user_flow", flow, "payment method CARD goes with WEB_REDIRECT only")
+
+    def _check_currency(self) -> None:
+        others = {self.receipt.bottom_line.currency} if self.receipt else set()
+        others |= self.shipping.currencies if self.shipping else set()
+        if others - {self.amount.currency}:
+            foreign = ", ".join(sorted(others - {self.amount.currency}))
+            raise InvalidRequest("currency", foreign, f"a payment has one currency, here {self.amount.currency}")
+
+
+@attrs.frozen(kw_only=True)
+class Modification:
+    """The body that captures or refunds."""
+
+    modification_amount: Amount = attrs.field(converter=rules.check_modification_amount)
+    modification_reference: str | None = attrs.field(
+        default=None, converter=attrs.converters.optional(rules.check_modification_reference)
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Cancellation:
+    """The body that cancels."""
+
+    cancel_transaction_only: bool = attrs.field(validator=rules.flag)
+
+
+@attrs.frozen(kw_only=True)
+class Approval:
+    """The body that force-approves."""
+
+    customer: Customer | None = None
+    token: str | None = attrs.field(default=None, repr=False)

@@ -1,0 +1,150 @@
+"""The rules that a request is held to before it is sent, as attrs converters and validators.
+
+Each refusal names the field, the value and the rule. Source: ePayment API 1.8.1, request schemas and guide.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from vipps_async._open_enum import OpenEnum
+from vipps_async._urls import is_web_or_app
+from vipps_async.config import Secret
+from vipps_async.errors import InvalidRequest
+from vipps_async.money import Amount
+
+Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
+
+_REFERENCE = re.compile(r"[a-zA-Z0-9-]{8,64}")
+_MSISDN = re.compile(r"[0-9]{9,15}")
+_CALLBACK_TOKEN = re.compile(r"[a-zA-Z0-9-]{1,50}")
+_QUANTITY = re.compile(r"[0-9]+(\.[0-9]{1,8})?")
+
+_LARGEST_VALUE = 65_000_000
+_SMALLEST_PAYMENT = {"NOK": 100}
+_URL_LIMIT = 2500
+_METADATA_PAIRS, _METADATA_KEY, _METADATA_VALUE = 5, 100, 500
+
+
+def check_reference(reference: str, field: str = "reference") -> str:
+    """Return *reference* if it can be one."""
+    if not (isinstance(reference, str) and _REFERENCE.fullmatch(reference)):
+        raise InvalidRequest(field, reference, "must be 8 to 64 characters of a-z, A-Z, 0-9 and -")
+    return reference
+
+
+def check_modification_reference(reference: str) -> str:
+    """Return *reference* if a modification can have it; the draft API's field."""
+    return check_reference(reference, "modification_reference")
+
+
+def check_payment_amount(amount: Amount) -> Amount:
+    """Return *amount* if a payment can be created over it."""
+    return _check_amount("amount", amount, _SMALLEST_PAYMENT.get(getattr(amount, "currency", ""), 1))
+
+
+def check_modification_amount(amount: Amount) -> Amount:
+    """Return *amount* if it can be captured or refunded."""
+    return _check_amount("amount", amount, 1)
+
+
+def _check_amount(field: str, amount: Amount, smallest: int) -> Amount:
+    if not isinstance(amount, Amount):
+        raise InvalidRequest(field, amount, 'must be an Amount, such as Amount(1000, "NOK") for 10.00 NOK')
+    if not smallest <= amount.value <= _LARGEST_VALUE:
+        rule = f"must be {smallest} to {_LARGEST_VALUE} minor units of {amount.currency}"
+        raise InvalidRequest(f"{field}.value", amount.value, rule)
+    return amount
+
+
+def known(_: Any, field: "attrs.Attribute[Any]", value: OpenEnum | None) -> None:
+    """The field is a member that this package knows; the API refuses others."""
+    if value is not None and not value.is_known:
+        rule = f"must be one of {', '.join(type(value))}"
+        raise InvalidRequest(field.name, str(value), rule)
+
+
+def each_known(instance: Any, field: "attrs.Attribute[Any]", values: Iterable[OpenEnum] | None) -> None:
+    """The field holds members that this package knows."""
+    for value in values or ():
+        known(instance, field, value)
+
+
+def text(shortest: int, longest: int | None = None) -> Validator:
+    """The field is text of that many characters."""
+    return _rule(
+        lambda value: isinstance(value, str) and shortest <= len(value) <= (longest or len(value)),
+        f"must be text of {shortest} to {longest} characters"
+        if longest
+        else f"must be text, {shortest} or more characters",
+    )
+
+
+def whole(smallest: int, largest: int = 2**63 - 1) -> Validator:
+    """The field is an int within those bounds."""
+    return _rule(
+        lambda value: type(value) is int and smallest <= value <= largest,
+        f"must be a whole number, an int from {smallest} to {largest}",
+    )
+
+
+def _rule(holds: Callable[[Any], bool], rule: str, *, is_secret: bool = False) -> Validator:
+    def validate(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
+        if not holds(value):
+            raise InvalidRequest(field.name, Secret(value) if is_secret else value, rule)
+
+    return validate
+
+
+def _is_metadata(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and len(value) <= _METADATA_PAIRS
+        and all(isinstance(key, str) and isinstance(entry, str) for key, entry in value.items())
+        and all(len(key) <= _METADATA_KEY and len(entry) <= _METADATA_VALUE for key, entry in value.items())
+    )
+
+
+flag = _rule(lambda value: type(value) is bool, "must be True or False")
+url = _rule(
+    lambda value: is_web_or_app(value) and len(value) <= _URL_LIMIT,
+    f"must be https:// or a custom scheme, {_URL_LIMIT} characters at most; http:// leads to loopback only",
+)
+msisdn = _rule(
+    lambda value: isinstance(value, str) and bool(_MSISDN.fullmatch(value)),
+    "must be an MSISDN as text: country code and number, 9 to 15 digits, no + and no spaces",
+)
+callback_token = _rule(
+    lambda value: isinstance(value, str) and bool(_CALLBACK_TOKEN.fullmatch(value)),
+    "must be 1 to 50 characters of a-z, A-Z, 0-9 and -",
+    is_secret=True,
+)
+quantity = _rule(
+    lambda value: isinstance(value, str) and len(value) <= 10 and bool(_QUANTITY.fullmatch(value)),
+    'must be a decimal number as text of at most 10 characters, such as "2" or "0.822"',
+)
+metadata = _rule(
+    _is_metadata,
+    f"must be a mapping of at most {_METADATA_PAIRS} texts, keys up to {_METADATA_KEY} and values up to "
+    f"{_METADATA_VALUE} characters",
+)
+aware = _rule(
+    lambda value: isinstance(value, datetime) and value.tzinfo is not None,
+    "must be a datetime with a time zone, such as datetime.now(timezone.utc) + timedelta(days=1)",
+)
+
+
+def instance_of(kind: type[Any]) -> Validator:
+    """The field is a *kind*."""
+    return _rule(lambda value: isinstance(value, kind), f"must be a {kind.__name__}")
+
+
+def each(kind: type[Any], *, at_least: int = 0) -> Validator:
+    """The field is a tuple of *kind*."""
+    return _rule(
+        lambda value: len(value) >= at_least and all(isinstance(entry, kind) for entry in value),
+        f"must hold {at_least} or more {kind.__name__}, and nothing else",
+    )

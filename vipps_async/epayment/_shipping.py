@@ -1,0 +1,112 @@
+"""Shipping options of an Express payment. Source: ePayment API, Shipping."""
+
+from collections.abc import Iterable
+
+import attrs
+
+from vipps_async.epayment import _rules as rules
+from vipps_async.epayment._vocabulary import ShippingBrand, ShippingType
+from vipps_async.errors import InvalidRequest
+from vipps_async.money import Amount
+
+_optional_text = attrs.validators.optional(rules.text(0))
+_optional_flag = attrs.validators.optional(rules.flag)
+_optional_whole = attrs.validators.optional(rules.whole(-(2**31), 2**31 - 1))
+
+
+@attrs.frozen(kw_only=True)
+class ShippingOption:
+    """One way to have the order shipped.
+
+    Args:
+        id: the merchant's identifier of the option; comes back as `ShippingDetails.shipping_option_id`.
+        amount: its price, in the payment's currency; added to what the user pays.
+        name: what the user reads.
+        is_default: whether it is chosen at first.
+        priority: order in the app, low numbers first.
+        meta: more text, such as the store's address.
+        estimated_delivery: delivery time as text: ``"1-2 days"``.
+    """
+
+    id: str = attrs.field(validator=rules.text(1))
+    amount: Amount = attrs.field(validator=rules.instance_of(Amount))
+    name: str = attrs.field(validator=rules.text(1))
+    is_default: bool | None = attrs.field(default=None, validator=_optional_flag)
+    priority: int | None = attrs.field(default=None, validator=_optional_whole)
+    meta: str | None = attrs.field(default=None, validator=_optional_text)
+    estimated_delivery: str | None = attrs.field(default=None, validator=_optional_text)
+
+
+def _as_options(options: Iterable[ShippingOption]) -> tuple[ShippingOption, ...]:
+    return tuple(options)
+
+
+@attrs.frozen(kw_only=True)
+class ShippingGroup:
+    """The options of one carrier and type of delivery.
+
+    Args:
+        type: `ShippingType`, or its text.
+        brand: `ShippingBrand`, or its text.
+        options: the options.
+        is_default: whether the group is chosen at first.
+        priority: order in the app, low numbers first.
+    """
+
+    type: ShippingType = attrs.field(converter=ShippingType, validator=rules.known)
+    brand: ShippingBrand = attrs.field(converter=ShippingBrand, validator=rules.known)
+    options: tuple[ShippingOption, ...] = attrs.field(
+        converter=_as_options, validator=rules.each(ShippingOption, at_least=1)
+    )
+    is_default: bool | None = attrs.field(default=None, validator=_optional_flag)
+    priority: int | None = attrs.field(default=None, validator=_optional_whole)
+
+
+@attrs.frozen(kw_only=True)
+class DynamicOptions:
+    """Where Vipps MobilePay asks for the options once it knows the user's address.
+
+    Args:
+        callback_url: ``https://…`` on port 80, 443 or 8080.
+        callback_authorization_token: sent back in ``Authorization``; 1 to 50 letters, digits and ``-``.
+    """
+
+    callback_url: str = attrs.field(validator=rules.url)
+    callback_authorization_token: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(rules.callback_token), repr=False
+    )
+
+
+def _as_groups(groups: Iterable[ShippingGroup] | None) -> tuple[ShippingGroup, ...] | None:
+    return None if groups is None else tuple(groups)
+
+
+@attrs.frozen(kw_only=True)
+class Shipping:
+    """The shipping options of an Express payment, fixed or asked for.
+
+    Args:
+        fixed_options: groups known beforehand.
+        dynamic_options: where to ask for them.
+
+    Raises:
+        InvalidRequest: neither or both are given.
+    """
+
+    fixed_options: tuple[ShippingGroup, ...] | None = attrs.field(
+        default=None,
+        converter=_as_groups,
+        validator=attrs.validators.optional(rules.each(ShippingGroup, at_least=1)),
+    )
+    dynamic_options: DynamicOptions | None = attrs.field(
+        default=None, validator=attrs.validators.optional(rules.instance_of(DynamicOptions))
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if (self.fixed_options is None) == (self.dynamic_options is None):
+            raise InvalidRequest("shipping", self, "takes either fixed_options or dynamic_options")
+
+    @property
+    def currencies(self) -> set[str]:
+        """The currencies of the fixed options."""
+        return {option.amount.currency for group in self.fixed_options or () for option in group.options}

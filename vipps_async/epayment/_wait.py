@@ -1,0 +1,123 @@
+"""When to read a payment that is being waited for: a schedule without I/O, and the loop that follows it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+import attrs
+
+from vipps_async.epayment._payment import Payment
+from vipps_async.epayment._vocabulary import PaymentState
+from vipps_async.errors import (
+    ConnectionFailed,
+    DeadlineExceeded,
+    InvalidReply,
+    InvalidRequest,
+    RateLimited,
+    ServerError,
+    VippsError,
+    WaitTimeout,
+)
+
+_PASSING = (ConnectionFailed, DeadlineExceeded, InvalidReply, RateLimited, ServerError)
+
+
+class WakeUp(Protocol):
+    """Something that learns of events, such as a `WebhookReceiver`."""
+
+    def watch(self, reference: str) -> AbstractContextManager[asyncio.Event]:
+        """Return an event that is set whenever something happened to the payment."""
+        ...
+
+
+@attrs.define
+class PollSchedule:
+    """How long to wait before the next read, in seconds.
+
+    First after 5, then every 2: ePayment API, polling. Slower after each 429. With a wake-up signal the reads are only
+    the fallback for an event that does not come, and one a minute suffices.
+    """
+
+    first: float = 5.0
+    interval: float = 2.0
+    slowest: float = 60.0
+
+    def slow_down(self, retry_after: float | None) -> float:
+        """Double the interval after a 429, and return the next wait, which is no shorter than what was asked for."""
+        self.interval = min(self.slowest, self.interval * 2)
+        return max(self.interval, retry_after or 0.0)
+
+
+def schedule_for(signal: WakeUp | None) -> PollSchedule:
+    """The schedule of a wait that events end, or of one that has to see for itself."""
+    return PollSchedule() if signal is None else PollSchedule(interval=60.0)
+
+
+def is_decided(payment: Payment) -> bool:
+    """Whether the user, the merchant or time has decided over the payment."""
+    return payment.state is not PaymentState.CREATED
+
+
+async def wait_for(
+    read: Callable[[], Awaitable[Payment]],
+    reference: str,
+    *,
+    timeout: float,
+    until: Callable[[Payment], bool],
+    signal: WakeUp | None,
+    schedule: PollSchedule,
+) -> Payment:
+    """Read the payment until *until* holds for it; `EPayment.wait` describes the arguments."""
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise InvalidRequest("timeout", timeout, "must be a number of seconds above 0")
+    watching = signal.watch(reference) if signal is not None else nullcontext(asyncio.Event())
+    with watching as happened:
+        poll = _Poll(read, schedule, until, happened)
+        try:
+            async with asyncio.timeout(timeout):
+                return await poll.run()
+        except TimeoutError as error:
+            raise WaitTimeout(reference, timeout, poll.last) from (poll.trouble or error)
+
+
+class _Poll:
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[Payment]],
+        schedule: PollSchedule,
+        until: Callable[[Payment], bool],
+        happened: asyncio.Event,
+    ) -> None:
+        self._read = read
+        self._schedule = schedule
+        self._until = until
+        self._happened = happened
+        self.last: Payment | None = None
+        self.trouble: VippsError | None = None
+
+    async def run(self) -> Payment:
+        pause = self._schedule.first
+        while True:
+            await self._rest(pause)
+            pause = await self._look()
+            if self.last is not None and (self._until(self.last) or self.last.state.is_dead):
+                return self.last
+
+    async def _rest(self, pause: float) -> None:
+        try:
+            async with asyncio.timeout(pause):
+                await self._happened.wait()
+        except TimeoutError:
+            pass
+        self._happened.clear()
+
+    async def _look(self) -> float:
+        try:
+            self.last = await self._read()
+        except RateLimited as error:
+            self.trouble = error
+            return self._schedule.slow_down(error.retry_after)
+        except _PASSING as error:
+            self.trouble = error
+        return self._schedule.interval
