@@ -1,0 +1,60 @@
+"""A delivery and the answer to it as values, for any web framework. Performs no I/O."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import attrs
+
+
+def _lower_names(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+@attrs.frozen
+class IncomingRequest:
+    """A delivery as it arrived.
+
+    Args:
+        method: the HTTP method.
+        target: path and query as they arrived; informative only, since the signed ones are the registered URL's.
+        headers: names in any case.
+        body: the raw bytes, neither decoded nor decompressed.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = attrs.field(converter=_lower_names, repr=False)
+    body: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Reply:
+    """What to answer.
+
+    Attributes:
+        status: the HTTP status.
+        headers: such as ``Retry-After``.
+        body: a line for whoever reads the sender's log; tells nothing that helps to forge a delivery.
+    """
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    body: bytes = b""
+
+
+class Receiving(Protocol):
+    """What a web framework's adapter needs of a receiver."""
+
+    max_body: int
+
+    def refusal(self, method: str, headers: Mapping[str, str]) -> Reply | None:
+        """Return the answer to a delivery whose body need not be read."""
+        ...
+
+    async def handle(self, request: IncomingRequest) -> Reply:
+        """Handle a delivery."""
+        ...
+
+    async def close(self) -> None:
+        """Refuse what arrives from now on, and finish what runs."""
+        ...

@@ -1,0 +1,77 @@
+"""The receiver in an aiohttp server."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import attrs
+from aiohttp import web
+
+from vipps_async.webhooks._exchange import IncomingRequest, Receiving, Reply
+
+_logger = logging.getLogger("vipps_async.webhooks")
+
+_READ_TIMEOUT = 10.0  # Webhooks API: an answer is awaited for 10 seconds, so a body that takes longer is lost anyway
+
+
+def setup(receiver: Receiving, app: web.Application, path: str) -> None:
+    """Route ``POST`` *path* of *app* to *receiver*, and close it when *app* shuts down."""
+    app.router.add_route("*", path, _make_handler(receiver))
+    _close_with(app, receiver)
+
+
+def make_app(receiver: Receiving) -> web.Application:
+    """Return an application that routes every path below its mount point to *receiver*."""
+    app = web.Application()
+    handler = _make_handler(receiver)
+    app.router.add_route("*", "", handler)
+    app.router.add_route("*", "/{rest:.*}", handler)
+    _close_with(app, receiver)
+    return app
+
+
+def _close_with(app: web.Application, receiver: Receiving) -> None:
+    async def close(_: web.Application) -> None:
+        await receiver.close()
+
+    app.on_shutdown.append(close)
+
+
+def _make_handler(receiver: Receiving) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handler(request: web.Request) -> web.Response:
+        head = IncomingRequest(request.method, request.path_qs, request.headers, b"")
+        reply = receiver.refusal(head.method, head.headers)
+        return _response(reply or await _receive(receiver, request, head))
+
+    return handler
+
+
+async def _receive(receiver: Receiving, request: web.Request, head: IncomingRequest) -> Reply:
+    body = await _read(request, receiver.max_body)
+    if isinstance(body, Reply):
+        return body
+    return await receiver.handle(attrs.evolve(head, body=body))
+
+
+async def _read(request: web.Request, limit: int) -> bytes | Reply:
+    # Read here, since aiohttp knows neither a limit for a sub-application nor one for time.
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_READ_TIMEOUT):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > limit:
+                    return Reply(413, {"Connection": "close"}, b"the body is too large")
+    except TimeoutError:
+        return Reply(408, {"Connection": "close"}, b"the body took too long")
+    except (OSError, web.RequestPayloadError) as error:
+        _logger.warning("a delivery broke off while its body was read: %r", error)
+        return Reply(400, {"Connection": "close"}, b"the body is broken")
+    return bytes(body)
+
+
+def _response(reply: Reply) -> web.Response:
+    response = web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+    if reply.headers.get("Connection") == "close":
+        response.force_close()
+    return response
