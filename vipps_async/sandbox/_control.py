@@ -1,0 +1,197 @@
+"""The sandbox's own surface over HTTP, under ``/sandbox``: what a person or another language does to it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+from aiohttp import web
+
+from vipps_async.sandbox._bodies import parse
+from vipps_async.sandbox._deliveries import Delivery
+from vipps_async.sandbox._faults import OPERATIONS, Fault
+from vipps_async.sandbox._http import read_body, to_response
+from vipps_async.sandbox._installation import Installation
+from vipps_async.sandbox._ledger import ActionRefused, UnknownReference
+from vipps_async.sandbox._lifecycle import Action
+from vipps_async.sandbox._operations import registered
+from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
+from vipps_async.sandbox._problems import error, plain
+from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._replies import Reply, of_json
+from vipps_async.sandbox._rules import refuse_violations
+from vipps_async.sandbox._schema import Check, choice, integer, nullable, number, record, sequence, text
+
+_ACTIONS: Mapping[str, Action] = MappingProxyType(
+    {"approve": Action.APPROVE, "reject": Action.REJECT, "expire": Action.EXPIRE}
+)
+
+_CLOCK = record(required={"advance": number(least=0)})
+_FAULT = record(
+    required={"operation": choice(*OPERATIONS), "fault": choice(*Fault)},
+    optional={"times": nullable(integer(least=1)), "retryAfter": nullable(number(least=0))},
+)
+_WEBHOOK = record(required={"url": text()}, optional={"events": nullable(sequence(text()))})
+
+
+@attrs.frozen
+class Control:
+    """Serves the control surface of an installation."""
+
+    installation: Installation
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what the server routes here."""
+        return [
+            web.get("/sandbox/payments", self._list_payments, allow_head=False),
+            *(
+                web.post(f"/sandbox/payments/{{reference}}/{name}", self._acting(action))
+                for name, action in _ACTIONS.items()
+            ),
+            web.get("/sandbox/deliveries", self._list_deliveries, allow_head=False),
+            web.get("/sandbox/requests", self._list_requests, allow_head=False),
+            web.post("/sandbox/reset", self._forget),
+            web.get("/sandbox/clock", self._tell_time, allow_head=False),
+            web.post("/sandbox/clock", self._advance),
+            web.post("/sandbox/faults", self._order_fault),
+            web.delete("/sandbox/faults", self._withdraw_faults),
+            web.post("/sandbox/webhooks", self._add_webhook),
+        ]
+
+    async def _list_payments(self, _: web.Request) -> web.Response:
+        self.installation.expire_due()
+        return _json(200, {"payments": [_payment(payment) for payment in self.installation.ledger.payments.values()]})
+
+    def _acting(self, action: Action) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def act(request: web.Request) -> web.Response:
+            reference = request.match_info["reference"]
+            try:
+                after = self.installation.act(reference, action)
+            except UnknownReference:
+                raise error("5090") from None
+            except ActionRefused as refused:
+                raise plain(409, str(refused)) from refused
+            return _json(200, _payment(after))
+
+        return act
+
+    async def _list_deliveries(self, _: web.Request) -> web.Response:
+        shown = [_delivery(delivery) for delivery in self.installation.deliveries.records]
+        return _json(200, {"deliveries": shown, "pending": self.installation.deliveries.pending})
+
+    async def _list_requests(self, _: web.Request) -> web.Response:
+        return _json(200, {"requests": [_request(request) for request in self.installation.requests]})
+
+    async def _forget(self, _: web.Request) -> web.Response:
+        await self.installation.reset()
+        return to_response(Reply(status=204))
+
+    async def _tell_time(self, _: web.Request) -> web.Response:
+        return _json(
+            200, {"now": _time(self.installation.clock.now()), "ahead": self.installation.clock.offset.total_seconds()}
+        )
+
+    async def _advance(self, request: web.Request) -> web.Response:
+        body = await _body(request, _CLOCK)
+        try:
+            self.installation.clock.advance(timedelta(seconds=body["advance"]))
+        except (ValueError, OverflowError) as refused:
+            raise plain(400, str(refused)) from refused
+        return await self._tell_time(request)
+
+    async def _order_fault(self, request: web.Request) -> web.Response:
+        body = await _body(request, _FAULT)
+        fault, times, retry_after = Fault(body["fault"]), body.get("times", 1), body.get("retryAfter")
+        self.installation.faults.order(body["operation"], fault, times=times, retry_after=retry_after)
+        shown = [
+            {"operation": order.operation, "fault": order.fault, "times": order.times, "retryAfter": order.retry_after}
+            for order in self.installation.faults.orders
+        ]
+        return _json(201, {"faults": shown})
+
+    async def _withdraw_faults(self, _: web.Request) -> web.Response:
+        self.installation.faults.clear()
+        return to_response(Reply(status=204))
+
+    async def _add_webhook(self, request: web.Request) -> web.Response:
+        body = await _body(request, _WEBHOOK)
+        return _json(201, registered(self.installation.registrations.add(body["url"], body.get("events"), secret=None)))
+
+
+async def _body(request: web.Request, check: Check) -> Any:
+    body = parse(await read_body(request), request.headers, required=True)
+    refuse_violations(check(body, ""))
+    return body
+
+
+def _json(status: int, data: Any) -> web.Response:
+    return to_response(of_json(status, data))
+
+
+def _time(when: datetime | None) -> str | None:
+    return None if when is None else when.isoformat(timespec="milliseconds")
+
+
+def _payment(payment: LedgerPayment) -> dict[str, Any]:
+    return {
+        "reference": payment.reference,
+        "state": payment.state,
+        "currency": payment.currency,
+        "amount": payment.amount,
+        "authorizedAmount": payment.authorized_amount,
+        "capturedAmount": payment.captured_amount,
+        "refundedAmount": payment.refunded_amount,
+        "cancelledAmount": payment.cancelled_amount,
+        "pspReference": payment.psp_reference,
+        "redirectUrl": payment.redirect_url,
+        "createdAt": _time(payment.created_at),
+        "expiresAt": _time(payment.expires_at),
+        "authorizedAt": _time(payment.authorized_at),
+        "events": [_event(event) for event in payment.events],
+    }
+
+
+def _event(event: LedgerEvent) -> dict[str, Any]:
+    return {
+        "name": event.name,
+        "pspReference": event.psp_reference,
+        "amount": event.amount,
+        "timestamp": _time(event.timestamp),
+        "idempotencyKey": event.idempotency_key,
+        "success": event.success,
+    }
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "registrationId": delivery.registration_id,
+        "url": delivery.url,
+        "event": delivery.event,
+        "reference": delivery.reference,
+        "pspReference": delivery.psp_reference,
+        "attempt": delivery.attempt,
+        "copy": delivery.copy,
+        "status": delivery.status,
+        "error": delivery.error,
+        "startedAt": _time(delivery.started_at),
+        "duration": delivery.duration.total_seconds(),
+        "requestHeaders": delivery.request_headers,
+        "requestBody": delivery.request_body.decode(),
+        "responseBody": delivery.response_body.decode("utf-8", "replace"),
+    }
+
+
+def _request(request: RecordedRequest) -> dict[str, Any]:
+    return {
+        "receivedAt": _time(request.received_at),
+        "method": request.method,
+        "path": request.path,
+        "operation": request.operation,
+        "idempotencyKey": request.idempotency_key,
+        "body": request.body.decode("utf-8", "replace"),
+        "status": request.status,
+        "tookEffect": request.took_effect,
+        "fault": request.fault,
+    }

@@ -1,0 +1,152 @@
+"""Everything that one sandbox remembers, wired together, apart from the server that it is reached through."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import attrs
+
+from vipps_async._json import encode
+from vipps_async.config import Credentials
+from vipps_async.sandbox._api import Api
+from vipps_async.sandbox._clock import Clock
+from vipps_async.sandbox._deliveries import Deliveries
+from vipps_async.sandbox._dialects import Dialect
+from vipps_async.sandbox._faults import Faults
+from vipps_async.sandbox._idempotency import Answers
+from vipps_async.sandbox._ledger import Ledger
+from vipps_async.sandbox._lifecycle import Action
+from vipps_async.sandbox._operations import Operations
+from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
+from vipps_async.sandbox._profiles import command_of
+from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._registrations import Registrations
+from vipps_async.sandbox._tokens import Tokens
+
+_REMEMBERED = 10_000  # requests
+
+
+@attrs.frozen(kw_only=True)
+class Installation:
+    """One sales unit and all that happened to it.
+
+    Attributes:
+        api: answers requests.
+        deliveries: what is on its way to webhooks.
+        faults: what is on order.
+        requests: the latest requests, oldest first.
+    """
+
+    api: Api
+    deliveries: Deliveries
+    faults: Faults = attrs.field(factory=Faults)
+    requests: deque[RecordedRequest] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED))
+
+    @property
+    def credentials(self) -> Credentials:
+        """The sales unit's keys."""
+        return self.api.credentials
+
+    @property
+    def clock(self) -> Clock:
+        """The present."""
+        return self.api.clock
+
+    @property
+    def tokens(self) -> Tokens:
+        """The access tokens."""
+        return self.api.tokens
+
+    @property
+    def ledger(self) -> Ledger:
+        """The payments."""
+        return self.api.operations.ledger
+
+    @property
+    def registrations(self) -> Registrations:
+        """The webhooks."""
+        return self.api.operations.registrations
+
+    @property
+    def merchant(self) -> str:
+        """What pages call the sales unit."""
+        return f"Test shop {self.credentials.merchant_serial_number}"
+
+    def act(self, reference: str, action: Action) -> LedgerPayment:
+        """Do to a payment what the user, or time, does; return it afterwards.
+
+        Raises:
+            UnknownReference: there is no such payment.
+            ActionRefused: its state forbids the action.
+        """
+        self.expire_due()
+        now = self.clock.now()
+        return self.ledger.act(reference, lambda payment: command_of(action, payment), now=now)
+
+    def expire_due(self) -> None:
+        """Expire the payments on which nobody acted in time."""
+        self.ledger.expire_due(now=self.clock.now())
+
+    async def reset(self) -> None:
+        """Forget everything, and return to the real time."""
+        await self.deliveries.reset()
+        for part in (self.ledger, self.api.answers, self.registrations, self.faults, self.requests):
+            part.clear()
+        self.tokens.revoke_all()
+        self.clock.reset()
+
+
+def install(
+    *,
+    dialect: Dialect,
+    credentials: Credentials,
+    currency: str | None,
+    token_lifetime: timedelta,
+    copies: int,
+    retry_delays: Sequence[float],
+    landing_page: Callable[[str], str],
+) -> Installation:
+    """Return a new installation.
+
+    Args:
+        dialect: which version of the API it speaks.
+        credentials: the sales unit's keys.
+        currency: of its market; ``None``: it takes every one.
+        token_lifetime: how long an access token is valid.
+        copies: how often each event is delivered successfully.
+        retry_delays: seconds between attempts of a delivery, the last one repeated.
+        landing_page: returns the URL of the landing page for a token.
+    """
+    clock, tokens, answers, registrations = Clock(), Tokens(token_lifetime), Answers(), Registrations()
+    deliveries = Deliveries(
+        clock=clock,
+        registrations=registrations,
+        render=_renderer(dialect, credentials),
+        copies=copies,
+        retry_delays=retry_delays,
+    )
+    ledger = Ledger(publish=deliveries.publish, psp_reference=dialect.psp_reference)
+    operations = Operations(
+        dialect=dialect,
+        currency=currency,
+        landing_page=landing_page,
+        ledger=ledger,
+        tokens=tokens,
+        registrations=registrations,
+        withdraw=deliveries.withdraw,
+    )
+    return Installation(
+        api=Api(
+            dialect=dialect,
+            credentials=credentials,
+            clock=clock,
+            tokens=tokens,
+            answers=answers,
+            operations=operations,
+        ),
+        deliveries=deliveries,
+    )
+
+
+def _renderer(dialect: Dialect, credentials: Credentials) -> Callable[[LedgerPayment, LedgerEvent], bytes]:
+    return lambda payment, event: encode(dialect.notified(payment, event, credentials.merchant_serial_number))

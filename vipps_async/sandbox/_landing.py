@@ -1,0 +1,70 @@
+"""Serve the pages on which a person acts: the landing page of a payment, and the index."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from urllib.parse import parse_qs
+
+import attrs
+from aiohttp import web
+
+from vipps_async.sandbox import _pages
+from vipps_async.sandbox._http import read_body, to_response
+from vipps_async.sandbox._installation import Installation
+from vipps_async.sandbox._ledger import ActionRefused
+from vipps_async.sandbox._lifecycle import Action
+from vipps_async.sandbox._payments import LedgerPayment
+from vipps_async.sandbox._replies import Reply, of_html
+
+LANDING = "/landing"
+_LATEST = 50  # payments on the index
+
+_BUTTONS: Mapping[str, Action] = MappingProxyType({"approve": Action.APPROVE, "reject": Action.REJECT})
+
+
+@attrs.frozen
+class Landing:
+    """Serves the pages of an installation."""
+
+    installation: Installation
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what the server routes here."""
+        return [
+            web.get("/", self._index, allow_head=False),
+            web.get(LANDING, self._show, allow_head=False),
+            web.post(LANDING, self._act),
+        ]
+
+    async def _index(self, _: web.Request) -> web.Response:
+        self.installation.expire_due()
+        latest = list(self.installation.ledger.payments.values())[: -_LATEST - 1 : -1]
+        return _page(200, _pages.index(latest, merchant=self.installation.merchant))
+
+    async def _show(self, request: web.Request) -> web.Response:
+        return self._landing(200, self._payment(request))
+
+    async def _act(self, request: web.Request) -> web.Response:
+        form = parse_qs((await read_body(request)).decode("utf-8", "replace"))
+        payment = self._payment(request)
+        action = _BUTTONS.get(form.get("action", [""])[0])
+        if payment is None or action is None:
+            return self._landing(400, payment)
+        try:
+            self.installation.act(payment.reference, action)
+        except ActionRefused:
+            return self._landing(409, payment)
+        back = payment.request.get("returnUrl") or str(request.rel_url)
+        return to_response(Reply(status=303, headers={"Location": back}))
+
+    def _payment(self, request: web.Request) -> LedgerPayment | None:
+        self.installation.expire_due()
+        return self.installation.ledger.find_by_token(request.query.get("token", ""))
+
+    def _landing(self, status: int, payment: LedgerPayment | None) -> web.Response:
+        if payment is None:
+            return _page(404, _pages.not_found())
+        return _page(status, _pages.landing(payment, merchant=self.installation.merchant))
+
+
+def _page(status: int, page: str) -> web.Response:
+    return to_response(attrs.evolve(of_html(status, page), headers=_pages.HEADERS))

@@ -1,0 +1,108 @@
+"""The life of a payment as tables: what each action makes of each state, and why it may not. Performs no I/O.
+
+Sources: ePayment API, payment states; ePayment API, events; ePayment API, error codes.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+import attrs
+
+
+class State(StrEnum):
+    """The state of a payment. Captures and refunds do not change it: the amounts tell of them."""
+
+    CREATED = "CREATED"
+    AUTHORIZED = "AUTHORIZED"
+    ABORTED = "ABORTED"
+    EXPIRED = "EXPIRED"
+    TERMINATED = "TERMINATED"
+
+
+class Action(StrEnum):
+    """What the user, the merchant or time does to a payment."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    EXPIRE = "expire"
+    CANCEL = "cancel"
+    CAPTURE = "capture"
+    REFUND = "refund"
+    ADJUST = "adjust"
+
+
+class EventName(StrEnum):
+    """What the event log calls that which happened; ``ADJUSTED`` exists in the draft only."""
+
+    CREATED = "CREATED"
+    AUTHORIZED = "AUTHORIZED"
+    ABORTED = "ABORTED"
+    EXPIRED = "EXPIRED"
+    TERMINATED = "TERMINATED"
+    CANCELLED = "CANCELLED"
+    CAPTURED = "CAPTURED"
+    REFUNDED = "REFUNDED"
+    ADJUSTED = "ADJUSTED"
+
+
+@attrs.frozen
+class Transition:
+    """Where an action leads.
+
+    Attributes:
+        state: the state afterwards.
+        event: what the event log says.
+    """
+
+    state: State
+    event: EventName
+
+
+TRANSITIONS: Mapping[tuple[State, Action], Transition] = MappingProxyType(
+    {
+        (State.CREATED, Action.APPROVE): Transition(State.AUTHORIZED, EventName.AUTHORIZED),
+        (State.CREATED, Action.REJECT): Transition(State.ABORTED, EventName.ABORTED),
+        (State.CREATED, Action.EXPIRE): Transition(State.EXPIRED, EventName.EXPIRED),
+        (State.CREATED, Action.CANCEL): Transition(State.TERMINATED, EventName.TERMINATED),
+        (State.AUTHORIZED, Action.CAPTURE): Transition(State.AUTHORIZED, EventName.CAPTURED),
+        (State.AUTHORIZED, Action.REFUND): Transition(State.AUTHORIZED, EventName.REFUNDED),
+        (State.AUTHORIZED, Action.CANCEL): Transition(State.AUTHORIZED, EventName.CANCELLED),
+        (State.AUTHORIZED, Action.ADJUST): Transition(State.AUTHORIZED, EventName.ADJUSTED),
+    }
+)
+
+# The draft has no numeric codes, and only the draft adjusts, so this one never reaches the wire.
+ADJUST_REFUSED = "adjust"
+
+REFUSALS: Mapping[tuple[State, Action], str] = MappingProxyType(
+    {
+        (State.AUTHORIZED, Action.APPROVE): "6230",
+        (State.ABORTED, Action.APPROVE): "10020",
+        (State.EXPIRED, Action.APPROVE): "10020",
+        (State.TERMINATED, Action.APPROVE): "10020",
+        (State.AUTHORIZED, Action.REJECT): "10060",
+        (State.ABORTED, Action.REJECT): "10060",
+        (State.EXPIRED, Action.REJECT): "10060",
+        (State.TERMINATED, Action.REJECT): "10060",
+        (State.AUTHORIZED, Action.EXPIRE): "10060",
+        (State.ABORTED, Action.EXPIRE): "10060",
+        (State.EXPIRED, Action.EXPIRE): "10060",
+        (State.TERMINATED, Action.EXPIRE): "10060",
+        (State.ABORTED, Action.CANCEL): "6190",
+        (State.EXPIRED, Action.CANCEL): "6190",
+        (State.TERMINATED, Action.CANCEL): "6190",
+        (State.CREATED, Action.CAPTURE): "6080",
+        (State.ABORTED, Action.CAPTURE): "6200",
+        (State.EXPIRED, Action.CAPTURE): "6200",
+        (State.TERMINATED, Action.CAPTURE): "6070",
+        (State.CREATED, Action.REFUND): "6020",
+        (State.ABORTED, Action.REFUND): "6210",
+        (State.EXPIRED, Action.REFUND): "6210",
+        (State.TERMINATED, Action.REFUND): "6210",
+        (State.CREATED, Action.ADJUST): ADJUST_REFUSED,
+        (State.ABORTED, Action.ADJUST): ADJUST_REFUSED,
+        (State.EXPIRED, Action.ADJUST): ADJUST_REFUSED,
+        (State.TERMINATED, Action.ADJUST): ADJUST_REFUSED,
+    }
+)

@@ -1,0 +1,177 @@
+"""A small vocabulary for tables that say what a JSON body must look like. Performs no I/O.
+
+A check takes a value and its path and yields what is wrong with it. Unknown fields are refused, as the current guidance
+says that the API does; ePayment API, requests.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import attrs
+
+_PATH_LIMIT = 100  # a sender chooses the names of unknown fields
+
+
+@attrs.frozen
+class Violation:
+    """What is wrong with one field.
+
+    Attributes:
+        field: its path, such as ``"amount.value"``.
+        reason: the rule.
+        code: the error code that the rule has, if it has one.
+    """
+
+    field: str
+    reason: str
+    code: str | None = None
+
+
+Check: TypeAlias = Callable[[Any, str], Iterator[Violation]]
+
+
+def label(path: str) -> str:
+    """Return the field's name as the API's messages print it."""
+    name = path.rpartition(".")[2]
+    return name[:1].upper() + name[1:]
+
+
+def text(*, least: int = 0, most: int | None = None, code: str | None = None) -> Check:
+    """Text of *least* to *most* characters."""
+
+    def check(value: Any, path: str) -> Iterator[Violation]:
+        if not isinstance(value, str):
+            yield Violation(path, f"The field {label(path)} must be text.", code)
+        elif len(value) < least or (most is not None and len(value) > most):
+            limits = f"{least} or more" if most is None else f"{least} to {most}"
+            yield Violation(path, f"The field {label(path)} must have {limits} characters.", code)
+
+    return check
+
+
+def matching(pattern: str, *, code: str | None = None) -> Check:
+    """Text that *pattern* matches as a whole."""
+    expression = re.compile(pattern, re.ASCII)
+
+    def check(value: Any, path: str) -> Iterator[Violation]:
+        if not (isinstance(value, str) and expression.fullmatch(value)):
+            reason = f"The field {label(path)} must match the regular expression '^{pattern}$'."
+            yield Violation(path, reason, code)
+
+    return check
+
+
+def satisfying(predicate: Callable[[str], bool], rule: str, *, code: str | None = None) -> Check:
+    """Text of which *predicate* holds; *rule* says what that means."""
+
+    def check(value: Any, path: str) -> Iterator[Violation]:
+        if not (isinstance(value, str) and predicate(value)):
+            yield Violation(path, f"The field {label(path)} must be {rule}.", code)
+
+    return check
+
+
+def every(*checks: Check) -> Check:
+    """What all *checks* say; the first that finds something ends it."""
+
+    def check(value: Any, path: str) -> Iterator[Violation]:
+        for inner in checks:
+            if violations := list(inner(value, path)):
+                yield from violations
+                return
+
+    return check
+
+
+def integer(*, least: int | None = None, most: int | None = None, code: str | None = None) -> Check:
+    """A whole number from *least* to *most*; neither a fraction nor text nor a truth value."""
+
+    def check(value: Any, path: str) -> Iterator[Violation]:
+        if not isinstance(value, int) or isinstance(value, bool):
+            yield Violation(path, f"The field {label(path)} must be a whole number.", code)
+        elif (least is not None and value < least) or (most is not None and value > most):
+            limits = f"at least {least}" if most is None else f"between {least} and {most}"
+            yield Violation(path, f"The field {label(path)} must be {limits}.", code)
+
+    return check
+
+
+def number(*, least: float) -> Check:
+    """A number of at least *least*."""
+
+    def check(value: Any, path: str) -> Iterator[Violation]:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not value >= least:
+            yield Violation(path, f"The field {label(path)} must be a number of at least {least}.")
+
+    return check
+
+
+def flag() -> Check:
+    """True or false."""
+
+    def check(value: Any, path: str) -> Iterator[Violation]:
+        if not isinstance(value, bool):
+            yield Violation(path, f"The field {label(path)} must be true or false.")
+
+    return check
+
+
+def choice(*values: str) -> Check:
+    """One of *values*."""
+
+    def check(value: Any, path: str) -> Iterator[Violation]:
+        if not (isinstance(value, str) and value in values):
+            yield Violation(path, f"The field {label(path)} must be one of {', '.join(values)}.")
+
+    return check
+
+
+def nullable(inner: Check) -> Check:
+    """Null, or what *inner* says."""
+
+    def check(value: Any, path: str) -> Iterator[Violation]:
+        if value is not None:
+            yield from inner(value, path)
+
+    return check
+
+
+def sequence(item: Check, *, least: int = 0) -> Check:
+    """An array of at least *least* values that pass *item*."""
+
+    def check(value: Any, path: str) -> Iterator[Violation]:
+        if not isinstance(value, list):
+            yield Violation(path, f"The field {label(path)} must be an array.")
+            return
+        if len(value) < least:
+            yield Violation(path, f"The field {label(path)} must have at least {least} entries.")
+        for position, member in enumerate(value):
+            yield from item(member, f"{path}[{position}]")
+
+    return check
+
+
+def record(*, required: Mapping[str, Check] | None = None, optional: Mapping[str, Check] | None = None) -> Check:
+    """An object with all *required* fields, maybe some *optional* ones, and no others."""
+    wanted = required or {}
+    known = {**wanted, **(optional or {})}
+
+    def check(value: Any, path: str) -> Iterator[Violation]:
+        if not isinstance(value, dict):
+            yield Violation(path or "body", f"The field {label(path or 'body')} must be an object.")
+            return
+        for name in wanted:
+            if name not in value:
+                yield Violation(_join(path, name), f"The {label(name)} field is required.")
+        for name, member in value.items():
+            if name in known:
+                yield from known[name](member, _join(path, name))
+            else:
+                yield Violation(_join(path, name), "The field is not known.")
+
+    return check
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name[:_PATH_LIMIT]}" if path else name[:_PATH_LIMIT]

@@ -1,0 +1,251 @@
+"""`Sandbox`: a real local server that behaves like Vipps MobilePay, and the handles by which a test moves it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from types import TracebackType
+from typing import Literal, Self
+
+from vipps_async.config import Credentials, Environment
+from vipps_async.errors import ConfigurationError
+from vipps_async.sandbox._clock import Clock
+from vipps_async.sandbox._control import Control
+from vipps_async.sandbox._deliveries import Delivery
+from vipps_async.sandbox._dialects import DIALECTS
+from vipps_async.sandbox._faults import Fault
+from vipps_async.sandbox._front import Front
+from vipps_async.sandbox._http import telling_problems
+from vipps_async.sandbox._installation import install
+from vipps_async.sandbox._landing import LANDING, Landing
+from vipps_async.sandbox._lifecycle import Action
+from vipps_async.sandbox._listener import Listener
+from vipps_async.sandbox._payments import LedgerPayment
+from vipps_async.sandbox._problems import Refused
+from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._registrations import Registration
+
+_TICK = 1.0  # seconds between looks for payments whose time ran out while nobody asked
+
+_TEST_KEYS = {
+    "client_id": "5a3cbd07-3b6d-4c0b-9f0e-6c1c7f4f2e10",
+    "client_secret": "c2FuZGJveC1zZWNyZXQ=",
+    "subscription_key": "3f9d2c41b87e4a06a5c01e92d7f4b863",
+    "merchant_serial_number": "123456",
+}
+
+
+class Sandbox:
+    """Vipps MobilePay's ePayment, webhooks and access-token APIs on this machine.
+
+    Everything is kept in memory, no money moves, and nothing leaves the machine but the deliveries to webhooks. Use it
+    as an asynchronous context manager, or call `start` and `stop`.
+
+    Args:
+        host: the interface to listen on.
+        port: 0 takes a free one.
+        dialect: ``"current"``, or ``"draft"`` for the API as it was drafted in January 2022.
+        credentials: the sales unit's keys; by default some that are well-formed and work nowhere else.
+        copies: how often each event is delivered successfully; 2 shows what "at least once" means.
+        retry_delays: seconds between attempts of a delivery, the last one repeated; by default the documented ones.
+        token_lifetime: seconds that an access token is valid.
+        currency: of the sales unit's market; by default it takes all three.
+
+    Raises:
+        ConfigurationError: an argument cannot work.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        dialect: Literal["current", "draft"] = "current",
+        credentials: Credentials | None = None,
+        copies: int = 1,
+        retry_delays: Sequence[float] | None = None,
+        token_lifetime: float = 3599,
+        currency: Literal["NOK", "DKK", "EUR"] | None = None,
+    ) -> None:
+        if dialect not in DIALECTS:
+            raise ConfigurationError(f"dialect={dialect!r} must be one of {', '.join(DIALECTS)}")
+        delays = DIALECTS[dialect].retry_delays if retry_delays is None else retry_delays
+        if copies < 1 or token_lifetime <= 0 or not delays:
+            raise ConfigurationError("copies and token_lifetime must be positive, and retry_delays must not be empty")
+        self._installation = install(
+            dialect=DIALECTS[dialect],
+            credentials=credentials or Credentials(**_TEST_KEYS),
+            currency=currency,
+            token_lifetime=timedelta(seconds=token_lifetime),
+            copies=copies,
+            retry_delays=delays,
+            landing_page=lambda token: f"{self.base_url}{LANDING}?token={token}",
+        )
+        self._installation.clock.on_move(self._installation.expire_due)
+        servants = (Front(self._installation), Landing(self._installation), Control(self._installation))
+        self._listener = Listener(
+            host=host,
+            port=port,
+            routes=[route for servant in servants for route in servant.routes()],
+            middleware=telling_problems(self._installation.api.tell),
+        )
+        self._timekeeper: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start to listen.
+
+        Raises:
+            RuntimeError: it is running.
+            OSError: the port is taken.
+        """
+        await self._listener.start()
+        await self._installation.deliveries.start()
+        self._timekeeper = asyncio.create_task(self._keep_time())
+
+    async def stop(self) -> None:
+        """Stop to listen and end everything that is under way; stopping twice does no harm."""
+        await self._listener.stop()
+        await self._installation.deliveries.stop()
+        if self._timekeeper is not None:
+            self._timekeeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._timekeeper
+            self._timekeeper = None
+
+    @property
+    def base_url(self) -> str:
+        """The server's address, such as ``http://127.0.0.1:54321``.
+
+        Raises:
+            RuntimeError: the sandbox was not started.
+        """
+        return self._listener.base_url
+
+    @property
+    def credentials(self) -> Credentials:
+        """The keys that it accepts."""
+        return self._installation.credentials
+
+    @property
+    def environment(self) -> Environment:
+        """The environment that a client needs to call it."""
+        return Environment(self.base_url)
+
+    @property
+    def clock(self) -> Clock:
+        """Its time: ``clock.now()``, and ``clock.advance(timedelta(…))``, which expires and retries what falls due."""
+        return self._installation.clock
+
+    @property
+    def payments(self) -> Mapping[str, LedgerPayment]:
+        """Every payment by its reference; read-only, and each value is the payment at the time of looking."""
+        return self._installation.ledger.payments
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Every attempt to deliver an event to a webhook, oldest first."""
+        return self._installation.deliveries.records
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The latest ten thousand API requests, oldest first."""
+        return list(self._installation.requests)
+
+    async def approve(self, reference: str) -> LedgerPayment:
+        """Approve a payment as its user does in the app.
+
+        Raises:
+            UnknownReference: there is no such payment (a `LookupError`).
+            ActionRefused: somebody acted before, or its time ran out (a `ValueError`).
+        """
+        return self._installation.act(reference, Action.APPROVE)
+
+    async def reject(self, reference: str) -> LedgerPayment:
+        """Reject a payment as its user does in the app; raises like `approve`."""
+        return self._installation.act(reference, Action.REJECT)
+
+    async def expire(self, reference: str) -> LedgerPayment:
+        """Let the time of one payment run out; raises like `approve`."""
+        return self._installation.act(reference, Action.EXPIRE)
+
+    def fail(
+        self, operation: str, fault: Fault | str, *, times: int | None = 1, retry_after: float | None = None
+    ) -> None:
+        """Have the next requests of an operation suffer a fault.
+
+        Args:
+            operation: ``"token"``, ``"create"``, ``"get"``, ``"events"``, ``"capture"``, ``"refund"``, ``"cancel"``,
+                ``"adjust"``, ``"approve"``, ``"register"``, ``"list"`` or ``"delete"``.
+            fault: what they suffer.
+            times: how many do; ``None``: all until `clear_faults`.
+            retry_after: seconds for a ``Retry-After`` header.
+
+        Raises:
+            ValueError: the operation or the fault is unknown, or a number does not fit.
+        """
+        self._installation.faults.order(operation, Fault(fault), times=times, retry_after=retry_after)
+
+    def clear_faults(self) -> None:
+        """Withdraw every fault that is on order."""
+        self._installation.faults.clear()
+
+    def revoke_tokens(self) -> None:
+        """Have every access token that was issued answered with 401 from now on."""
+        self._installation.tokens.revoke_all()
+
+    @asynccontextmanager
+    async def offline(self) -> AsyncIterator[None]:
+        """Refuse connections and cut the open ones inside the block; come back on the same port after it."""
+        await self._listener.go_offline()
+        try:
+            yield
+        finally:
+            await self._listener.come_back()
+
+    async def add_webhook(
+        self, url: str, events: Iterable[str] | None = None, *, secret: str | None = None
+    ) -> Registration:
+        """Register a webhook as the merchant portal does.
+
+        Args:
+            url: https, or http towards loopback.
+            events: event types such as ``"epayments.payment.captured.v1"``; ``None``: all.
+            secret: what deliveries are signed with; ``None``: they are not.
+
+        Raises:
+            ValueError: the URL or an event type cannot be registered.
+        """
+        try:
+            return self._installation.registrations.add(url, events, secret=secret)
+        except Refused as refused:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.problem.fields)
+            raise ConfigurationError(f"the webhook cannot be registered: {reasons}") from refused
+
+    async def settled(self, timeout: float = 10.0) -> None:
+        """Wait until every event has reached every webhook that hears of it.
+
+        Args:
+            timeout: real seconds.
+
+        Raises:
+            TimeoutError: some had not; the message names them.
+        """
+        await self._installation.deliveries.settled(timeout)
+
+    async def reset(self) -> None:
+        """Forget payments, keys, webhooks, deliveries, requests, faults and tokens, and return to the real time."""
+        await self._installation.reset()
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            self._installation.expire_due()
