@@ -1,0 +1,144 @@
+"""VippsClient: the credentials, the session and the APIs, put together."""
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import attrs
+
+from vipps_async._http.retry import RetryPolicy
+from vipps_async._http.session import Session, open_session
+from vipps_async._http.token import TokenProvider
+from vipps_async.config import Credentials, Environment, SystemInfo, check_msn
+from vipps_async.epayment import EPayment
+from vipps_async.errors import ConfigurationError
+from vipps_async.webhooks import Webhooks
+
+_DEFAULT_TIMEOUT = 30.0
+
+
+class VippsClient:
+    """Calls the Vipps MobilePay APIs for one sales unit.
+
+    Args:
+        credentials: the sales unit's API keys.
+        environment: `Environment.TEST` (the default), `Environment.PRODUCTION`, or any other base URL.
+        system: what the ``Vipps-System-*`` headers say; this package by default.
+        session: an `aiohttp.ClientSession` to use; it is not closed. Without it the client has its own.
+        timeout: seconds that a call may take, with all its attempts and waits.
+        retry: how calls are attempted again.
+
+    Raises:
+        ConfigurationError: a setting cannot work.
+
+    ::
+
+        async with VippsClient(credentials) as vipps:
+            payment = await vipps.epayment.get("acme-shop-123-order123abc")
+
+    Make one for the life of the application: it holds the connections and the access token, which all calls share.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        environment: Environment = Environment.TEST,
+        system: SystemInfo = SystemInfo(),  # noqa: B008 - frozen
+        session: aiohttp.ClientSession | None = None,
+        timeout: float = _DEFAULT_TIMEOUT,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+    ) -> None:
+        http, tokens = open_session(
+            credentials,
+            environment=environment,
+            system=system,
+            session=session,
+            timeout=_checked_timeout(timeout),
+            retry=retry,
+        )
+        self._use(http, tokens)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Make a client from the environment variables.
+
+        They are ``VIPPS_CLIENT_ID``, ``VIPPS_CLIENT_SECRET``, ``VIPPS_SUBSCRIPTION_KEY``,
+        ``VIPPS_MERCHANT_SERIAL_NUMBER`` and ``VIPPS_ENVIRONMENT`` (``test``, ``production`` or a base URL).
+
+        Raises:
+            ConfigurationError: a variable is missing or malformed.
+        """
+        return cls(Credentials.from_env(environ), environment=Environment.from_env(environ))
+
+    @property
+    def epayment(self) -> EPayment:
+        """The ePayment API."""
+        return self._epayment
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """The Webhooks API."""
+        return self._webhooks
+
+    def with_options(
+        self,
+        *,
+        merchant_serial_number: str | None = None,
+        timeout: float | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> Self:
+        """Return a copy that shares the session and the token; close either, and both are closed.
+
+        Args:
+            merchant_serial_number: for partners, another merchant's MSN.
+            timeout: seconds that a call may take.
+            retry: how calls are attempted again.
+
+        Raises:
+            ConfigurationError: a setting cannot work.
+        """
+        old = self._http
+        headers = dict(old.headers)
+        if merchant_serial_number is not None:
+            headers["Merchant-Serial-Number"] = check_msn(merchant_serial_number)
+        http = attrs.evolve(
+            old,
+            headers=headers,
+            timeout=old.timeout if timeout is None else _checked_timeout(timeout),
+            retry=retry or old.retry,
+        )
+        copy = object.__new__(type(self))
+        copy._use(http, self._tokens)
+        return copy
+
+    async def close(self) -> None:
+        """End what is under way in the background, and close the session if it is the client's own."""
+        await self._tokens.close()
+        await self._http.transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        """Name the host and the merchant, and no secret."""
+        return f"<{type(self).__name__} {self._http.headers['Merchant-Serial-Number']} at {self._http.base_url}>"
+
+    def _use(self, http: Session, tokens: TokenProvider) -> None:
+        self._http = http
+        self._tokens = tokens
+        self._epayment = EPayment(http)
+        self._webhooks = Webhooks(http)
+
+
+def _checked_timeout(timeout: float) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise ConfigurationError(f"timeout={timeout!r} must be a number of seconds above 0")
+    return float(timeout)
