@@ -39,11 +39,11 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Tests with coverage, the examples and the README included."""
     _install(session, "test")
-    session.run("pytest", "--cov", *session.posargs)
+    session.run("pytest", "--cov", "-n", "4", *session.posargs)
 
 
 @nox.session(python=["3.11", "3.12", "3.13", "3.14"])
 def versions(session: nox.Session) -> None:
     """Tests on every Python that is installed."""
     _install(session, "test")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "4", *session.posargs)

@@ -78,7 +78,7 @@ class Credentials:
 def _normalise_base_url(value: str) -> str:
     url = parsed(value)
     if not is_web(value) or url.query or url.fragment or url.username or url.password:
-        shown = "one with a user in it" if url.username or url.password else repr(value)
+        shown = "an address with a user in it" if url.username or url.password else repr(value)
         raise ConfigurationError(
             "base_url must be an address such as https://apitest.vipps.no (plain http goes to loopback only), "
             f"not {shown}"

@@ -1,0 +1,236 @@
+"""A reply is decoded, or is an error of the tree: whatever the status, and whatever the bytes."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.wire import body, document
+from vipps_async import Payment, errors
+from vipps_async._http import remedies
+from vipps_async._http.reply import decode, ignore, read_as, read_problem, read_retry_after
+from vipps_async.errors import ApiError, InvalidReply, Problem
+
+NOW = datetime(2026, 1, 19, 16, 26, 32, tzinfo=UTC)
+HTML = b"<html><body>Bad gateway</body></html>"
+
+
+def refusal(status: int, reply: bytes, **headers: str) -> ApiError:
+    """The error that a reply decodes to."""
+    with pytest.raises(ApiError) as raised:
+        decode(status, headers, reply, now=NOW)
+    return raised.value
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_a_success_is_its_json(status: int) -> None:
+    """Any 2xx reply is its decoded body, and ``None`` without one."""
+    assert decode(status, {}, b'{"reference":"acme-shop-1"}', now=NOW) == {"reference": "acme-shop-1"}
+    assert decode(status, {}, b"", now=NOW) is None
+
+
+@pytest.mark.parametrize("reply", [HTML, b'{"reference":', b"\xff\xfe", b"NaN"])
+def test_a_success_that_is_not_json_is_an_invalid_reply(reply: bytes) -> None:
+    """HTML and a cut body are `InvalidReply`, which shows status, content type and the beginning."""
+    with pytest.raises(InvalidReply) as raised:
+        decode(200, {"Content-Type": "text/html"}, reply, now=NOW)
+    assert "HTTP 200 with text/html instead of JSON" in str(raised.value)
+    with pytest.raises(InvalidReply, match="with an unnamed content type"):
+        decode(200, {}, reply, now=NOW)
+
+
+def test_a_long_reply_is_shown_in_part() -> None:
+    """No more than the first 200 bytes of a body get into a message."""
+    with pytest.raises(InvalidReply) as raised:
+        decode(200, {}, b"x" * 5000, now=NOW)
+    assert "x" * 200 in str(raised.value)
+    assert "x" * 201 not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.BadRequest),
+        (401, errors.Unauthorized),
+        (403, errors.Forbidden),
+        (404, errors.NotFound),
+        (409, errors.Conflict),
+        (422, errors.BadRequest),
+        (423, errors.Locked),
+        (429, errors.RateLimited),
+        (500, errors.ServerError),
+        (502, errors.ServerError),
+        (503, errors.ServerError),
+        (599, errors.ServerError),
+        (301, ApiError),
+        (302, ApiError),
+        (408, ApiError),
+        (418, ApiError),
+    ],
+)
+def test_each_status_has_its_error(status: int, kind: type[ApiError]) -> None:
+    """A status other than 2xx is its class of the tree, redirects included, with or without a body."""
+    for reply in (b"", HTML, b'{"title":"No"}', b"[]", b"null"):
+        error = refusal(status, reply)
+        assert type(error) is kind
+        assert error.status == status
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        ("current-problem-domain-6080", 400, "6080"),
+        ("current-problem-idempotency-4020", 409, "4020"),
+        ("current-problem-reference-4150", 409, "4150"),
+        ("current-problem-not-found-5090", 404, "5090"),
+    ],
+)
+def test_a_domain_error_has_its_code(name: str, status: int, code: str) -> None:
+    """The documented problem gives title, detail, code, instance and trace; its code is no field."""
+    said = document(name)
+    error = refusal(status, body(name))
+    assert error.problem == Problem(
+        title=said["title"],
+        detail=said["detail"],
+        code=code,
+        trace_id=said["traceId"],
+        instance=said["instance"],
+        raw=said,
+    )
+    assert (error.code, error.trace_id) == (code, said["traceId"])
+    assert f"HTTP {status}, error {code}; {said['title']}" in str(error)
+
+
+def test_a_validation_error_names_its_fields() -> None:
+    """Each bad field is in ``fields`` and in the message, and there is no code."""
+    error = refusal(400, body("current-problem-validation"))
+    reason = "The field Reference must match the regular expression '^[a-zA-Z0-9-]{8,64}$'."
+    assert error.problem.fields == {"reference": reason}
+    assert error.code is None
+    assert f"reference: {reason.rstrip('.')}" in str(error)
+
+
+def test_the_draft_s_problem_is_read() -> None:
+    """A problem without status and details gives what it has."""
+    said = document("draft-problem")
+    problem = read_problem(body("draft-problem"))
+    assert problem == Problem(title=said["title"], detail=said["detail"], trace_id=said["traceId"], raw=said)
+
+
+@pytest.mark.parametrize(
+    ("reply", "title", "detail", "trace"),
+    [
+        (body("current-gateway-unauthorized"), None, document("current-gateway-unauthorized")["message"], None),
+        (body("current-gateway-too-many-requests"), None, "Rate limit is exceeded. Try again in 20 seconds.", None),
+        (
+            body("current-access-token-error"),
+            "invalid_client",
+            "Invalid client secret provided.",
+            "813b6397-5adc-aaee-f2b0-ec7c103c40e3",
+        ),
+        (b'{"responseInfo":{"responseCode":401},"result":{"message":"Unauthorized"}}', None, "Unauthorized", None),
+        (b'{"title":"Not Found","contextId":"c-1"}', "Not Found", None, "c-1"),
+        (HTML, None, HTML.decode(), None),
+        (b"", None, None, None),
+        (b"[1]", None, None, None),
+        (b'{"title":5,"detail":null,"traceId":[],"result":"x"}', None, None, None),
+    ],
+)
+def test_errors_of_other_shapes_are_read(
+    reply: bytes, title: str | None, detail: str | None, trace: str | None
+) -> None:
+    """The gateway's, the identity provider's and non-JSON bodies give what they say."""
+    problem = read_problem(reply)
+    assert (problem.title, problem.detail, problem.trace_id, problem.code) == (title, detail, trace, None)
+
+
+@pytest.mark.parametrize("name", ["extraDetails", "invalidParams"])
+def test_details_of_either_name_are_read(name: str) -> None:
+    """Older APIs call the details ``invalidParams``; entries that are none are passed over."""
+    reply = f'{{"{name}":[{{"name":"ErrorCode","reason":6080}},{{"name":"a","reason":"bad"}},"x",null]}}'
+    problem = read_problem(reply.encode())
+    assert (problem.code, problem.fields) == ("6080", {"a": "bad"})
+    assert read_problem(f'{{"{name}":"x"}}'.encode()).fields == {}
+
+
+@given(st.integers(min_value=100, max_value=599), st.binary(max_size=50))
+def test_no_bytes_raise_anything_else(status: int, reply: bytes) -> None:
+    """Any status with any bytes is a value or an error of the tree."""
+    try:
+        decode(status, {}, reply, now=NOW)
+    except (ApiError, InvalidReply) as error:
+        text = str(error)
+    else:
+        text = str(status)
+    assert str(status) in text
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("0", 0.0),
+        ("20", 20.0),
+        ("1.5", 1.5),
+        ("Mon, 19 Jan 2026 16:26:52 GMT", 20.0),
+        ("Mon, 19 Jan 2026 17:26:52 +0100", 20.0),
+        ("Mon, 19 Jan 2026 16:00:00 GMT", 0.0),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("nan", None),
+        ("inf", None),
+        ("5, 10", None),
+        ("²", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
+    """A number and an HTTP date give the seconds from now, never below 0; anything else says nothing."""
+    assert read_retry_after(value, now=NOW) == seconds
+
+
+def test_the_wait_is_on_the_error() -> None:
+    """An error carries what ``Retry-After`` asked for, and says so."""
+    error = refusal(429, b"", **{"Retry-After": "20"})
+    assert error.retry_after == 20.0
+    assert "the server asks to wait 20 s" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "advice"),
+    [
+        (400, "6080", "wait for the AUTHORIZED event, then capture"),
+        (423, "6160", "same idempotency key"),
+        (409, "4150", "get(reference)"),
+        (400, None, "correct the request"),
+        (400, "9999", "correct the request"),
+        (429, None, "5 writes and 120 reads a minute"),
+        (401, None, "check the API keys"),
+    ],
+)
+def test_an_error_says_what_to_do_next(status: int, code: str | None, advice: str) -> None:
+    """The advice is the code's, and else the status's."""
+    assert advice in str(remedies.remedy_for(status, code))
+
+
+def test_where_only_time_helps_there_is_no_advice() -> None:
+    """A plain 5xx and an unknown status have no remedy, and the message none either."""
+    assert remedies.remedy_for(503, None) is None
+    assert "next:" not in str(refusal(503, b""))
+
+
+def test_a_document_is_read_as_a_model() -> None:
+    """A documented reply is its model; one of another type is `InvalidReply` with the field."""
+    said = document("current-get-payment-authorized")
+    assert read_as(said, Payment).reference == said["reference"]
+    with pytest.raises(InvalidReply, match=r"documented types: required field missing @ Payment\.state"):
+        read_as({name: value for name, value in said.items() if name != "state"}, Payment)
+
+
+@pytest.mark.parametrize("said", [None, {}, [], "text"])
+def test_a_reply_without_a_documented_body_is_ignored(said: Any) -> None:
+    """Whatever such a reply holds, it reads as ``None``."""
+    reader: Any = ignore
+    assert reader(said) is None

@@ -1,0 +1,273 @@
+"""The access token's life: the provider alone, and over real HTTP against the sandbox."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.support import create, requests_of
+from vipps_async import Credentials, RetryPolicy, VippsClient
+from vipps_async._http.token import AccessToken, TokenProvider
+from vipps_async.errors import ClientClosed, InvalidReply, OutcomeUnknown, ServerError, Unauthorized
+from vipps_async.sandbox import Fault, Sandbox
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+class Issuer:
+    """Issues tokens of 1,000 seconds, numbered, once its gate is open; raises *error* instead while there is one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.issued = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+
+    async def __call__(self) -> AccessToken:
+        """Issue the next token."""
+        self.issued += 1
+        number = self.issued
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        document = {"access_token": f"token-{number}", "expires_in": "1000"}
+        return AccessToken.from_reply(document, asked_at=self.clock())
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock at zero."""
+    return Clock()
+
+
+@pytest.fixture
+async def issuer(clock: Clock) -> Issuer:
+    """An issuer on that clock."""
+    return Issuer(clock)
+
+
+@pytest.mark.parametrize("lifetime", ["3599", 3599])
+def test_lifetime_is_read_as_text_and_as_number(lifetime: object) -> None:
+    """`expires_in` counts from the request, in either JSON type, and renewal comes ahead of it."""
+    token = AccessToken.from_reply({"access_token": "abc", "expires_in": lifetime}, asked_at=100.0)
+    assert (token.renew_at, token.expires_at) == (100 + 3599 - 300, 100 + 3599)
+    assert token.headers == {"Authorization": "Bearer abc"}
+
+
+def test_token_hides_itself() -> None:
+    """A token's repr shows neither the token nor the header that carries it."""
+    assert "s3cret" not in repr(AccessToken.from_reply({"access_token": "s3cret", "expires_in": 60}, asked_at=0))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        "token",
+        {},
+        {"access_token": "abc"},
+        {"expires_in": "60"},
+        {"access_token": "", "expires_in": "60"},
+        {"access_token": "a\nb", "expires_in": "60"},
+        {"access_token": "æ", "expires_in": "60"},
+        {"access_token": 5, "expires_in": "60"},
+        {"access_token": "abc", "expires_in": "soon"},
+        {"access_token": "abc", "expires_in": "-1"},
+        {"access_token": "abc", "expires_in": -1},
+        {"access_token": "abc", "expires_in": True},
+        {"access_token": "abc", "expires_in": 59.5},
+        {"access_token": "abc", "expires_in": None},
+    ],
+)
+def test_unusable_token_reply_is_an_error_of_the_tree(document: Any) -> None:
+    """A token reply without a usable token or lifetime is an InvalidReply that does not repeat what it held."""
+    with pytest.raises(InvalidReply, match="lacks a usable access_token or expires_in"):
+        AccessToken.from_reply(document, asked_at=0)
+
+
+async def test_fresh_token_is_reused(issuer: Issuer, clock: Clock) -> None:
+    """Until renewal is due, every caller gets the first token."""
+    provider = TokenProvider(issuer, clock)
+    first = await provider.authorize()
+    clock.now = 749.0
+    assert await provider.authorize() is first
+    assert issuer.issued == 1
+
+
+async def test_renewal_does_not_hold_callers_up(issuer: Issuer, clock: Clock) -> None:
+    """While the old token is good, callers get it at once although the renewal hangs; then they get the new one."""
+    provider = TokenProvider(issuer, clock)
+    old = await provider.authorize()
+    issuer.gate.clear()
+    clock.now = 800.0
+    async with asyncio.timeout(1):
+        assert [await provider.authorize() for _ in range(3)] == [old] * 3
+    await asyncio.sleep(0)
+    assert issuer.issued == 2
+    issuer.gate.set()
+    await until(lambda: _is_new(provider, old))
+    assert (await provider.authorize())["Authorization"] == "Bearer token-2"
+
+
+async def _is_new(provider: TokenProvider, old: object) -> bool:
+    return await provider.authorize() is not old
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until *holds*."""
+    async with asyncio.timeout(2):
+        while not await holds():
+            await asyncio.sleep(0)
+
+
+async def test_dead_token_is_waited_for(issuer: Issuer, clock: Clock) -> None:
+    """Once the old token has died, callers wait for the new one."""
+    provider = TokenProvider(issuer, clock)
+    await provider.authorize()
+    clock.now = 1000.0
+    assert (await provider.authorize())["Authorization"] == "Bearer token-2"
+
+
+async def test_failed_renewal_leaves_the_old_token_and_pauses(
+    issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A renewal that fails is logged, callers go on with the old token, and the next renewal waits 10 seconds."""
+    provider = TokenProvider(issuer, clock)
+    old = await provider.authorize()
+    issuer.error = InvalidReply("down")
+    clock.now = 800.0
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            assert await provider.authorize() is old
+            await asyncio.sleep(0.001)
+    assert issuer.issued == 2
+    assert "no new access token: call: down" in caplog.text
+    issuer.error = None
+    clock.now = 811.0
+    assert await provider.authorize() is old
+    await until(lambda: _is_new(provider, old))
+
+
+async def test_caller_that_gives_up_leaves_the_fetch_to_the_others(issuer: Issuer, clock: Clock) -> None:
+    """Cancelling one of two callers that wait for a token does not cancel the other's fetch."""
+    provider = TokenProvider(issuer, clock)
+    issuer.gate.clear()
+    impatient, patient = (asyncio.create_task(provider.authorize()) for _ in range(2))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    await asyncio.wait([impatient])
+    issuer.gate.set()
+    assert (await patient)["Authorization"] == "Bearer token-1"
+    assert issuer.issued == 1
+
+
+async def test_refused_token_is_forgotten_once(issuer: Issuer, clock: Clock) -> None:
+    """When many callers report the same refused token, one new one is fetched, and it survives late reports."""
+    provider = TokenProvider(issuer, clock)
+    refused = await provider.authorize()
+    assert provider.refused(refused)
+    replacement = await provider.authorize()
+    assert provider.refused(refused)
+    assert await provider.authorize() is replacement
+
+
+async def test_closing_ends_a_fetch_with_an_error_of_the_tree(issuer: Issuer, clock: Clock) -> None:
+    """A caller that waits for a token while the client closes gets ClientClosed, not a cancellation."""
+    provider = TokenProvider(issuer, clock)
+    issuer.gate.clear()
+    caller = asyncio.create_task(provider.authorize())
+    await asyncio.sleep(0)
+    await provider.close()
+    with pytest.raises(ClientClosed):
+        await caller
+
+
+async def test_a_thousand_first_calls_share_one_token_request(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """1,000 concurrent first calls lead to one token request."""
+    reference = await create(vipps)
+    before = len(requests_of(sandbox, "token"))
+    async with VippsClient(sandbox.credentials, environment=sandbox.environment) as newcomer:
+        payments = await asyncio.gather(*(newcomer.epayment.get(reference) for _ in range(1000)))
+    assert len(payments) == 1000
+    assert len(requests_of(sandbox, "token")) - before == 1
+
+
+async def test_token_that_dies_under_200_calls_fails_none(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """When the token is revoked while 200 calls are under way, all succeed, and one renewal serves them."""
+    reference = await create(vipps)
+    calls = [asyncio.create_task(vipps.epayment.get(reference)) for _ in range(200)]
+    await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    sandbox.revoke_tokens()
+    payments = await asyncio.gather(*calls)
+    assert {payment.reference for payment in payments} == {reference}
+    refused = [request for request in requests_of(sandbox, "get") if request.status == 401]
+    assert refused
+    assert len(requests_of(sandbox, "token")) == 2
+
+
+async def test_token_that_expires_by_the_clock_fails_no_call(vipps: VippsClient) -> None:
+    """Calls go on through many token lifetimes, without a failure."""
+    async with (
+        Sandbox(token_lifetime=0.3) as sandbox,
+        VippsClient(sandbox.credentials, environment=sandbox.environment) as client,
+    ):
+        reference = await create(client)
+        async with asyncio.timeout(5):
+            while len(requests_of(sandbox, "token")) < 4:
+                await asyncio.gather(*(client.epayment.get(reference) for _ in range(20)))
+
+
+async def test_wrong_keys_are_told_apart_from_a_refused_token(sandbox: Sandbox) -> None:
+    """Wrong API keys end a call as Unauthorized after one token request, with the operation, key and remedy named."""
+    wrong = attrs.evolve(sandbox.credentials, client_secret="d3JvbmcgYnV0IHdlbGwtZm9ybWVk")
+    async with VippsClient(wrong, environment=sandbox.environment) as vipps:
+        with pytest.raises(Unauthorized) as caught:
+            await create(vipps)
+    assert len(requests_of(sandbox, "token")) == 1
+    assert requests_of(sandbox, "create") == []
+    error = caught.value
+    assert (error.operation, error.attempts) == ("create", 0)
+    assert error.idempotency_key
+    assert "no access token" in str(error)
+    assert "check the API keys" in str(error)
+
+
+async def test_callers_that_share_a_failed_fetch_get_errors_of_their_own(sandbox: Sandbox) -> None:
+    """Calls that waited for the same failed token request each get their own operation and key on the error."""
+    sandbox.fail("token", Fault.STATUS_503, times=None)
+    retry = RetryPolicy(attempts=1)
+    async with VippsClient(sandbox.credentials, environment=sandbox.environment, retry=retry) as vipps:
+        first, second = await asyncio.gather(
+            create(vipps, "order-0001"), create(vipps, "order-0002"), return_exceptions=True
+        )
+    assert isinstance(first, ServerError)
+    assert isinstance(second, ServerError)
+    assert first.idempotency_key != second.idempotency_key
+    assert not isinstance(first, OutcomeUnknown)
+
+
+async def test_token_is_shared_by_copies(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A copy made by with_options uses the token of its original."""
+    reference = await create(vipps)
+    await vipps.with_options(timeout=3).epayment.get(reference)
+    assert len(requests_of(sandbox, "token")) == 1
+
+
+def test_credentials_are_needed() -> None:
+    """There is no client without credentials."""
+    with pytest.raises(TypeError):
+        Credentials()  # type: ignore[call-arg]  # what is tested

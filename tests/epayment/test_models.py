@@ -1,0 +1,315 @@
+"""Payments, events and adjustments are read in full from either dialect."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.wire import document, names
+from vipps_async import (
+    Adjustment,
+    Aggregate,
+    Amount,
+    CreatedPayment,
+    Payment,
+    PaymentEvent,
+    PaymentEventName,
+    PaymentMethodType,
+    PaymentState,
+)
+from vipps_async._converter import Malformed, structure
+from vipps_async.epayment._replies import read_adjustment, read_created, read_log
+from vipps_async.errors import InvalidReply
+
+RENAMED = {"paymentAction": "name", "processedAt": "timestamp"}
+TRANSLATED = {
+    "AUTHORISED": "AUTHORIZED",
+    "CREATION": "CREATED",
+    "AUTHORISATION": "AUTHORIZED",
+    "CAPTURE": "CAPTURED",
+    "TERMINATION": "TERMINATED",
+}
+GARBAGE = [1.9, 1.0, True, "12", None, -1, 2**70, [], {}]
+
+
+def attribute_of(name: str) -> str:
+    """The attribute that a wire name lands in."""
+    return RENAMED.get(name) or re.sub(r"(?=[A-Z])", "_", name).lower()
+
+
+def moment_of(text: Any) -> datetime:
+    """Read a time in UTC by hand, to the microsecond."""
+    digits = re.sub(r"Z|\+00:00$", "", text)
+    whole, _, fraction = digits.partition(".")
+    return datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC, microsecond=int(f"{fraction:0<6}"[:6]))
+
+
+def assert_lands(said: Any, read: Any, path: str = "") -> None:
+    """Assert that all that a document said is in the model that was read from it."""
+    if isinstance(said, dict) and not isinstance(read, dict):
+        for name, value in said.items():
+            assert_lands(value, getattr(read, attribute_of(name)), f"{path}.{name}")
+    elif isinstance(said, list):
+        assert len(said) == len(read), path
+        for index, (value, item) in enumerate(zip(said, read, strict=True)):
+            assert_lands(value, item, f"{path}[{index}]")
+    elif isinstance(read, datetime):
+        assert moment_of(said) == read, path
+    else:
+        expected = TRANSLATED.get(said, said) if isinstance(said, str) else said
+        assert type(read) is type(expected) or isinstance(read, str), path
+        assert read == expected, path
+
+
+@pytest.mark.parametrize("name", [*names("current-get-payment-*"), *names("draft-get-payment-*")])
+def test_every_field_of_a_payment_lands(name: str) -> None:
+    """Each documented field of a payment is in its attribute, and the document in ``raw``."""
+    payment = structure(document(name), Payment)
+    assert_lands(document(name), payment)
+    assert payment.raw == document(name)
+
+
+@pytest.mark.parametrize("name", [*names("current-webhook-epayment-*"), *names("draft-notification-*")])
+def test_every_field_of_a_delivered_event_lands(name: str) -> None:
+    """Each documented field of an event is in its attribute; ``profile.sub`` is in ``sub``."""
+    said = document(name)
+    event = structure(said, PaymentEvent)
+    profile = said.get("profile", {})
+    assert_lands({field: value for field, value in said.items() if field != "profile"}, event)
+    assert event.sub == profile.get("sub")
+    assert event.raw == document(name)
+
+
+@pytest.mark.parametrize("name", ["current-event-log", "draft-event-log"])
+def test_every_field_of_a_log_lands(name: str) -> None:
+    """Each entry of an event log is read in full, in order."""
+    assert_lands(document(name), read_log(document(name)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*names("current-capture-response*"), *names("current-cancel-response*"), *names("current-refund-response*")],
+)
+def test_every_field_of_an_adjustment_lands(name: str) -> None:
+    """A capture's, a refund's and a cancellation's reply is read in full, with the key that was sent."""
+    adjustment = read_adjustment(document(name), "ignored-here", "key-1")
+    assert_lands(document(name), adjustment)
+    assert adjustment.idempotency_key == "key-1"
+    assert not adjustment.is_accepted_only
+    assert adjustment.raw == document(name)
+
+
+@pytest.mark.parametrize("name", names("current-create-payment-response-*"))
+def test_every_field_of_a_creation_s_reply_lands(name: str) -> None:
+    """The short reply gives reference and redirect URL, which PUSH_MESSAGE has not, and no payment."""
+    created = read_created(document(name), "key-1")
+    assert_lands(document(name), created)
+    assert (created.redirect_url is None) is ("push" in name)
+    assert (created.idempotency_key, created.payment, created.raw) == ("key-1", None, document(name))
+
+
+def test_the_draft_s_reply_to_a_creation_is_a_whole_payment() -> None:
+    """The draft's reply gives what the current one gives, and the payment besides."""
+    said = document("draft-create-payment-response")
+    created = read_created(said, "key-1")
+    assert (created.reference, created.redirect_url) == (said["reference"], said["redirectUrl"])
+    assert created.payment == structure(said, Payment)
+    assert_lands(said, created.payment)
+    assert created.raw == said
+
+
+def test_the_draft_s_reply_to_a_capture_is_empty() -> None:
+    """A 202 without a body is an adjustment that is only accepted, under the reference and key that were sent."""
+    adjustment = read_adjustment(None, "acme-shop-1", "key-1")
+    assert adjustment == Adjustment(reference="acme-shop-1", idempotency_key="key-1")
+    assert adjustment.is_accepted_only
+    assert (adjustment.state, adjustment.amount, adjustment.aggregate, adjustment.psp_reference) == (None,) * 4
+    assert adjustment.raw == {}
+
+
+def in_draft(current: dict[str, Any]) -> dict[str, Any]:
+    """Say what a current event says in the draft's words."""
+    words = {current_word: draft_word for draft_word, current_word in TRANSLATED.items() if draft_word != "AUTHORISED"}
+    event = {key: value for key, value in current.items() if key not in {"name", "timestamp", "msn"}}
+    amount = {**current["amount"], "type": "PURCHASE"}
+    return {**event, "paymentAction": words[current["name"]], "processedAt": current["timestamp"], "amount": amount}
+
+
+@pytest.mark.parametrize("word", ["created", "authorized", "captured", "captured-failed", "terminated"])
+def test_both_dialects_of_an_event_are_one_event(word: str) -> None:
+    """The same event in the draft's words and the current ones is equal but for the ``msn``, and one key."""
+    current = document(f"current-webhook-epayment-{word}")
+    new, old = structure(current, PaymentEvent), structure(in_draft(current), PaymentEvent)
+    assert attrs.evolve(new, msn=None) == old
+    assert new.dedup_key == old.dedup_key
+
+
+def test_both_dialects_of_a_payment_are_one_payment() -> None:
+    """The draft's authorised payment, less what only the draft says, is the current API's authorized one."""
+    old = document("draft-get-payment-authorised")
+    only_draft = {
+        "authorisationType",
+        "directCapture",
+        "customerInteraction",
+        "returnUrl",
+        "userFlow",
+        "paymentDescription",
+    }
+    said = {key: value for key, value in old.items() if key not in only_draft}
+    plain = {"currency": "NOK", "value": 1000}
+    zero = {"currency": "NOK", "value": 0}
+    current = {
+        **said,
+        "state": "AUTHORIZED",
+        "amount": plain,
+        "aggregate": {
+            "authorizedAmount": plain,
+            "capturedAmount": zero,
+            "refundedAmount": zero,
+            "cancelledAmount": zero,
+        },
+    }
+    assert structure(said, Payment) == structure(current, Payment)
+    assert structure(old, Payment).aggregate == structure(current, Payment).aggregate
+
+
+def test_one_psp_reference_over_two_actions_is_two_events() -> None:
+    """The draft's creation and authorisation share a ``pspReference``, and have different keys."""
+    creation = structure(document("draft-notification-creation"), PaymentEvent)
+    authorisation = structure(document("draft-notification-authorisation"), PaymentEvent)
+    assert creation.psp_reference == authorisation.psp_reference
+    assert creation.dedup_key != authorisation.dedup_key
+    assert authorisation.dedup_key == "497f6eca-6276-4993-bfeb-53cbbbba6f08:AUTHORIZED"
+
+
+@pytest.mark.parametrize("value", GARBAGE, ids=repr)
+@pytest.mark.parametrize("path", [("amount",), ("aggregate", "capturedAmount")])
+def test_an_amount_that_is_none_is_refused_in_a_payment(path: tuple[str, ...], value: Any) -> None:
+    """No payment is read from a document with an amount that is no whole number of minor units."""
+    said = document("current-get-payment-authorized")
+    target = said
+    for step in path:
+        target = target[step]
+    target["value"] = value
+    with pytest.raises(Malformed, match=rf"@ Payment\.{'.'.join(map(attribute_of, path))}"):
+        structure(said, Payment)
+
+
+@pytest.mark.parametrize("value", GARBAGE, ids=repr)
+def test_an_amount_that_is_none_is_refused_in_an_event(value: Any) -> None:
+    """No event is read from a document with an amount that is no whole number of minor units."""
+    said = document("current-webhook-epayment-captured")
+    said["amount"]["value"] = value
+    with pytest.raises(Malformed, match=r"@ PaymentEvent\.amount"):
+        structure(said, PaymentEvent)
+
+
+def test_what_a_future_api_says_is_kept() -> None:
+    """An unknown state, method type, event name and field are read, equal to their text, and kept."""
+    said = {
+        **document("current-get-payment-authorized"),
+        "state": "REVERSED",
+        "paymentMethod": {"type": "CRYPTO"},
+        "new": [1],
+    }
+    payment = structure(said, Payment)
+    assert (payment.state, payment.payment_method.type) == ("REVERSED", "CRYPTO")
+    assert (type(payment.state), type(payment.payment_method.type)) == (PaymentState, PaymentMethodType)
+    assert payment.raw["new"] == [1]
+    event = structure({**document("current-webhook-epayment-captured"), "name": "DISPUTED"}, PaymentEvent)
+    assert event.name == "DISPUTED"
+    assert type(event.name) is PaymentEventName
+    assert event.dedup_key == "2018200034:DISPUTED"
+
+
+@pytest.mark.parametrize("name", ["reference", "pspReference", "name", "amount", "timestamp"])
+def test_an_event_without_a_required_field_is_refused(name: str) -> None:
+    """Each field that both dialects require is required."""
+    said = document("current-webhook-epayment-captured")
+    del said[name]
+    with pytest.raises(Malformed, match=rf"required field missing @ PaymentEvent\.{attribute_of(name)}"):
+        structure(said, PaymentEvent)
+
+
+@pytest.mark.parametrize("key", ["left out", None])
+def test_an_event_may_lack_its_key(key: str | None) -> None:
+    """A cancellation's event has no idempotency key, or a null one."""
+    said = document("current-webhook-epayment-cancelled")
+    assert "idempotencyKey" not in said
+    event = structure(said if key else {**said, "idempotencyKey": None}, PaymentEvent)
+    assert event.idempotency_key is None
+
+
+def test_an_event_that_does_not_say_otherwise_succeeded() -> None:
+    """Without ``success`` an event counts as one that happened; a wrongly typed one is refused."""
+    said = document("draft-notification-capture")
+    del said["success"]
+    assert structure(said, PaymentEvent).success is True
+    with pytest.raises(Malformed, match="expected bool, not 'false'"):
+        structure({**said, "success": "false"}, PaymentEvent)
+
+
+@pytest.mark.parametrize(
+    ("name", "capture", "refund"),
+    [
+        ("created", 0, 0),
+        ("authorized", 6000, 0),
+        ("partly-captured", 0, 7500),
+        ("cancelled-after-authorization", 0, 0),
+        ("terminated", 0, 0),
+    ],
+)
+def test_what_is_left_follows_from_the_totals(name: str, capture: int, refund: int) -> None:
+    """Left to capture is authorized less captured and cancelled, never below 0; left to refund likewise."""
+    totals = structure(document(f"current-get-payment-{name}"), Payment).aggregate
+    assert totals.left_to_capture == Amount(capture, "NOK")
+    assert totals.left_to_refund == Amount(refund, "NOK")
+
+
+def test_a_rest_after_a_partial_capture_is_left() -> None:
+    """After a partial capture the rest is left, in the payment's currency."""
+    ore = [Amount(value, "DKK") for value in (1000, 250, 100, 50)]
+    totals = Aggregate(
+        authorized_amount=ore[0], captured_amount=ore[1], refunded_amount=ore[2], cancelled_amount=ore[3]
+    )
+    assert (totals.left_to_capture, totals.left_to_refund) == (Amount(700, "DKK"), Amount(150, "DKK"))
+
+
+@pytest.mark.parametrize("said", [None, [], "text", 5])
+def test_a_reply_of_another_shape_is_refused(said: Any) -> None:
+    """A reply that is no object, and a log that is no list, are `InvalidReply`."""
+    with pytest.raises(InvalidReply):
+        read_created(said, "key-1")
+    if said is not None:
+        with pytest.raises(InvalidReply):
+            read_adjustment(said, "acme-shop-1", "key-1")
+    if said != []:
+        with pytest.raises(InvalidReply):
+            read_log(said)
+
+
+def test_an_entry_of_a_log_that_is_no_event_is_refused() -> None:
+    """One bad entry makes the reply invalid, and the message says what is wrong with it."""
+    with pytest.raises(InvalidReply, match="required field missing @ PaymentEvent"):
+        read_log([*document("current-event-log"), {"reference": "x"}])
+
+
+def test_personal_details_stay_out_of_reprs() -> None:
+    """The user's name, address, number and mail are read, and shown by no repr."""
+    said = document("current-get-payment-express")
+    payment = structure(said, Payment)
+    for secret in ("Lovelace", "4798765432", "user@example.com", "Levins", "1988-12-03"):
+        assert secret in str(said)
+        assert secret not in repr(payment.user_details)
+        assert secret not in repr(payment)
+
+
+def test_an_event_is_a_value() -> None:
+    """Events that say the same are equal and one entry of a set; a created payment is read-only."""
+    said = document("current-webhook-epayment-captured")
+    assert len({structure(said, PaymentEvent), structure({**said, "new": 1}, PaymentEvent)}) == 1
+    created: Any = CreatedPayment(reference="r", idempotency_key="k", raw={})
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        created.reference = "other"

@@ -1,0 +1,178 @@
+"""Waiting for a payment: the schedule alone, and against the sandbox."""
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from tests.support import PRICE, REFERENCE, authorize, create, requests_of
+from vipps_async import Amount, Payment, PaymentState, VippsClient
+from vipps_async.epayment._wait import PollSchedule, is_decided, schedule_for, wait_for
+from vipps_async.errors import InvalidRequest, NotFound, RateLimited, ServerError, WaitTimeout
+from vipps_async.sandbox import Fault, Sandbox
+from vipps_async.webhooks import WebhookReceiver
+from vipps_async.webhooks.stores.memory import MemoryStore
+
+
+def quick() -> PollSchedule:
+    """A schedule for tests."""
+    return PollSchedule(first=0.05, interval=0.02)
+
+
+async def wait(vipps: VippsClient, *, timeout: float = 5, schedule: PollSchedule | None = None) -> Payment:
+    """Wait with a quick schedule."""
+    return await wait_for(
+        partial(vipps.epayment.get, REFERENCE),
+        REFERENCE,
+        timeout=timeout,
+        until=is_decided,
+        signal=None,
+        schedule=schedule or quick(),
+    )
+
+
+def test_schedule_is_the_documented_one() -> None:
+    """The first read comes after 5 seconds and the next every 2; with a signal, one a minute is the fallback."""
+    plain, signalled = schedule_for(None), schedule_for(WebhookReceiver(store=MemoryStore(), allow_unsigned=True))
+    assert (plain.first, plain.interval) == (5, 2)
+    assert (signalled.first, signalled.interval) == (5, 60)
+
+
+def test_schedule_slows_down_with_each_429() -> None:
+    """Each 429 doubles the interval up to a minute, and no wait is shorter than Retry-After."""
+    schedule = PollSchedule()
+    assert [schedule.slow_down(None) for _ in range(6)] == [4, 8, 16, 32, 60, 60]
+    assert PollSchedule().slow_down(20) == 20
+    assert PollSchedule().slow_down(1) == 4
+
+
+@pytest.mark.parametrize(
+    ("act", "state"),
+    [("approve", PaymentState.AUTHORIZED), ("reject", PaymentState.ABORTED), ("expire", PaymentState.EXPIRED)],
+)
+async def test_wait_returns_the_first_state_that_is_not_created(
+    sandbox: Sandbox, vipps: VippsClient, act: str, state: PaymentState
+) -> None:
+    """A wait ends in whatever the user or time decides."""
+    await create(vipps)
+    waiting = asyncio.create_task(wait(vipps))
+    while len(requests_of(sandbox, "get")) < 3:
+        await asyncio.sleep(0.01)
+    await getattr(sandbox, act)(REFERENCE)
+    assert (await waiting).state is state
+
+
+async def test_wait_times_out_with_the_last_payment(vipps: VippsClient) -> None:
+    """A wait that runs out raises an error that carries the last payment, and is a TimeoutError."""
+    await create(vipps)
+    with pytest.raises(WaitTimeout, match="it was last seen CREATED") as caught:
+        await wait(vipps, timeout=0.3)
+    assert isinstance(caught.value, TimeoutError)
+    assert isinstance(caught.value.last, Payment)
+    assert caught.value.last.reference == REFERENCE
+
+
+async def test_wait_that_could_read_nothing_says_so(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """When every read fails for a passing reason, the wait goes on to its end, and names the reason as its cause."""
+    await create(vipps)
+    sandbox.fail("get", Fault.STATUS_503, times=None)
+    with pytest.raises(WaitTimeout, match="it could not be read") as caught:
+        await wait(vipps, timeout=0.5)
+    assert caught.value.last is None
+    assert isinstance(caught.value.__cause__, ServerError)
+
+
+async def test_wait_survives_passing_trouble(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """Reads that fail for a passing reason do not end a wait."""
+    await authorize(sandbox, vipps)
+    sandbox.fail("get", Fault.RESET_BEFORE, times=10)
+    assert (await wait(vipps)).state is PaymentState.AUTHORIZED
+
+
+async def test_wait_slows_down_when_it_is_told_to(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A 429 that outlasts a read's own attempts makes the next reads rarer."""
+    await authorize(sandbox, vipps)
+    sandbox.fail("get", Fault.STATUS_429, times=4)
+    schedule = quick()
+    assert (await wait(vipps, schedule=schedule)).state is PaymentState.AUTHORIZED
+    assert schedule.interval == 0.04
+
+
+async def test_wait_that_was_rate_limited_to_its_end_names_that(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A wait that met nothing but 429 has RateLimited as its cause."""
+    await create(vipps)
+    sandbox.fail("get", Fault.STATUS_429, times=None)
+    with pytest.raises(WaitTimeout) as caught:
+        await wait(vipps, timeout=0.5)
+    assert isinstance(caught.value.__cause__, RateLimited)
+
+
+async def test_wait_for_an_unknown_payment_ends_at_once(vipps: VippsClient) -> None:
+    """An error that waiting cannot mend is raised, not waited out."""
+    with pytest.raises(NotFound):
+        await wait(vipps)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, True, "5", None])
+async def test_wait_needs_a_number_of_seconds(vipps: VippsClient, timeout: float) -> None:
+    """A timeout that is no number above 0 is refused."""
+    with pytest.raises(InvalidRequest, match="timeout"):
+        await vipps.epayment.wait(REFERENCE, timeout=timeout)
+
+
+async def test_event_ends_a_wait_at_once(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """With a receiver as signal, an event has the payment read before a poll is due, and until() asked."""
+    receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
+    await create(vipps)
+    await sandbox.approve(REFERENCE)
+
+    def all_captured(payment: Payment) -> bool:
+        return payment.aggregate.captured_amount == PRICE
+
+    waiting = asyncio.create_task(vipps.epayment.wait(REFERENCE, timeout=4, until=all_captured, signal=receiver))
+    async with asyncio.timeout(4):
+        for reads, part in enumerate((Amount(400, "NOK"), Amount(600, "NOK")), start=1):
+            await vipps.epayment.capture(REFERENCE, part)
+            receiver._watchers.notify(REFERENCE)
+            while len(requests_of(sandbox, "get")) < reads:
+                await asyncio.sleep(0.01)
+    payment = await waiting
+    assert payment.aggregate.captured_amount == PRICE
+    assert len(requests_of(sandbox, "get")) == 2
+
+
+async def test_event_that_came_before_the_wait_ends_it_at_once(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A shopper who returns after the event arrived is not kept waiting for the first poll."""
+    receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
+    await authorize(sandbox, vipps)
+    receiver._watchers.notify(REFERENCE)
+    assert (await vipps.epayment.wait(REFERENCE, timeout=4, signal=receiver)).state is PaymentState.AUTHORIZED
+
+
+async def test_dead_payment_ends_a_wait_for_more(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A payment that was aborted is returned although until() will never hold for it."""
+    await create(vipps)
+    await sandbox.reject(REFERENCE)
+    payment = await wait_for(
+        partial(vipps.epayment.get, REFERENCE),
+        REFERENCE,
+        timeout=4,
+        until=lambda payment: payment.state is PaymentState.AUTHORIZED,
+        signal=None,
+        schedule=quick(),
+    )
+    assert payment.state is PaymentState.ABORTED
+
+
+async def test_first_poll_comes_after_five_seconds(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """By itself, a wait reads first after 5 seconds, and then every 2."""
+    await create(vipps)
+    started = sandbox.clock.now()
+    waiting = asyncio.create_task(vipps.epayment.wait(REFERENCE, timeout=20))
+    while not requests_of(sandbox, "get"):
+        await asyncio.sleep(0.05)
+    await sandbox.approve(REFERENCE)
+    await waiting
+    first, second = ((read.received_at - started).total_seconds() for read in requests_of(sandbox, "get"))
+    assert first > 4.9
+    assert second - first > 1.9

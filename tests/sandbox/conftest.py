@@ -1,0 +1,34 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.sandbox.merchant import Merchant, Shop, at, shop
+from vipps_async.sandbox import Sandbox
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A running sandbox of the current dialect that retries deliveries at once."""
+    async with Sandbox(retry_delays=[0.02]) as running:
+        yield running
+
+
+@pytest.fixture
+async def merchant(sandbox: Sandbox) -> AsyncIterator[Merchant]:
+    """A merchant that is signed in at the sandbox."""
+    async with at(sandbox) as signed_in:
+        yield signed_in
+
+
+@pytest.fixture
+async def draft() -> AsyncIterator[Merchant]:
+    """A merchant that is signed in at a sandbox of the draft."""
+    async with Sandbox(dialect="draft", retry_delays=[0.02]) as running, at(running) as signed_in:
+        yield signed_in
+
+
+@pytest.fixture(name="shop")
+async def running_shop() -> AsyncIterator[Shop]:
+    """A server that takes deliveries."""
+    async with shop() as opened:
+        yield opened

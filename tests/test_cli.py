@@ -1,0 +1,136 @@
+"""The command line, as a user runs it."""
+
+import asyncio
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+
+from vipps_async import Amount, PaymentEventName, VippsClient, __version__, _demo
+from vipps_async._narrator import Narrator
+from vipps_async.cli import main
+
+
+@pytest.mark.parametrize("dialect", ["current", "draft"])
+def test_demo_tells_the_whole_job(dialect: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The demo walks to its end in either dialect, numbers its steps, and exits with 0."""
+    assert main(["demo", "--dialect", dialect]) == 0
+    told = capsys.readouterr().out
+    assert "10 deliveries, 5 effects: each event once" in told
+    assert "Everything is as it should be." in told
+    assert re.findall(r"^ +(\d+)  ", told, flags=re.MULTILINE) == [str(number) for number in range(1, 13)]
+
+
+def test_demo_fails_when_something_differs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A result that differs from what it should be ends the demo with 1 and a sentence that names it."""
+    monkeypatch.setitem(_demo._EXPECTED_EVENTS, PaymentEventName.REFUNDED, 2)
+    assert main(["demo"]) == 1
+    assert "The demo failed: the deliveries answered 200 should be 12, and is 10" in capsys.readouterr().err
+
+
+def test_demo_fails_when_a_call_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A call that fails ends the demo with 1 and the error's own words."""
+    too_much = attrs.evolve(_demo._SCRIPTS["current"], part=Amount(50000, "NOK"))
+    monkeypatch.setitem(_demo._SCRIPTS, "current", too_much)
+    assert main(["demo"]) == 1
+    assert "error 6090" in capsys.readouterr().err
+
+
+def test_demo_runs_as_a_module() -> None:
+    """`python -m vipps_async demo` exits with 0."""
+    run = subprocess.run([sys.executable, "-m", "vipps_async", "demo"], capture_output=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "Everything is as it should be." in run.stdout.decode()
+
+
+async def test_sandbox_prints_an_environment_that_works_and_stops_on_ctrl_c() -> None:
+    """`sandbox` prints variables that lead a client to it, serves, and ends cleanly on SIGINT."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "vipps_async", "sandbox", "--port", "0", "--copies", "2",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    lines = [(await process.stdout.readline()).decode() for _ in range(7)]
+    environ = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines if line.startswith("export "))
+    async with VippsClient.from_env(environ) as vipps:
+        created = await vipps.epayment.create(
+            amount=Amount(100, "NOK"), reference="order-0001", return_url="https://shop.example/"
+        )
+    assert created.redirect_url is not None
+    assert created.redirect_url.startswith(environ["VIPPS_ENVIRONMENT"])
+    process.send_signal(signal.SIGINT)
+    _, errors = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 0
+    assert errors == b""
+
+
+def test_taken_port_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A port that is taken ends the sandbox with 1 and says which."""
+    from socket import create_server  # noqa: PLC0415 - needed here alone
+
+    with create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["sandbox", "--port", port]) == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["nonsense"], ["sandbox", "--port", "70000"], ["sandbox", "--copies", "0"], ["demo", "--dialect", "x"]],
+)
+def test_wrong_arguments_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Arguments that cannot work are explained on standard error, with status 2."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """--version names the package's version."""
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert __version__ in capsys.readouterr().out
+
+
+def test_interrupt_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C during a command ends it with the status that shells expect."""
+
+    async def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vipps_async.cli._run_demo", interrupted)
+    assert main(["demo"]) == 130
+
+
+class Terminal(io.StringIO):
+    """Text that passes for a terminal."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are coloured on a terminal, and plain elsewhere or with NO_COLOR set."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured, plain, refused = Terminal(), io.StringIO(), Terminal()
+    Narrator(coloured).step("deed", "result")
+    Narrator(plain).step("deed", "result")
+    monkeypatch.setenv("NO_COLOR", "1")
+    Narrator(refused).step("deed", "result")
+    assert "\x1b[" in coloured.getvalue()
+    assert "\x1b[" not in plain.getvalue() + refused.getvalue()
+
+
+def test_module_has_a_script_too() -> None:
+    """The installed `vipps-async` is the same program."""
+    script = Path(sys.executable).with_name("vipps-async" + (".exe" if os.name == "nt" else ""))
+    run = subprocess.run([script, "--version"], capture_output=True, timeout=60, check=True)
+    assert __version__ in run.stdout.decode()

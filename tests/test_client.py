@@ -1,0 +1,145 @@
+"""The client: how it is made, copied and closed, and what every request of it carries."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.support import REFERENCE, create
+from vipps_async import Credentials, Environment, RetryPolicy, SystemInfo, VippsClient, __version__
+from vipps_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown
+from vipps_async.sandbox import Fault, Sandbox
+
+KEYS = {
+    "VIPPS_CLIENT_ID": "client-id",
+    "VIPPS_CLIENT_SECRET": "client-secret",
+    "VIPPS_SUBSCRIPTION_KEY": "subscription-key",
+    "VIPPS_MERCHANT_SERIAL_NUMBER": "123456",
+}
+
+
+async def heard_by_a_server(act: Any, **options: Any) -> list[bytes]:
+    """Run *act* with a client of a server that answers nothing useful, and return the request heads that it heard."""
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        body = b'{"access_token": "abc", "expires_in": 3600}' if b"accessToken" in heads[-1] else b""
+        writer.write(b"HTTP/1.1 404 Not Found\r\n" if not body else b"HTTP/1.1 200 OK\r\n")
+        writer.write(b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        credentials = Credentials.from_env(KEYS)
+        environment = Environment(f"http://127.0.0.1:{port}/prefix/")
+        async with VippsClient(credentials, environment=environment, **options) as vipps:
+            with pytest.raises(Exception, match="404"):
+                await act(vipps)
+    return heads
+
+
+async def test_every_request_names_the_caller_and_the_system() -> None:
+    """The token request carries the API keys, every other call the token, and both the headers that Vipps asks for."""
+    token, read = await heard_by_a_server(lambda vipps: vipps.epayment.get(REFERENCE))
+    assert token.startswith(b"POST /prefix/accessToken/get HTTP/1.1")
+    assert read.startswith(f"GET /prefix/epayment/v1/payments/{REFERENCE} HTTP/1.1".encode())
+    for name, value in {
+        "Ocp-Apim-Subscription-Key": "subscription-key",
+        "Merchant-Serial-Number": "123456",
+        "Vipps-System-Name": "vipps-async",
+        "Vipps-System-Version": __version__,
+        "Vipps-System-Plugin-Name": "vipps-async",
+        "Vipps-System-Plugin-Version": __version__,
+    }.items():
+        line = f"\r\n{name}: {value}\r\n".encode()
+        assert line in token
+        assert line in read
+    assert b"\r\nclient_id: client-id\r\n" in token
+    assert b"\r\nclient_secret: client-secret\r\n" in token
+    assert b"\r\nAuthorization: Bearer abc\r\n" in read
+    assert b"client_secret" not in read
+
+
+async def test_system_info_names_the_shop() -> None:
+    """A caller's own system takes the place of this package."""
+    system = SystemInfo(name="acme-shop", version="7.1", plugin_name="acme-pay", plugin_version="2")
+    _, read = await heard_by_a_server(lambda vipps: vipps.epayment.get(REFERENCE), system=system)
+    assert b"\r\nVipps-System-Name: acme-shop\r\n" in read
+    assert b"\r\nVipps-System-Plugin-Version: 2\r\n" in read
+
+
+async def test_copy_calls_for_another_merchant() -> None:
+    """A copy with another merchant serial number sends that one, and leaves its original as it was."""
+
+    async def read_as_both(vipps: VippsClient) -> None:
+        copy = vipps.with_options(merchant_serial_number="654321", timeout=5, retry=RetryPolicy(attempts=1))
+        assert "654321" in repr(copy)
+        assert "123456" in repr(vipps)
+        await copy.epayment.get(REFERENCE)
+
+    _, read = await heard_by_a_server(read_as_both)
+    assert b"\r\nMerchant-Serial-Number: 654321\r\n" in read
+
+
+@pytest.mark.parametrize(
+    ("name", "base_url"),
+    [
+        (None, "https://apitest.vipps.no"),
+        ("", "https://apitest.vipps.no"),
+        ("test", "https://apitest.vipps.no"),
+        ("Production", "https://api.vipps.no"),
+        ("http://127.0.0.1:8090/", "http://127.0.0.1:8090"),
+    ],
+)
+def test_client_is_made_from_the_environment(name: str | None, base_url: str) -> None:
+    """from_env reads the keys and the host."""
+    environ = KEYS if name is None else {**KEYS, "VIPPS_ENVIRONMENT": name}
+    assert repr(VippsClient.from_env(environ)) == f"<VippsClient 123456 at {base_url}>"
+
+
+def test_missing_variables_are_named() -> None:
+    """from_env names each variable that is not set."""
+    with pytest.raises(ConfigurationError, match="VIPPS_CLIENT_SECRET, VIPPS_SUBSCRIPTION_KEY"):
+        VippsClient.from_env({**KEYS, "VIPPS_CLIENT_SECRET": "", "VIPPS_SUBSCRIPTION_KEY": ""})
+
+
+@pytest.mark.parametrize("timeout", [0, -1, True, "5", float("nan")])
+def test_timeout_must_be_seconds(timeout: float) -> None:
+    """A timeout that is no number above 0 is refused, at construction and in a copy."""
+    with pytest.raises(ConfigurationError, match="timeout"):
+        VippsClient(Credentials.from_env(KEYS), timeout=timeout)
+    with pytest.raises(ConfigurationError, match="timeout"):
+        VippsClient(Credentials.from_env(KEYS)).with_options(timeout=timeout)
+
+
+def test_copy_takes_a_merchant_serial_number_only() -> None:
+    """A malformed merchant serial number is refused."""
+    with pytest.raises(ConfigurationError, match="merchant_serial_number"):
+        VippsClient(Credentials.from_env(KEYS)).with_options(merchant_serial_number="12\r\n34")
+
+
+async def test_closed_client_refuses_calls(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A closed client, and every copy of it, ends calls in ClientClosed; closing twice does no harm."""
+    await create(vipps)
+    copy = vipps.with_options(timeout=1)
+    await vipps.close()
+    await vipps.close()
+    for client in (vipps, copy, VippsClient(sandbox.credentials, environment=sandbox.environment)):
+        await client.close()
+        with pytest.raises(ClientClosed, match="the client is closed"):
+            await client.epayment.get(REFERENCE)
+
+
+async def test_closing_under_a_write_leaves_its_outcome_unknown(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A write that is under way when the client closes says that its outcome is unknown, and keeps its key."""
+    sandbox.fail("create", Fault.STALLED, times=None)
+    patient = vipps.with_options(retry=RetryPolicy(attempt_timeout=30))
+    creation = asyncio.create_task(create(patient))
+    while not sandbox.payments:
+        await asyncio.sleep(0.01)
+    await vipps.close()
+    with pytest.raises(OutcomeUnknown) as caught:
+        await creation
+    assert caught.value.idempotency_key

@@ -1,0 +1,216 @@
+"""One converter: camelCase, strict scalars, open enums, two dialects; every refusal names its field."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vipps_async import Amount, PaymentState
+from vipps_async._converter import Malformed, structure, unstructure, wire
+
+
+@attrs.frozen(kw_only=True)
+class Leaf:
+    """A nested model."""
+
+    card_bin: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Sample:
+    """A model with a field of each kind."""
+
+    psp_reference: str
+    address_line1: str | None = None
+    count: int | None = None
+    is_default: bool | None = None
+    state: PaymentState | None = None
+    moment: datetime | None = None
+    amount: Amount | None = None
+    leaves: tuple[Leaf, ...] | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Kept:
+    """A model that keeps its document and knows another dialect's names."""
+
+    name: str = attrs.field(metadata=wire(also="paymentAction"))
+    sub: str | None = attrs.field(default=None, metadata=wire(also="profile.sub"))
+    raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
+
+
+FULL_DOCUMENT = {
+    "pspReference": "1304787731",
+    "addressLine1": "Robert Levins gate 5",
+    "count": 3,
+    "isDefault": False,
+    "state": "AUTHORIZED",
+    "moment": "2026-01-19T16:26:32.099000Z",
+    "amount": {"value": 49900, "currency": "NOK"},
+    "leaves": [{"cardBin": "540185"}, {}],
+    "metadata": {"location": "Oslo"},
+}
+FULL = Sample(
+    psp_reference="1304787731",
+    address_line1="Robert Levins gate 5",
+    count=3,
+    is_default=False,
+    state=PaymentState.AUTHORIZED,
+    moment=datetime(2026, 1, 19, 16, 26, 32, 99000, tzinfo=UTC),
+    amount=Amount(49900, "NOK"),
+    leaves=(Leaf(card_bin="540185"), Leaf()),
+    metadata={"location": "Oslo"},
+)
+
+
+def test_a_document_and_its_model_say_the_same() -> None:
+    """Reading gives each field from its camelCase name, and writing gives the document back."""
+    assert structure(FULL_DOCUMENT, Sample) == FULL
+    written = unstructure(FULL)
+    assert {**written, "leaves": list(written["leaves"])} == FULL_DOCUMENT
+
+
+def test_what_is_none_is_not_written() -> None:
+    """A field that is ``None`` is left out, at every level, and one that is false or 0 is not."""
+    assert unstructure(Sample(psp_reference="1")) == {"pspReference": "1"}
+    assert unstructure(Sample(psp_reference="1", count=0, is_default=False)) == {
+        "pspReference": "1",
+        "count": 0,
+        "isDefault": False,
+    }
+    assert unstructure(Amount(1, "NOK")) == {"value": 1, "currency": "NOK"}
+
+
+def test_null_is_no_value() -> None:
+    """A ``null`` in an optional field reads as ``None``."""
+    assert structure({"pspReference": "1", "count": None, "amount": None}, Sample) == Sample(psp_reference="1")
+
+
+def test_unknown_fields_are_no_error() -> None:
+    """A field that no model has is passed over: APIs grow."""
+    assert structure({**FULL_DOCUMENT, "raw": 1, "new": {"deep": []}}, Sample) == FULL
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("pspReference", None, "expected str, not None @ Sample.psp_reference"),
+        ("pspReference", 1304787731, "expected str, not 1304787731 @ Sample.psp_reference"),
+        ("count", "3", "expected int, not '3' @ Sample.count"),
+        ("count", 3.0, "expected int, not 3.0 @ Sample.count"),
+        ("count", True, "expected int, not True @ Sample.count"),
+        ("isDefault", 1, "expected bool, not 1 @ Sample.is_default"),
+        ("isDefault", "true", "expected bool, not 'true' @ Sample.is_default"),
+        ("state", 5, "expected text, not 5 @ Sample.state"),
+        ("moment", "yesterday", "Sample.moment"),
+        ("moment", 1700000000, "expected str, not 1700000000 @ Sample.moment"),
+        ("amount", {"value": 1.9, "currency": "NOK"}, "expected int, not 1.9 @ Sample.amount.value"),
+        ("amount", {"value": -1, "currency": "NOK"}, "-1 must not be negative"),
+        ("amount", {"value": 1, "currency": "nok"}, "'nok' must be an ISO 4217 code"),
+        ("amount", {"value": 1}, "required field missing @ Sample.amount.currency"),
+        ("amount", 5, "Sample.amount"),
+        ("leaves", [{"cardBin": 540185}], "expected str, not 540185 @ Sample.leaves[0].card_bin"),
+        ("leaves", 5, "Sample.leaves"),
+        ("metadata", {"location": 5}, "expected str, not 5 @ Sample.metadata['location']"),
+        ("metadata", ["location"], "Sample.metadata"),
+    ],
+)
+def test_a_wrong_type_is_refused_by_field(field: str, value: Any, message: str) -> None:
+    """Nothing is coerced: another type than the documented one is refused, and the message has path and value."""
+    with pytest.raises(Malformed) as refusal:
+        structure({**FULL_DOCUMENT, field: value}, Sample)
+    assert message in str(refusal.value)
+
+
+def test_every_bad_field_is_named_at_once() -> None:
+    """Two bad fields are both in one message."""
+    with pytest.raises(Malformed) as refusal:
+        structure({"count": "3"}, Sample)
+    assert "required field missing @ Sample.psp_reference" in str(refusal.value)
+    assert "expected int, not '3' @ Sample.count" in str(refusal.value)
+
+
+@pytest.mark.parametrize("document", [None, [], "text", 5, True])
+@pytest.mark.parametrize("kind", [Sample, Kept])
+def test_what_is_no_object_is_refused(kind: type[Any], document: Any) -> None:
+    """A document that is no object is refused as any other malformed one."""
+    with pytest.raises(Malformed):
+        structure(document, kind)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*FULL_DOCUMENT, "x"]), JSON) | JSON)
+def test_no_document_raises_anything_else(document: Any) -> None:
+    """Any JSON either reads or raises `Malformed`."""
+    for kind in (Sample, Kept):
+        with suppress(Malformed):
+            structure(document, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-01-19T16:26:32Z", datetime(2026, 1, 19, 16, 26, 32, tzinfo=UTC)),
+        ("2026-01-19T16:26:32.099Z", datetime(2026, 1, 19, 16, 26, 32, 99000, tzinfo=UTC)),
+        ("2023-03-27T10:51:44.5333258Z", datetime(2023, 3, 27, 10, 51, 44, 533325, tzinfo=UTC)),
+        ("2026-09-01T07:53:44.812+00:00", datetime(2026, 9, 1, 7, 53, 44, 812000, tzinfo=UTC)),
+        ("2026-09-01T09:53:44+02:00", datetime(2026, 9, 1, 7, 53, 44, tzinfo=UTC)),
+        ("2026-01-19T16:26:32", datetime(2026, 1, 19, 16, 26, 32, tzinfo=UTC)),
+    ],
+)
+def test_every_documented_form_of_a_time_is_read(text: str, moment: datetime) -> None:
+    """None, 3 or 7 digits of a second, ``Z`` or an offset; a time without a zone is UTC. Always aware."""
+    read = structure({"pspReference": "1", "moment": text}, Sample).moment
+    assert read == moment
+    assert read is not None
+    assert read.utcoffset() is not None
+
+
+@given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=2)), timezone(timedelta(hours=-9.5))])))
+def test_a_time_that_is_written_reads_as_itself(moment: datetime) -> None:
+    """Writing and reading an aware time gives the same moment, and UTC is written as ``Z``."""
+    written = unstructure(Sample(psp_reference="1", moment=moment))
+    assert structure(written, Sample).moment == moment
+    assert written["moment"].endswith("Z") is (moment.utcoffset() == timedelta(0))
+
+
+def test_the_document_is_kept() -> None:
+    """A model with ``raw`` keeps the whole document, unknown fields included, out of its repr and equality."""
+    document = {"name": "CAPTURED", "new": [1], "raw": "theirs"}
+    kept = structure(document, Kept)
+    assert kept.raw == document
+    assert "new" not in repr(kept)
+    assert kept == structure({"name": "CAPTURED"}, Kept)
+    assert unstructure(kept) == {"name": "CAPTURED"}
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "sub"),
+    [
+        ({"name": "CAPTURED"}, "CAPTURED", None),
+        ({"paymentAction": "CAPTURE"}, "CAPTURE", None),
+        ({"name": "CAPTURED", "paymentAction": "CAPTURE"}, "CAPTURED", None),
+        ({"name": "x", "sub": "a"}, "x", "a"),
+        ({"name": "x", "profile": {"sub": "b"}}, "x", "b"),
+        ({"name": "x", "sub": "a", "profile": {"sub": "b"}}, "x", "a"),
+        ({"name": "x", "profile": {}}, "x", None),
+        ({"name": "x", "profile": None}, "x", None),
+        ({"name": "x", "profile": "b"}, "x", None),
+    ],
+)
+def test_the_other_dialect_s_name_stands_in(document: dict[str, Any], name: str, sub: str | None) -> None:
+    """A field is read from the other dialect's name, nested or not, only where its own is absent."""
+    kept = structure(document, Kept)
+    assert (kept.name, kept.sub, kept.raw) == (name, sub, document)

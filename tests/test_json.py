@@ -1,0 +1,126 @@
+"""orjson only makes it faster: the same documents, the same bytes, the same refusals."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vipps_async import PaymentState, _json
+
+INTEGERS = st.integers(min_value=-(2**63), max_value=2**64 - 1)
+EXACT = st.none() | st.booleans() | INTEGERS | st.text()
+DOCUMENTS = st.recursive(
+    EXACT | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+BODIES = st.dictionaries(st.text(max_size=8), EXACT | st.lists(EXACT, max_size=3), max_size=5)
+
+without_orjson = _json._guarded(_json._loads)
+DECODERS = pytest.mark.parametrize("decode", [_json.decode, without_orjson], ids=["orjson", "stdlib"])
+
+
+def test_these_tests_compare_two_things() -> None:
+    """Orjson is installed here, so that `encode` and `decode` are its own."""
+    assert _json.encode is orjson.dumps
+    assert _json.encode is not _json._dumps
+
+
+@given(BODIES)
+def test_both_encode_a_body_to_the_same_bytes(document: Any) -> None:
+    """Request bodies, which hold no floats, have the same bytes: an idempotency key is derived from them."""
+    assert _json.encode(document) == _json._dumps(document)
+
+
+@given(DOCUMENTS)
+def test_each_reads_what_either_wrote(document: Any) -> None:
+    """Any document comes back equal from both decoders, whichever encoder wrote it."""
+    for written in (_json.encode(document), _json._dumps(document)):
+        assert _json.decode(written) == document
+        assert without_orjson(written) == document
+
+
+@given(DOCUMENTS)
+def test_pretty_printed_and_escaped_documents_are_read_alike(document: Any) -> None:
+    """White space and ASCII escapes change nothing."""
+    written = json.dumps(document, indent=2, ensure_ascii=True).encode()
+    assert _json.decode(written) == without_orjson(written) == document
+
+
+@DECODERS
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"   ",
+        b"{",
+        b"{} x",
+        b"{}{}",
+        b"[1,]",
+        b"{'a':1}",
+        b"{a:1}",
+        b'{"a":1,}',
+        b"NaN",
+        b"[NaN]",
+        b"Infinity",
+        b"[-Infinity]",
+        b"undefined",
+        b"01",
+        b"+1",
+        b"1.",
+        b".5",
+        b"0x10",
+        b'"\x01"',
+        b'"\\x41"',
+        b'"unterminated',
+        b"\xff",
+        b'"\xed\xa0\x80"',
+        b"\xef\xbb\xbf{}",
+        b"\x0c{}",
+        b"\xc2\xa0{}",
+        '{"a":1}'.encode("utf-16"),
+        '{"a":1}'.encode("utf-16-le"),
+        '{"a":1}'.encode("utf-32"),
+        b"[" * 2000 + b"]" * 2000,
+        b'{"a":' * 100_000,
+        b"1" * 5000,
+        b"<html><body>Bad gateway</body></html>",
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+def test_what_is_not_json_is_refused_the_same_way(decode: Callable[[bytes], Any], body: bytes) -> None:
+    """Both refuse it with `NotJson`, a ValueError, however deep, long or strangely encoded it is."""
+    with pytest.raises(_json.NotJson):
+        decode(body)
+
+
+@DECODERS
+@given(body=st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused(decode: Callable[[bytes], Any], body: bytes) -> None:
+    """No bytes raise anything but `NotJson`."""
+    with suppress(_json.NotJson):
+        decode(body)
+
+
+@DECODERS
+def test_documents_as_deep_as_any_api_s_are_read(decode: Callable[[bytes], Any]) -> None:
+    """Two hundred levels are read."""
+    assert json.dumps(decode(b"[" * 200 + b"]" * 200)) == "[" * 200 + "]" * 200
+
+
+@DECODERS
+def test_the_last_of_two_equal_names_counts(decode: Callable[[bytes], Any]) -> None:
+    """A name that occurs twice has its last value in both."""
+    assert decode(b'{"a":1,"a":2}') == {"a": 2}
+
+
+@pytest.mark.parametrize("encode", [_json.encode, _json._dumps], ids=["orjson", "stdlib"])
+def test_bodies_are_compact_utf_8(encode: Callable[[Any], bytes]) -> None:
+    """Neither spaces nor escapes are added, members of an enum are their text, and tuples are lists."""
+    written = encode({"description": "Blåbær – 10 €", "state": PaymentState.AUTHORIZED, "pair": (1, 2)})
+    assert written == '{"description":"Blåbær – 10 €","state":"AUTHORIZED","pair":[1,2]}'.encode()

@@ -1,0 +1,102 @@
+"""The package as a whole: its public names, and that every module imports alone."""
+
+import pkgutil
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import vipps_async
+from vipps_async import epayment, sandbox, webhooks
+
+MODULES = sorted(module.name for module in pkgutil.walk_packages(vipps_async.__path__, "vipps_async."))
+
+
+def test_public_names_are_pinned() -> None:
+    """The names at the top level are a contract: adding or losing one is a decision."""
+    assert sorted(vipps_async.__all__) == [
+        "Address",
+        "Adjustment",
+        "Aggregate",
+        "AirlineData",
+        "Amount",
+        "AuthorisationType",
+        "Barcode",
+        "BarcodeFormat",
+        "BlockedSource",
+        "BottomLine",
+        "CreatedPayment",
+        "Credentials",
+        "Customer",
+        "CustomerInteraction",
+        "DynamicOptions",
+        "Environment",
+        "IndustryData",
+        "OrderLine",
+        "Payment",
+        "PaymentEvent",
+        "PaymentEventName",
+        "PaymentMethod",
+        "PaymentMethodType",
+        "PaymentMethodUsed",
+        "PaymentSources",
+        "PaymentState",
+        "Profile",
+        "QrFormat",
+        "QrImageFormat",
+        "QuantityUnit",
+        "Receipt",
+        "RetryPolicy",
+        "Shipping",
+        "ShippingBrand",
+        "ShippingDetails",
+        "ShippingGroup",
+        "ShippingInfo",
+        "ShippingOption",
+        "ShippingType",
+        "SystemInfo",
+        "UnitInfo",
+        "UserDetails",
+        "UserFlow",
+        "VippsClient",
+        "VippsError",
+        "__version__",
+    ]
+
+
+@pytest.mark.parametrize("module", [vipps_async, epayment, webhooks, sandbox], ids=lambda module: module.__name__)
+def test_public_names_exist(module: object) -> None:
+    """Every name that a package announces is there."""
+    for name in module.__all__:  # type: ignore[attr-defined]  # every one of them has it
+        assert hasattr(module, name)
+
+
+def test_version_is_the_installed_one() -> None:
+    """The version in the code is the version that was installed."""
+    assert vipps_async.__version__ == version("vipps-async")
+
+
+IMPORT_EACH_ALONE = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for loaded in [module for module in sys.modules if module.partition(".")[0] == "vipps_async"]:
+        del sys.modules[loaded]
+    importlib.import_module(name)
+"""
+
+
+def test_every_module_imports_alone() -> None:
+    """Each module can be the first of the package that a process imports."""
+    names = [name for name in MODULES if not name.endswith("__main__")]
+    assert len(names) > 30
+    run = subprocess.run([sys.executable, "-W", "error", "-c", IMPORT_EACH_ALONE, *names], check=False)
+    assert run.returncode == 0
+
+
+def test_importing_the_client_does_not_load_servers() -> None:
+    """Who only calls the APIs does not pay for importing aiohttp's server or the sandbox."""
+    program = (
+        "import sys, vipps_async; sys.exit(any(name in sys.modules for name in ('aiohttp.web', 'vipps_async.sandbox')))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

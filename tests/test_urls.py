@@ -1,0 +1,97 @@
+"""Plain http goes to this machine alone; what is no URL is never taken for one."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vipps_async._urls import is_loopback, is_web, is_web_or_app, parsed
+
+WEB = [
+    "https://shop.example",
+    "https://shop.example:8080/vipps?shop=1",
+    "HTTPS://SHOP.EXAMPLE/",
+    "https://10.0.0.1/",
+    "http://localhost:8080/",
+    "http://LOCALHOST/",
+    "http://shop.localhost/",
+    "http://127.0.0.1:1/",
+    "http://127.8.9.1/",
+    "http://[::1]:8080/",
+]
+NOT_WEB = [
+    "http://shop.example/",
+    "http://10.0.0.1/",
+    "http://0.0.0.0/",
+    "http://127.0.0.1.shop.example/",
+    "http://localhost.shop.example/",
+    "http://notlocalhost/",
+    "http://localhost@shop.example/",
+    "https://",
+    "https:///path",
+    "https:shop.example",
+    "//shop.example",
+    "/path",
+    "shop.example",
+    "",
+    "https://[::1",
+    "https://shop.example:port/",
+]
+
+
+@pytest.mark.parametrize("url", WEB)
+def test_https_and_loopback_http_are_the_web(url: str) -> None:
+    """``https://`` to any host, and ``http://`` to this machine, are taken."""
+    assert is_web(url)
+    assert is_web_or_app(url)
+
+
+@pytest.mark.parametrize("url", NOT_WEB)
+def test_anything_else_is_not_the_web(url: str) -> None:
+    """``http://`` to another machine, and a text without scheme or host, are refused."""
+    assert not is_web(url)
+    assert not is_web_or_app(url)
+
+
+@pytest.mark.parametrize("url", ["acmeshop://return", "vippsMT://return?x=1", "com.acme.shop://return"])
+def test_an_app_s_scheme_is_taken_only_where_apps_are(url: str) -> None:
+    """A custom scheme leads back to an app, and is no web address."""
+    assert is_web_or_app(url)
+    assert not is_web(url)
+
+
+@pytest.mark.parametrize("url", [None, 5, b"https://shop.example", ["https://shop.example"]])
+def test_what_is_no_text_is_no_url(url: Any) -> None:
+    """A value that is no text is refused without an exception."""
+    assert not is_web(url)
+    assert not is_web_or_app(url)
+
+
+@given(st.text(max_size=60) | st.builds("http{}{}".format, st.sampled_from(["://", "s://", ":"]), st.text(max_size=40)))
+def test_no_text_makes_it_raise(text: str) -> None:
+    """Whatever the text, the answer is yes or no; and plain http never leaves this machine."""
+    assert is_web(text) in {True, False}
+    assert is_web_or_app(text) in {True, False}
+    if parsed(text).scheme == "http" and is_web_or_app(text):
+        assert is_loopback(parsed(text).hostname)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("a.localhost", True),
+        ("127.0.0.1", True),
+        ("127.255.255.254", True),
+        ("::1", True),
+        ("128.0.0.1", False),
+        ("::2", False),
+        ("localhost.example", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_loopback_is_this_machine(host: str | None, expected: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Only the loopback addresses and names below localhost are this machine."""
+    assert is_loopback(host) is expected

@@ -1,0 +1,35 @@
+"""Deliveries as Vipps MobilePay makes them: signed, or unsigned as the draft's."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.wire import document
+from vipps_async.webhooks import IncomingRequest
+from vipps_async.webhooks._signature import SignedUrl, sign
+
+URL = "https://shop.example/vipps/events?shop=1"
+SECRET = "090a478d-37ff-4e77-970e-d457aeb26a3a"
+NOW = datetime(2026, 1, 20, 8, 0, 13, tzinfo=UTC)
+REFERENCE = "acme-shop-123-order123abc"
+
+
+def at_now() -> datetime:
+    """A clock that stands still."""
+    return NOW
+
+
+def event(name: str = "CAPTURED", **changes: Any) -> bytes:
+    """Return the body of an event, compact."""
+    said = {**document("current-webhook-epayment-captured"), "name": name, **changes}
+    return json.dumps(said, separators=(",", ":")).encode()
+
+
+def signed(body: bytes, *, secret: str = SECRET, url: str = URL, date: datetime = NOW) -> dict[str, str]:
+    """Return the headers of a delivery of *body*."""
+    return {**sign(secret, SignedUrl.of(url), body, date=date), "Content-Type": "application/json"}
+
+
+def delivery(body: bytes, headers: dict[str, str] | None = None) -> IncomingRequest:
+    """Return the delivery of *body*, signed unless other headers are given."""
+    return IncomingRequest("POST", "/vipps/events", signed(body) if headers is None else headers, body)

@@ -1,0 +1,114 @@
+"""An event goes to the handlers of its name, in the order in which they were registered."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from vipps_async import PaymentEvent, PaymentEventName
+from vipps_async.errors import ConfigurationError
+from vipps_async.webhooks._router import Handler, Router
+
+CAPTURED, REFUNDED = PaymentEventName.CAPTURED, PaymentEventName.REFUNDED
+
+
+def handler(name: str) -> Handler:
+    """A handler that can be told from others."""
+
+    async def handle(event: PaymentEvent) -> None: ...
+
+    handle.__name__ = name
+    return handle
+
+
+def names_for(router: Router, name: PaymentEventName | str) -> list[str]:
+    """The names of the handlers that take an event of *name*."""
+    return [getattr(found, "__name__", "") for found in router.handlers_for(PaymentEventName(name))]
+
+
+def test_handlers_run_in_order_of_registration() -> None:
+    """Named handlers and those for all come in the order in which they were registered, mixed."""
+    router = Router()
+    router.add(handler("first"), CAPTURED)
+    router.add_for_all(handler("second"))
+    router.add(handler("third"), REFUNDED, CAPTURED)
+    assert names_for(router, CAPTURED) == ["first", "second", "third"]
+    assert names_for(router, REFUNDED) == ["second", "third"]
+    assert names_for(router, "CREATED") == ["second"]
+
+
+def test_a_fallback_takes_what_no_name_takes() -> None:
+    """A fallback runs for events that no handler names; one for all events does not keep it from that."""
+    router = Router()
+    router.add_fallback(handler("other"))
+    router.add_for_all(handler("all"))
+    router.add(handler("captured"), CAPTURED)
+    assert names_for(router, CAPTURED) == ["all", "captured"]
+    assert names_for(router, REFUNDED) == ["other", "all"]
+    assert names_for(router, "DISPUTED") == ["other", "all"]
+
+
+def test_names_are_members_texts_or_the_draft_s() -> None:
+    """A member, its text and the draft's text register for the same events."""
+    for name in (CAPTURED, "CAPTURED", "CAPTURE"):
+        router = Router()
+        router.add(handler("captured"), name)
+        assert names_for(router, CAPTURED) == names_for(router, "CAPTURE") == ["captured"]
+
+
+@pytest.mark.parametrize("name", ["authorized", "epayments.payment.captured.v1", "DISPUTED", ""])
+def test_a_name_that_no_event_has_is_refused(name: str) -> None:
+    """A misspelt name is refused when it is registered, since its handler would never run."""
+    router = Router()
+    with pytest.raises(ConfigurationError, match=r"there is no event .*, only CREATED, .*; on_other takes new ones"):
+        router.add(handler("never"), CAPTURED, name)
+    assert names_for(router, CAPTURED) == []
+
+
+def test_one_handler_may_be_registered_twice() -> None:
+    """A handler runs as often as it was registered for a name."""
+    router, twice = Router(), handler("twice")
+    router.add(twice, CAPTURED)
+    router.add(twice, CAPTURED, REFUNDED)
+    assert names_for(router, CAPTURED) == ["twice", "twice"]
+
+
+def test_registering_gives_the_handler_back() -> None:
+    """What registers is the function itself, so that it serves as a decorator."""
+    router, function = Router(), handler("x")
+    assert router.add(function, CAPTURED) is function
+    assert router.add_for_all(function) is function
+    assert router.add_fallback(function) is function
+
+
+class Callable:
+    """An object whose call is async."""
+
+    async def __call__(self, event: PaymentEvent) -> None:
+        """Do nothing."""
+
+    async def method(self, event: PaymentEvent) -> None:
+        """Do nothing."""
+
+
+async def configured(setting: str, event: PaymentEvent) -> None:
+    """A handler with a setting."""
+
+
+@pytest.mark.parametrize("kind", [Callable(), Callable().method, partial(configured, "setting")])
+def test_whatever_awaits_is_a_handler(kind: Handler) -> None:
+    """Objects, methods and partial functions that are async are handlers."""
+    router = Router()
+    router.add(kind, CAPTURED)
+    assert router.handlers_for(CAPTURED) == [kind]
+
+
+@pytest.mark.parametrize("kind", [lambda _: None, print, None, "name"], ids=["lambda", "print", "None", "name"])
+def test_what_does_not_await_is_refused(kind: Any) -> None:
+    """A plain function is refused when it is registered, not when an event comes."""
+    router = Router()
+    ways: list[Any] = [router.add_for_all, router.add_fallback, lambda function: router.add(function, CAPTURED)]
+    for register in ways:
+        with pytest.raises(ConfigurationError, match="must be an `async def`: the receiver awaits its handlers"):
+            register(kind)
+    assert router.handlers_for(CAPTURED) == []
