@@ -1,11 +1,18 @@
 """Fixtures for every test: a sandbox, and a client that talks to it."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 
+import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from vipps_async import RetryPolicy, VippsClient
 from vipps_async.sandbox import Sandbox
+
+# A shared machine pauses at times, and then any example takes too long.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 QUICK = RetryPolicy(initial_delay=0.01, longest_delay=0.05, attempt_timeout=0.5)
 
@@ -22,3 +29,13 @@ async def vipps(sandbox: Sandbox) -> AsyncIterator[VippsClient]:
     """A client of the sandbox that retries without delay."""
     async with VippsClient(sandbox.credentials, environment=sandbox.environment, timeout=5, retry=QUICK) as client:
         yield client
+
+
+@pytest.fixture
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own time zone is not UTC."""
+    with monkeypatch.context() as machine:
+        machine.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()

@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
+import aiohttp
 import pytest
 
-from tests.support import REFERENCE, create
+from tests.support import REFERENCE, create, requests_of
 from vipps_async import Credentials, Environment, RetryPolicy, SystemInfo, VippsClient, __version__
-from vipps_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown
+from vipps_async.errors import ApiError, ClientClosed, ConfigurationError, ConnectionFailed, OutcomeUnknown
 from vipps_async.sandbox import Fault, Sandbox
 
 KEYS = {
@@ -143,3 +144,41 @@ async def test_closing_under_a_write_leaves_its_outcome_unknown(sandbox: Sandbox
     with pytest.raises(OutcomeUnknown) as caught:
         await creation
     assert caught.value.idempotency_key
+
+
+async def test_redirects_are_not_followed() -> None:
+    """A reply that points elsewhere is an error: the token does not travel to where it points."""
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        body = b'{"access_token": "abc", "expires_in": 3600}' if b"accessToken" in heads[-1] else b""
+        writer.write(b"HTTP/1.1 200 OK\r\n" if body else b"HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\n")
+        writer.write(b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        environment = Environment(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with VippsClient(Credentials.from_env(KEYS), environment=environment) as vipps:
+            with pytest.raises(ApiError, match="HTTP 307"):
+                await vipps.epayment.get(REFERENCE)
+    assert len(heads) == 2
+
+
+async def test_write_that_found_no_free_connection_was_not_sent(sandbox: Sandbox) -> None:
+    """A write that waited in vain for a connection of a busy pool ends in ConnectionFailed: nothing was sent."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+        options: Any = {"environment": sandbox.environment, "session": session}
+        retry = RetryPolicy(attempts=1, attempt_timeout=0.4)
+        async with VippsClient(sandbox.credentials, **options) as busy:
+            await create(busy)
+            sandbox.fail("get", Fault.STALLED)
+            reading = asyncio.create_task(busy.epayment.get(REFERENCE))
+            while not requests_of(sandbox, "get"):
+                await asyncio.sleep(0.01)
+            with pytest.raises(ConnectionFailed) as caught:
+                await busy.with_options(retry=retry).epayment.cancel(REFERENCE)
+            reading.cancel()
+    assert not caught.value.sent
+    assert not requests_of(sandbox, "cancel")

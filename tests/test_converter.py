@@ -19,6 +19,7 @@ class Leaf:
     """A nested model."""
 
     card_bin: str | None = None
+    network: str = "VISA"
 
 
 @attrs.frozen(kw_only=True)
@@ -53,7 +54,7 @@ FULL_DOCUMENT = {
     "state": "AUTHORIZED",
     "moment": "2026-01-19T16:26:32.099000Z",
     "amount": {"value": 49900, "currency": "NOK"},
-    "leaves": [{"cardBin": "540185"}, {}],
+    "leaves": [{"cardBin": "540185", "network": "VISA"}, {"network": "VISA"}],
     "metadata": {"location": "Oslo"},
 }
 FULL = Sample(
@@ -88,8 +89,9 @@ def test_what_is_none_is_not_written() -> None:
 
 
 def test_null_is_no_value() -> None:
-    """A ``null`` in an optional field reads as ``None``."""
+    """A ``null`` reads as if the field were absent: as ``None``, or as the field's own default."""
     assert structure({"pspReference": "1", "count": None, "amount": None}, Sample) == Sample(psp_reference="1")
+    assert structure({"cardBin": None, "network": None}, Leaf) == Leaf(card_bin=None, network="VISA")
 
 
 def test_unknown_fields_are_no_error() -> None:
@@ -100,7 +102,7 @@ def test_unknown_fields_are_no_error() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("pspReference", None, "expected str, not None @ Sample.psp_reference"),
+        ("pspReference", None, "required field missing @ Sample.psp_reference"),
         ("pspReference", 1304787731, "expected str, not 1304787731 @ Sample.psp_reference"),
         ("count", "3", "expected int, not '3' @ Sample.count"),
         ("count", 3.0, "expected int, not 3.0 @ Sample.count"),
@@ -114,7 +116,8 @@ def test_unknown_fields_are_no_error() -> None:
         ("amount", {"value": -1, "currency": "NOK"}, "-1 must not be negative"),
         ("amount", {"value": 1, "currency": "nok"}, "'nok' must be an ISO 4217 code"),
         ("amount", {"value": 1}, "required field missing @ Sample.amount.currency"),
-        ("amount", 5, "Sample.amount"),
+        ("amount", 5, "expected an object, not 5 @ Sample.amount"),
+        ("leaves", [[]], "expected an object, not [] @ Sample.leaves[0]"),
         ("leaves", [{"cardBin": 540185}], "expected str, not 540185 @ Sample.leaves[0].card_bin"),
         ("leaves", 5, "Sample.leaves"),
         ("metadata", {"location": 5}, "expected str, not 5 @ Sample.metadata['location']"),
@@ -136,11 +139,20 @@ def test_every_bad_field_is_named_at_once() -> None:
     assert "expected int, not '3' @ Sample.count" in str(refusal.value)
 
 
+@pytest.mark.parametrize("field", ["pspReference", "count", "isDefault", "state", "amount"])
+def test_a_long_value_is_shortened(field: str) -> None:
+    """A refusal shows the beginning of a long value, whatever the field's type."""
+    for value in (["x" * 10_000], {"value": 1, "currency": "x" * 10_000}):
+        with pytest.raises(Malformed) as refusal:
+            structure({**FULL_DOCUMENT, field: value}, Sample)
+        assert len(str(refusal.value)) < 1000
+
+
 @pytest.mark.parametrize("document", [None, [], "text", 5, True])
-@pytest.mark.parametrize("kind", [Sample, Kept])
+@pytest.mark.parametrize("kind", [Leaf, Sample, Kept, Amount])
 def test_what_is_no_object_is_refused(kind: type[Any], document: Any) -> None:
     """A document that is no object is refused as any other malformed one."""
-    with pytest.raises(Malformed):
+    with pytest.raises(Malformed, match="expected an object, not "):
         structure(document, kind)
 
 
@@ -205,12 +217,14 @@ def test_the_document_is_kept() -> None:
         ({"name": "x", "sub": "a"}, "x", "a"),
         ({"name": "x", "profile": {"sub": "b"}}, "x", "b"),
         ({"name": "x", "sub": "a", "profile": {"sub": "b"}}, "x", "a"),
+        ({"name": None, "paymentAction": "CAPTURE"}, "CAPTURE", None),
+        ({"name": "x", "sub": None, "profile": {"sub": "b"}}, "x", "b"),
         ({"name": "x", "profile": {}}, "x", None),
         ({"name": "x", "profile": None}, "x", None),
         ({"name": "x", "profile": "b"}, "x", None),
     ],
 )
 def test_the_other_dialect_s_name_stands_in(document: dict[str, Any], name: str, sub: str | None) -> None:
-    """A field is read from the other dialect's name, nested or not, only where its own is absent."""
+    """A field is read from the other dialect's name, nested or not, only where its own is absent or null."""
     kept = structure(document, Kept)
     assert (kept.name, kept.sub, kept.raw) == (name, sub, document)

@@ -80,13 +80,18 @@ def test_pretty_printed_and_escaped_documents_are_read_alike(document: Any) -> N
         b'"unterminated',
         b"\xff",
         b'"\xed\xa0\x80"',
+        b'"\\ud800"',
+        b'"\\uDC00\\uD800"',
+        b'{"\\ud83d":1}',
+        b"1e400",
+        b"[-1e400]",
         b"\xef\xbb\xbf{}",
         b"\x0c{}",
         b"\xc2\xa0{}",
         '{"a":1}'.encode("utf-16"),
         '{"a":1}'.encode("utf-16-le"),
         '{"a":1}'.encode("utf-32"),
-        b"[" * 2000 + b"]" * 2000,
+        b"[" * 100_000 + b"]" * 100_000,
         b'{"a":' * 100_000,
         b"1" * 5000,
         b"<html><body>Bad gateway</body></html>",
@@ -111,6 +116,12 @@ def test_any_bytes_are_read_or_refused(decode: Callable[[bytes], Any], body: byt
 def test_documents_as_deep_as_any_api_s_are_read(decode: Callable[[bytes], Any]) -> None:
     """Two hundred levels are read."""
     assert json.dumps(decode(b"[" * 200 + b"]" * 200)) == "[" * 200 + "]" * 200
+
+
+@DECODERS
+def test_escapes_of_whole_characters_are_read(decode: Callable[[bytes], Any]) -> None:
+    """A surrogate pair is its character, and an escaped backslash makes what follows no escape."""
+    assert decode(b'["\\ud83d\\ude00", "\\\\ud800", 1e300]') == ["\U0001f600", "\\ud800", 1e300]
 
 
 @DECODERS

@@ -1,5 +1,6 @@
 """Amounts are whole minor units of one currency, and nothing else."""
 
+import operator
 import pickle
 from typing import Any
 
@@ -67,6 +68,16 @@ def test_two_currencies_do_not_mix() -> None:
             calculate(Amount(2, "NOK"), Amount(1, "DKK"))
         assert (refusal.value.field, refusal.value.value) == ("amount.currency", "DKK")
     assert Amount(1, "NOK") != Amount(1, "DKK")
+
+
+@pytest.mark.parametrize("other", [1, 1.0, "1.00 NOK", None])
+def test_what_is_no_amount_cannot_be_added(other: Any) -> None:
+    """Adding or subtracting anything but an amount, from either side, is the `TypeError` that Python knows."""
+    amount = Amount(1, "NOK")
+    for calculate in (operator.add, operator.sub):
+        for operands in ((amount, other), (other, amount)):
+            with pytest.raises(TypeError, match=r"unsupported operand|can only concatenate"):
+                calculate(*operands)
 
 
 @pytest.mark.parametrize(

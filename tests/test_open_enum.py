@@ -62,6 +62,14 @@ def test_an_unknown_member_does_not_join_the_known_ones() -> None:
     assert repr(unknown) == "<PaymentState.REVERSED: 'REVERSED'>"
 
 
+def test_another_enum_s_member_is_its_text() -> None:
+    """A member made from one of another enum has plain text as its name and value."""
+    member = PaymentState(PaymentEventName.CAPTURED)
+    assert (type(member.name), type(member.value), type(member)) == (str, str, PaymentState)
+    assert member == "CAPTURED"
+    assert PaymentState(PaymentEventName.CREATED) is PaymentState.CREATED
+
+
 @pytest.mark.parametrize("value", [None, 5, 1.5, True, b"CREATED", ["CREATED"]])
 def test_what_is_no_text_is_refused(value: Any) -> None:
     """A value that is no text is refused with the list of members."""

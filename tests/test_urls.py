@@ -34,6 +34,9 @@ NOT_WEB = [
     "//shop.example",
     "/path",
     "shop.example",
+    "localhost:8000/return",
+    "javascript:alert(1)",
+    "mailto:shop@shop.example",
     "",
     "https://[::1",
     "https://shop.example:port/",
@@ -95,3 +98,17 @@ def test_no_text_makes_it_raise(text: str) -> None:
 def test_loopback_is_this_machine(host: str | None, expected: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Only the loopback addresses and names below localhost are this machine."""
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript://%0aalert(1)",
+        "data://text/html,x",
+        "javascript:alert(1)//javascript://",
+        "localhost:80/?to=localhost://x",
+    ],
+)
+def test_a_scheme_that_runs_or_only_looks_like_one_is_no_app(url: str) -> None:
+    """A URL that would run code, or that names a scheme somewhere inside, is not taken for an app's."""
+    assert not is_web_or_app(url)

@@ -1,7 +1,7 @@
 """The one cattrs converter: camelCase on the wire, strict scalars, open enums, both dialects into one model."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -9,7 +9,8 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from vipps_async.errors import InvalidRequest
+from vipps_async._times import as_utc
+from vipps_async.errors import InvalidRequest, shorten
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ def structure(data: Any, cls: type[T]) -> T:
 
 def _explain(error: BaseException, kind: type | None) -> str:
     if isinstance(error, InvalidRequest):
-        return f"{error.value!r} {error.rule}"
+        return f"{shorten(error.value)} {error.rule}"
     return str(error) if isinstance(error, Malformed) else cattrs.v.format_exception(error, kind)
 
 
@@ -58,19 +59,22 @@ def _make_structure(cls: type[Any], converter: cattrs.Converter) -> Callable[[An
     rules: Any = {f.name: override(rename=_camel(f.name)) for f in fields}
     read = make_dict_structure_fn(cls, converter, **rules)
     also = {_camel(f.name): f.metadata["also"].split(".") for f in fields if "also" in f.metadata}
-    if "raw" not in {f.name for f in fields}:
-        return read
+    never_null = {_camel(f.name) for f in fields if isinstance(f.default, bool)}
+    keeps_raw = "raw" in {f.name for f in fields}
 
-    def read_and_keep(data: Any, _: Any) -> Any:
+    def read_object(data: Any, _: Any) -> Any:
         if type(data) is not dict:
-            raise Malformed(f"expected an object, not {type(data).__name__}")
-        document = {**data, "raw": data}
+            raise Malformed(f"expected an object, not {shorten(data)}")
+        # A null says no more than an absent field does, except where absence has a meaning of its own.
+        document = {name: value for name, value in data.items() if value is not None or name in never_null}
         for name, path in also.items():
-            if name not in data:
+            if name not in document:
                 _adopt(document, name, path)
+        if keeps_raw:
+            document["raw"] = data
         return read(document, cls)
 
-    return read_and_keep
+    return read_object
 
 
 def _adopt(document: dict[str, Any], name: str, path: list[str]) -> None:
@@ -93,7 +97,7 @@ def _exactly(kind: type[T]) -> Callable[[Any, Any], T]:
     def check(value: Any, _: Any) -> T:
         # type(), not isinstance: True is an int to Python, and no amount to anybody.
         if type(value) is not kind:
-            raise Malformed(f"expected {kind.__name__}, not {value!r}")
+            raise Malformed(f"expected {kind.__name__}, not {shorten(value)}")
         return value
 
     return check
@@ -101,13 +105,12 @@ def _exactly(kind: type[T]) -> Callable[[Any, Any], T]:
 
 def _read_enum(value: Any, cls: type[StrEnum]) -> StrEnum:
     if type(value) is not str:
-        raise Malformed(f"expected text, not {value!r}")
+        raise Malformed(f"expected text, not {shorten(value)}")
     return cls(value)
 
 
 def _read_datetime(value: Any, _: Any) -> datetime:
-    moment = datetime.fromisoformat(_exactly(str)(value, str))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return as_utc(datetime.fromisoformat(_exactly(str)(value, str)))
 
 
 def _write_datetime(moment: datetime) -> str:

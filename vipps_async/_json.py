@@ -1,6 +1,8 @@
 """JSON bytes, the same with and without orjson (the ``speedups`` extra)."""
 
 import json
+import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +10,9 @@ try:
     import orjson
 except ImportError:
     orjson = None  # type: ignore[assignment]  # the extra is optional; None is how its absence is remembered
+
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class NotJson(ValueError):
@@ -22,9 +27,19 @@ def _dumps(data: Any) -> bytes:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise NotJson(f"{digits} is too large")
+    return number
+
+
 def _loads(data: bytes) -> Any:
     # Decoded here, since json.loads would also guess at UTF-16 and UTF-32.
-    return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+    document = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+    if _SURROGATE.search(data):
+        _dumps(document)  # raises for half of a surrogate pair, which no text can hold
+    return document
 
 
 def _guarded(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

@@ -16,11 +16,12 @@ class OpenEnum(StrEnum):
     def _missing_(cls, value: object) -> Self:
         if not isinstance(value, str):
             raise InvalidRequest(cls.__name__, value, f"must be one of {', '.join(cls)}")
-        if value in cls.__members__:
-            return cls.__members__[value]
-        member = str.__new__(cls, value)
-        member._name_ = value
-        member._value_ = value
+        text = str(value)
+        if text in cls.__members__:
+            return cls.__members__[text]
+        member = str.__new__(cls, text)
+        member._name_ = text
+        member._value_ = text
         return member
 
     @property

@@ -4,6 +4,7 @@ import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
 _NO_URL = urlsplit("")
+_NO_APP = frozenset({"javascript", "data"})
 
 
 def is_loopback(host: str | None) -> bool:
@@ -38,4 +39,7 @@ def is_web(url: object) -> bool:
 def is_web_or_app(url: object) -> bool:
     """Whether *url* is as `is_web` has it, or has a custom scheme such as an app's."""
     scheme = parsed(url).scheme
-    return is_web(url) if scheme in {"http", "https", ""} else True
+    if scheme in _NO_APP:
+        return False
+    # With "://", since a host whose scheme was forgotten looks like one otherwise: localhost:8000/return.
+    return is_web(url) or (scheme not in {"http", "https", ""} and str(url).lower().startswith(f"{scheme}://"))

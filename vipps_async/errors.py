@@ -66,6 +66,7 @@ class VippsError(Exception):
 
 def _restore(cls: type[VippsError], args: tuple[Any, ...], state: dict[str, Any]) -> VippsError:
     error = cls.__new__(cls, *args)
+    error.args = args  # OSError, and so TimeoutError, leaves this to its constructor
     error.__dict__.update(state)
     return error
 
@@ -87,10 +88,11 @@ class InvalidRequest(VippsError, ValueError):
         self.field = field
         self.value = value
         self.rule = rule
-        super().__init__(f"{field}={_shorten(value)} was refused before sending: {rule}")
+        super().__init__(f"{field}={shorten(value)} was refused before sending: {rule}")
 
 
-def _shorten(value: object, limit: int = 120) -> str:
+def shorten(value: object, limit: int = 120) -> str:
+    """Return the repr of *value*, cut to *limit* characters for a message."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 

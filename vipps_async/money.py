@@ -47,10 +47,14 @@ class Amount:
 
     def __add__(self, other: "Amount") -> "Amount":
         """Add an amount of the same currency."""
+        if not isinstance(other, Amount):
+            return NotImplemented
         return Amount(self.value + self._same_currency(other).value, self.currency)
 
     def __sub__(self, other: "Amount") -> "Amount":
         """Subtract an amount of the same currency; the result must not be negative."""
+        if not isinstance(other, Amount):
+            return NotImplemented
         return Amount(self.value - self._same_currency(other).value, self.currency)
 
     def __str__(self) -> str:

@@ -155,6 +155,12 @@ def test_details_of_either_name_are_read(name: str) -> None:
     assert read_problem(f'{{"{name}":"x"}}'.encode()).fields == {}
 
 
+def test_all_reasons_of_a_field_are_kept() -> None:
+    """A field that is named twice has both reasons."""
+    reply = b'{"extraDetails":[{"name":"a","reason":"too long"},{"name":"a","reason":"not ASCII"}]}'
+    assert read_problem(reply).fields == {"a": "too long; not ASCII"}
+
+
 @given(st.integers(min_value=100, max_value=599), st.binary(max_size=50))
 def test_no_bytes_raise_anything_else(status: int, reply: bytes) -> None:
     """Any status with any bytes is a value or an error of the tree."""
@@ -189,6 +195,12 @@ def test_no_bytes_raise_anything_else(status: int, reply: bytes) -> None:
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
     """A number and an HTTP date give the seconds from now, never below 0; anything else says nothing."""
     assert read_retry_after(value, now=NOW) == seconds
+
+
+@pytest.mark.usefixtures("in_tokyo")
+def test_a_date_without_a_zone_is_utc_on_any_machine() -> None:
+    """``-0000`` names no zone, and is not taken for that of the machine."""
+    assert read_retry_after("Mon, 19 Jan 2026 16:26:52 -0000", now=NOW) == 20.0
 
 
 def test_the_wait_is_on_the_error() -> None:

@@ -33,10 +33,10 @@ SILENT = ConnectionFailed("timed out", sent=True)
 GARBLED = InvalidReply("HTML")
 
 
-def said(status: int, retry_after: float | None = None) -> ApiError:
+def said(status: int, retry_after: float | None = None, code: str | None = None) -> ApiError:
     """An error of that status."""
     kind = ServerError if status >= 500 else ApiError
-    return kind(status, Problem(), retry_after=retry_after)
+    return kind(status, Problem(code=code), retry_after=retry_after)
 
 
 def tried(
@@ -195,6 +195,30 @@ def test_an_answer_that_tells_nothing_of_earlier_attempts_settles_nothing(status
     unknown = tried(KEYED, SILENT, final)[0].verdict(final)
     assert type(unknown) is OutcomeUnknown
     assert unknown.__cause__ is final
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "is_settled"),
+    [
+        ("cancel", "6050", False),
+        ("cancel", "6190", False),
+        ("capture", "6170", False),
+        ("refund", "6180", False),
+        ("capture", "6080", True),
+    ],
+)
+def test_a_refusal_that_an_earlier_attempt_may_have_caused_settles_nothing(
+    operation: str,
+    code: str,
+    is_settled: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Done already, after silence, may be the call's own doing; alone it is a refusal, as any other always is."""
+    write = call.write(operation, "/x", {}, key="key-1")
+    final = said(400, code=code)
+    assert settles(final) is is_settled
+    told = tried(write, SILENT, final)[0].verdict(final)
+    assert (told is final, type(told) is OutcomeUnknown) == (is_settled, not is_settled)
+    assert tried(write, final)[0].verdict(final) is final
 
 
 def test_a_deadline_during_an_attempt_leaves_a_write_unknown() -> None:

@@ -10,14 +10,13 @@ import pytest
 from tests.wire import document, names
 from vipps_async import (
     Adjustment,
-    Aggregate,
-    Amount,
     CreatedPayment,
     Payment,
     PaymentEvent,
     PaymentEventName,
     PaymentMethodType,
     PaymentState,
+    Profile,
 )
 from vipps_async._converter import Malformed, structure
 from vipps_async.epayment._replies import read_adjustment, read_created, read_log
@@ -175,15 +174,6 @@ def test_both_dialects_of_a_payment_are_one_payment() -> None:
     assert structure(old, Payment).aggregate == structure(current, Payment).aggregate
 
 
-def test_one_psp_reference_over_two_actions_is_two_events() -> None:
-    """The draft's creation and authorisation share a ``pspReference``, and have different keys."""
-    creation = structure(document("draft-notification-creation"), PaymentEvent)
-    authorisation = structure(document("draft-notification-authorisation"), PaymentEvent)
-    assert creation.psp_reference == authorisation.psp_reference
-    assert creation.dedup_key != authorisation.dedup_key
-    assert authorisation.dedup_key == "497f6eca-6276-4993-bfeb-53cbbbba6f08:AUTHORIZED"
-
-
 @pytest.mark.parametrize("value", GARBAGE, ids=repr)
 @pytest.mark.parametrize("path", [("amount",), ("aggregate", "capturedAmount")])
 def test_an_amount_that_is_none_is_refused_in_a_payment(path: tuple[str, ...], value: Any) -> None:
@@ -224,57 +214,38 @@ def test_what_a_future_api_says_is_kept() -> None:
     assert event.dedup_key == "2018200034:DISPUTED"
 
 
-@pytest.mark.parametrize("name", ["reference", "pspReference", "name", "amount", "timestamp"])
-def test_an_event_without_a_required_field_is_refused(name: str) -> None:
-    """Each field that both dialects require is required."""
-    said = document("current-webhook-epayment-captured")
-    del said[name]
-    with pytest.raises(Malformed, match=rf"required field missing @ PaymentEvent\.{attribute_of(name)}"):
-        structure(said, PaymentEvent)
-
-
-@pytest.mark.parametrize("key", ["left out", None])
-def test_an_event_may_lack_its_key(key: str | None) -> None:
-    """A cancellation's event has no idempotency key, or a null one."""
-    said = document("current-webhook-epayment-cancelled")
-    assert "idempotencyKey" not in said
-    event = structure(said if key else {**said, "idempotencyKey": None}, PaymentEvent)
-    assert event.idempotency_key is None
-
-
-def test_an_event_that_does_not_say_otherwise_succeeded() -> None:
-    """Without ``success`` an event counts as one that happened; a wrongly typed one is refused."""
-    said = document("draft-notification-capture")
-    del said["success"]
-    assert structure(said, PaymentEvent).success is True
-    with pytest.raises(Malformed, match="expected bool, not 'false'"):
-        structure({**said, "success": "false"}, PaymentEvent)
-
-
 @pytest.mark.parametrize(
-    ("name", "capture", "refund"),
-    [
-        ("created", 0, 0),
-        ("authorized", 6000, 0),
-        ("partly-captured", 0, 7500),
-        ("cancelled-after-authorization", 0, 0),
-        ("terminated", 0, 0),
-    ],
+    ("name", "says"),
+    [("draft-get-payment-authorised", {}), ("current-get-payment-authorized", {"profile": None, "metadata": None})],
 )
-def test_what_is_left_follows_from_the_totals(name: str, capture: int, refund: int) -> None:
-    """Left to capture is authorized less captured and cancelled, never below 0; left to refund likewise."""
-    totals = structure(document(f"current-get-payment-{name}"), Payment).aggregate
-    assert totals.left_to_capture == Amount(capture, "NOK")
-    assert totals.left_to_refund == Amount(refund, "NOK")
+def test_what_a_payment_does_not_say_is_empty(name: str, says: dict[str, Any]) -> None:
+    """A payment without a profile, as the draft's, or with a null one, has an empty profile, and no metadata."""
+    payment = structure({**document(name), **says}, Payment)
+    assert payment.profile == Profile()
+    assert payment.profile.sub is None
+    assert payment.metadata is None
 
 
-def test_a_rest_after_a_partial_capture_is_left() -> None:
-    """After a partial capture the rest is left, in the payment's currency."""
-    ore = [Amount(value, "DKK") for value in (1000, 250, 100, 50)]
-    totals = Aggregate(
-        authorized_amount=ore[0], captured_amount=ore[1], refunded_amount=ore[2], cancelled_amount=ore[3]
-    )
-    assert (totals.left_to_capture, totals.left_to_refund) == (Amount(700, "DKK"), Amount(150, "DKK"))
+@pytest.mark.parametrize("field", ["profile", "userDetails", "shippingDetails", "paymentMethod", "aggregate"])
+@pytest.mark.parametrize("value", ["abc", [], 5])
+def test_a_part_of_another_type_is_refused(field: str, value: Any) -> None:
+    """Where the API says an object, nothing else is read."""
+    with pytest.raises(Malformed, match=rf"expected an object, not .* @ Payment\.{attribute_of(field)}"):
+        structure({**document("current-get-payment-authorized"), field: value}, Payment)
+
+
+def test_a_payment_is_a_value() -> None:
+    """Payments that say the same are one entry of a set, those with metadata too."""
+    said = {**document("current-get-payment-authorized"), "metadata": {"location": "Oslo"}}
+    assert len({structure(said, Payment), structure({**said, "new": 1}, Payment)}) == 1
+    assert structure(said, Payment) != structure({**said, "metadata": {"location": "Bergen"}}, Payment)
+
+
+def test_a_new_field_of_a_creation_s_reply_is_passed_over() -> None:
+    """A field that happens to be called ``payment`` is not taken for the draft's whole payment."""
+    said = {**document("current-create-payment-response-redirect"), "payment": {"id": 1}, "idempotencyKey": "other"}
+    created = read_created(said, "key-1")
+    assert (created.payment, created.idempotency_key, created.raw) == (None, "key-1", said)
 
 
 @pytest.mark.parametrize("said", [None, [], "text", 5])
@@ -306,10 +277,8 @@ def test_personal_details_stay_out_of_reprs() -> None:
         assert secret not in repr(payment)
 
 
-def test_an_event_is_a_value() -> None:
-    """Events that say the same are equal and one entry of a set; a created payment is read-only."""
-    said = document("current-webhook-epayment-captured")
-    assert len({structure(said, PaymentEvent), structure({**said, "new": 1}, PaymentEvent)}) == 1
+def test_a_created_payment_is_read_only() -> None:
+    """What the API said cannot be changed."""
     created: Any = CreatedPayment(reference="r", idempotency_key="k", raw={})
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         created.reference = "other"

@@ -46,13 +46,14 @@ VALID: dict[type, dict[str, Any]] = {
 URL_RULE = "must be https:// or a custom scheme, 2500 characters at most; http:// leads to loopback only"
 QUANTITY_RULE = 'must be a decimal number as text of at most 10 characters, such as "2" or "0.822"'
 TOKEN_RULE = "must be 1 to 50 characters of a-z, A-Z, 0-9 and -"
+LIST_RULE = "must be a list or a tuple"
 FLAG_RULE = "must be True or False"
 MONEY_RULE = f"must be a whole number, an int from 0 to {2**63 - 1}"
 SIGNED_RULE = f"must be a whole number, an int from {-(2**63)} to {2**63 - 1}"
 PRIORITY_RULE = f"must be a whole number, an int from {-(2**31)} to {2**31 - 1}"
 PERCENT_RULE = "must be a whole number, an int from 0 to 100"
-NAME_RULE = "must be text, 1 or more characters"
-TEXT_RULE = "must be text, 0 or more characters"
+NAME_RULE = "must be text of 1 or more characters"
+TEXT_RULE = "must be text of 0 or more characters"
 
 RULES: list[Rule] = [
     Rule(UnitInfo, "unit_price", MONEY_RULE, [0], [-1, *NOT_WHOLE]),
@@ -71,7 +72,7 @@ RULES: list[Rule] = [
     Rule(OrderLine, "total_tax_amount", SIGNED_RULE, [-1], NOT_WHOLE),
     Rule(OrderLine, "tax_rate", "must be a whole number, an int from 0 to 10000", [0, 10000], [-1, 10001, 0.25]),
     Rule(OrderLine, "tax_percentage", PERCENT_RULE, [0, 100], [-1, 101, 25.0]),
-    Rule(OrderLine, "unit_info", "must be a UnitInfo", [None], [{}]),
+    Rule(OrderLine, "unit_info", "must be of type UnitInfo", [None], [{}]),
     Rule(OrderLine, "discount", MONEY_RULE, [0], [-1, *NOT_WHOLE]),
     Rule(OrderLine, "product_url", TEXT_RULE, [""], [5]),
     Rule(OrderLine, "is_return", FLAG_RULE, [True], [1]),
@@ -87,20 +88,23 @@ RULES: list[Rule] = [
         for field in ("amount", "amount_excluding_tax", "tax_amount")
     ),
     Rule(ShippingInfo, "tax_percentage", PERCENT_RULE, [0, 100], [-1, 101]),
-    Rule(BottomLine, "currency", "must be text of 3 to 3 characters", ["DKK"], ["DK", "DKKK", None]),
+    Rule(BottomLine, "currency", "must be text of 3 characters", ["DKK"], ["DK", "DKKK", None]),
     *(
         Rule(BottomLine, field, MONEY_RULE, [0], [-1, *NOT_WHOLE])
         for field in ("tip_amount", "gift_card_amount", "total_tax", "total_discount", "shipping_amount")
     ),
     Rule(BottomLine, "total_amount", SIGNED_RULE, [-1], NOT_WHOLE),
     *(Rule(BottomLine, field, TEXT_RULE, [""], [5]) for field in ("pos_id", "receipt_number", "terminal_id")),
-    Rule(BottomLine, "payment_sources", "must be a PaymentSources", [PaymentSources()], [{}]),
-    Rule(BottomLine, "barcode", "must be a Barcode", [None], ["EAN-13"]),
-    Rule(BottomLine, "shipping_info", "must be a ShippingInfo", [None], [{}]),
+    Rule(BottomLine, "payment_sources", "must be of type PaymentSources", [PaymentSources()], [{}]),
+    Rule(BottomLine, "barcode", "must be of type Barcode", [None], ["EAN-13"]),
+    Rule(BottomLine, "shipping_info", "must be of type ShippingInfo", [None], [{}]),
+    Rule(Receipt, "order_lines", LIST_RULE, [], [None, 5, "Socks"]),
+    Rule(ShippingGroup, "options", LIST_RULE, [], [None, "home"]),
+    Rule(Shipping, "fixed_options", LIST_RULE, [], [5, "home"]),
     Rule(Receipt, "order_lines", "must hold 1 or more OrderLine, and nothing else", [[OrderLine(**LINE)]], []),
-    Rule(Receipt, "bottom_line", "must be a BottomLine", [], [None, {}]),
+    Rule(Receipt, "bottom_line", "must be of type BottomLine", [], [None, {}]),
     Rule(ShippingOption, "id", NAME_RULE, ["x"], [""]),
-    Rule(ShippingOption, "amount", "must be a Amount", [Amount(0, "NOK")], [0, None]),
+    Rule(ShippingOption, "amount", "must be of type Amount", [Amount(0, "NOK")], [0, None]),
     Rule(ShippingOption, "name", NAME_RULE, ["x"], [""]),
     Rule(ShippingOption, "is_default", FLAG_RULE, [True], [1]),
     Rule(ShippingOption, "priority", PRIORITY_RULE, [0, -1], [2**31, *NOT_WHOLE]),

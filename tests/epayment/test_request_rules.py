@@ -52,6 +52,7 @@ URL_RULE = "must be https:// or a custom scheme, 2500 characters at most; http:/
 MSISDN_RULE = "must be an MSISDN as text: country code and number, 9 to 15 digits, no + and no spaces"
 METADATA_RULE = "must be a mapping of at most 5 texts, keys up to 100 and values up to 500 characters"
 AWARE_RULE = "must be a datetime with a time zone, such as datetime.now(timezone.utc) + timedelta(days=1)"
+LIST_RULE = "must be a list or a tuple"
 FLAG_RULE = "must be True or False"
 
 RULES: list[Rule] = [
@@ -75,12 +76,12 @@ RULES: list[Rule] = [
         "payment_description",
         "must be text of 3 to 100 characters",
         ["abc", "x" * 100],
-        ["ab", "x" * 101, "", 500],
+        ["ab", "x" * 101, "", 500, "\ud800abc"],
     ),
     Rule(
         CreatePayment,
         "customer",
-        "must be a Customer",
+        "must be of type Customer",
         [Customer(phone_number="4712345678")],
         ["4712345678", {"phoneNumber": "4712345678"}],
     ),
@@ -103,10 +104,13 @@ RULES: list[Rule] = [
         "metadata",
         METADATA_RULE,
         [{}, {"k" * 100: "v" * 500}, dict.fromkeys("abcde", "")],
-        [dict.fromkeys("abcdef", ""), {"k" * 101: ""}, {"": "v" * 501}, {"a": 1}, {1: "a"}, [("a", "b")]],
+        [
+            *(dict.fromkeys("abcdef", ""), {"k" * 101: ""}, {"": "v" * 501}, {"a": 1}, {1: "a"}, [("a", "b")]),
+            *({"a": "\ud800"}, {"\udfff": "a"}),
+        ],
     ),
     Rule(CreatePayment, "expires_at", AWARE_RULE, [], [datetime(2026, 9, 26), "2026-09-26T17:32:28Z", 1700000000]),  # noqa: DTZ001 - the point
-    Rule(CreatePayment, "receipt", "must be a Receipt", [RECEIPT], [{"orderLines": []}]),
+    Rule(CreatePayment, "receipt", "must be of type Receipt", [RECEIPT], [{"orderLines": []}]),
     Rule(
         CreatePayment,
         "minimum_user_age",
@@ -114,9 +118,9 @@ RULES: list[Rule] = [
         [0, 100],
         [-1, 101, *NOT_WHOLE],
     ),
-    Rule(CreatePayment, "qr_format", "must be a QrFormat", [], ["IMAGE/PNG"]),
-    Rule(CreatePayment, "shipping", "must be a Shipping", [], [{}]),
-    Rule(CreatePayment, "industry_data", "must be a IndustryData", [], [{}]),
+    Rule(CreatePayment, "qr_format", "must be of type QrFormat", [], ["IMAGE/PNG"]),
+    Rule(CreatePayment, "shipping", "must be of type Shipping", [], [{}]),
+    Rule(CreatePayment, "industry_data", "must be of type IndustryData", [], [{}]),
     Rule(CreatePayment, "authorisation_type", "must be one of PRE_AUTH, FINAL_AUTH", ["PRE_AUTH"], ["PREAUTH"]),
     Rule(CreatePayment, "direct_capture", FLAG_RULE, [True, False], [1, 0, "true"]),
     Rule(Modification, "modification_reference", REFERENCE_RULE, ["a" * 8], ["short", "å" * 8, 5]),
@@ -129,9 +133,9 @@ RULES: list[Rule] = [
         ["1" * 8, "1" * 16, "+4712345678", "47 12345678", "٤٧١٢٣٤٥٦٧٨", "4712345678\n", "", 4712345678],
     ),
     Rule(Customer, "personal_qr", "must be text of 5 to 255 characters", ["x" * 5, "x" * 255], ["x" * 4, "x" * 256, 5]),
-    Rule(Customer, "customer_token", "must be text, 1 or more characters", ["x"], ["", 5]),
+    Rule(Customer, "customer_token", "must be text of 1 or more characters", ["x"], ["", 5]),
     Rule(PaymentMethod, "type", "must be one of WALLET, CARD", ["CARD"], ["CARD_PASSTHROUGH", "wallet"]),
-    Rule(PaymentMethod, "blocked_sources", "must be one of COMMERCIAL_CARDS", [["COMMERCIAL_CARDS"], []], []),
+    Rule(PaymentMethod, "blocked_sources", LIST_RULE, [["COMMERCIAL_CARDS"], [], None], ["COMMERCIAL_CARDS", 5]),
     Rule(
         QrFormat,
         "format",
@@ -147,8 +151,8 @@ RULES: list[Rule] = [
         ["1", "123456"],
         ["", "1234567", None],
     ),
-    Rule(AirlineData, "airline_code", "must be text of 3 to 3 characters", ["074"], ["74", "0744"]),
-    Rule(AirlineData, "airline_designator_code", "must be text of 2 to 2 characters", ["KL"], ["K", "KLM"]),
+    Rule(AirlineData, "airline_code", "must be text of 3 characters", ["074"], ["74", "0744"]),
+    Rule(AirlineData, "airline_designator_code", "must be text of 2 characters", ["KL"], ["K", "KLM"]),
     Rule(AirlineData, "passenger_name", "must be text of 1 to 49 characters", ["x" * 49], ["", "x" * 50]),
     Rule(AirlineData, "ticket_number", "must be text of 1 to 150 characters", ["x" * 150], ["", "x" * 151]),
 ]
@@ -261,8 +265,16 @@ def test_a_scope_without_words_is_refused() -> None:
     """An empty scope, as text or as words, is refused."""
     scopes: list[str | list[str]] = ["", []]
     for scope in scopes:
-        with pytest.raises(InvalidRequest, match=r"scope=.*must be text, 1 or more characters"):
+        with pytest.raises(InvalidRequest, match=r"scope=.*must be text of 1 or more characters"):
             CreatePayment(**WEB, profile=scope)
+
+
+@pytest.mark.parametrize("scope", ["\ud800", ["name", "\ud800"], 5, [1], ["name", None]], ids=repr)
+def test_a_scope_of_another_type_is_refused(scope: Any) -> None:
+    """A scope that is neither text nor several, and one with a word that is no text, are refused."""
+    with pytest.raises(InvalidRequest) as refusal:
+        CreatePayment(**WEB, profile=scope)
+    assert "scope" in refusal.value.field
 
 
 def test_a_source_that_cannot_be_blocked_is_named() -> None:
@@ -271,10 +283,17 @@ def test_a_source_that_cannot_be_blocked_is_named() -> None:
         PaymentMethod(blocked_sources=["COMMERCIAL_CARDS", "CASH"])
 
 
-def test_tokens_stay_out_of_reprs() -> None:
-    """A customer token and the token of a shipping callback are in no repr of a request."""
+@pytest.mark.parametrize("way", WAYS)
+def test_who_pays_stays_out_of_reprs(way: str) -> None:
+    """However the customer is given, it is in no repr of a request."""
+    assert WAYS[way] not in repr(CreatePayment(**WEB, customer=Customer(**{way: WAYS[way]})))
+
+
+def test_a_shipping_callback_s_token_stays_out_of_reprs_and_refusals() -> None:
+    """The token of a shipping callback is in no repr of a request, and when it is refused it is not shown."""
     dynamic = DynamicOptions(callback_url="https://shop.example/shipping", callback_authorization_token="secret-token")
-    customer = Customer(customer_token="secret-token")
-    assert "secret-token" not in repr(
-        CreatePayment(**WEB, customer=customer, shipping=Shipping(dynamic_options=dynamic))
-    )
+    assert "secret-token" not in repr(CreatePayment(**WEB, shipping=Shipping(dynamic_options=dynamic)))
+    with pytest.raises(InvalidRequest) as refusal:
+        DynamicOptions(callback_url="https://shop.example/shipping", callback_authorization_token="secret_token")
+    assert "secret_token" not in str(refusal.value)
+    assert "secret_token" not in repr(refusal.value)

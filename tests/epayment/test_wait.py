@@ -39,11 +39,13 @@ def test_schedule_is_the_documented_one() -> None:
 
 
 def test_schedule_slows_down_with_each_429() -> None:
-    """Each 429 doubles the interval up to a minute, and no wait is shorter than Retry-After."""
+    """Each 429 doubles the interval up to a minute."""
     schedule = PollSchedule()
-    assert [schedule.slow_down(None) for _ in range(6)] == [4, 8, 16, 32, 60, 60]
-    assert PollSchedule().slow_down(20) == 20
-    assert PollSchedule().slow_down(1) == 4
+    intervals = []
+    for _ in range(6):
+        schedule.slow_down()
+        intervals.append(schedule.interval)
+    assert intervals == [4, 8, 16, 32, 60, 60]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,52 @@ async def test_wait_that_was_rate_limited_to_its_end_names_that(sandbox: Sandbox
     with pytest.raises(WaitTimeout) as caught:
         await wait(vipps, timeout=0.5)
     assert isinstance(caught.value.__cause__, RateLimited)
+
+
+async def test_event_does_not_hurry_a_wait_that_was_told_to_wait(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """After a 429 not even an event has the payment read before the time in Retry-After has passed."""
+    receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
+    await authorize(sandbox, vipps)
+    sandbox.fail("get", Fault.STATUS_429, times=4, retry_after=0.5)
+    waiting = asyncio.create_task(
+        wait_for(
+            partial(vipps.epayment.get, REFERENCE),
+            REFERENCE,
+            timeout=5,
+            until=is_decided,
+            signal=receiver,
+            schedule=quick(),
+        )
+    )
+    while len(requests_of(sandbox, "get")) < 4:
+        await asyncio.sleep(0.01)
+    for _ in range(3):
+        receiver._watchers.notify(REFERENCE)
+        await asyncio.sleep(0.05)
+    assert (await waiting).state is PaymentState.AUTHORIZED
+    *_, refused, answered = (read.received_at for read in requests_of(sandbox, "get"))
+    assert len(requests_of(sandbox, "get")) == 5
+    assert (answered - refused).total_seconds() >= 0.5
+
+
+async def test_a_caller_s_own_timeout_is_not_the_wait_s(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A TimeoutError that until() raises comes out as it is, not as the end of the wait."""
+    await authorize(sandbox, vipps)
+    own = TimeoutError("the shop's database")
+
+    def look_up(_: Payment) -> bool:
+        raise own
+
+    with pytest.raises(TimeoutError) as caught:
+        await wait_for(
+            partial(vipps.epayment.get, REFERENCE),
+            REFERENCE,
+            timeout=4,
+            until=look_up,
+            signal=None,
+            schedule=quick(),
+        )
+    assert caught.value is own
 
 
 async def test_wait_for_an_unknown_payment_ends_at_once(vipps: VippsClient) -> None:

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.wire import document
-from vipps_async.webhooks import IncomingRequest
+from vipps_async.webhooks import IncomingRequest, WebhookReceiver
 from vipps_async.webhooks._signature import SignedUrl, sign
+from vipps_async.webhooks.stores.memory import MemoryStore
 
 URL = "https://shop.example/vipps/events?shop=1"
 SECRET = "090a478d-37ff-4e77-970e-d457aeb26a3a"
@@ -33,3 +34,9 @@ def signed(body: bytes, *, secret: str = SECRET, url: str = URL, date: datetime 
 def delivery(body: bytes, headers: dict[str, str] | None = None) -> IncomingRequest:
     """Return the delivery of *body*, signed unless other headers are given."""
     return IncomingRequest("POST", "/vipps/events", signed(body) if headers is None else headers, body)
+
+
+def receiver_of(**settings: Any) -> WebhookReceiver:
+    """A receiver of signed deliveries, unless the settings say otherwise."""
+    signing = {} if settings.get("allow_unsigned") else {"url": URL, "secrets": [SECRET]}
+    return WebhookReceiver(**{"store": MemoryStore(), "clock": at_now, **signing, **settings})

@@ -106,16 +106,37 @@ async def test_a_caller_that_gives_up_does_not_stop_the_handler(shop: Shop) -> N
 
 
 async def test_a_handler_that_is_cancelled_gives_the_event_back(shop: Shop) -> None:
-    """When the handler's own task is cancelled, as at the end of a loop, the redelivery runs it again."""
+    """When the handler's own task is cancelled the answer is 500, and the redelivery runs it again."""
     first = shop.deliver()
     await shop.begun.wait()
     (work,) = shop.receiver._running
     work.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await first
+    reply = await first
+    assert (reply.status, reply.body) == (500, b"not handled")
     shop.let_go.set()
     assert (await shop.deliver()).status == 200
     assert shop.notes == ["CAPTURED begins", "CAPTURED begins", "CAPTURED ends"]
+
+
+async def test_a_handler_that_raises_a_cancellation_gives_the_event_back(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A handler that awaits a task which was cancelled has failed: 500, a warning, and the redelivery runs it again."""
+    shop.let_go.set()
+    cancelled = asyncio.create_task(asyncio.sleep(9))
+    cancelled.cancel()
+    awaited: list[asyncio.Future[None]] = [cancelled]
+
+    @shop.receiver.on("CAPTURED")
+    async def fail(_: PaymentEvent) -> None:
+        if awaited:
+            await awaited.pop()
+
+    reply = await shop.deliver()
+    assert (reply.status, reply.body) == (500, b"not handled")
+    assert f"a handler of event CAPTURED of payment {REFERENCE} was cancelled" in caplog.text
+    assert (await shop.deliver()).status == 200
+    assert shop.notes == ["CAPTURED begins", "CAPTURED ends"] * 2
 
 
 async def test_closing_waits_for_handlers_and_refuses_what_comes(shop: Shop) -> None:

@@ -55,6 +55,15 @@ async def test_events_that_do_not_exist_are_refused(sandbox: Sandbox, vipps: Vip
     assert not requests_of(sandbox, "register")
 
 
+@pytest.mark.parametrize("id", ["", ".", "..", None, 5])
+async def test_what_cannot_be_an_id_is_not_deleted(sandbox: Sandbox, vipps: VippsClient, id: Any) -> None:  # noqa: A002 - as in the API
+    """An id that would lead to another address is refused before sending."""
+    with pytest.raises(InvalidRequest, match="must be the id of a registration") as refusal:
+        await vipps.webhooks.delete(id)
+    assert (refusal.value.field, refusal.value.value) == ("id", id)
+    assert not sandbox.requests
+
+
 async def test_refused_registration_names_the_reason(vipps: VippsClient) -> None:
     """What the API refuses comes back as BadRequest."""
     with pytest.raises(BadRequest):

@@ -1,13 +1,14 @@
 """Status, headers and bytes -> decoded JSON, or an error of the tree. Performs no I/O."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from vipps_async import _json
 from vipps_async._converter import Malformed, structure
 from vipps_async._http.remedies import remedy_for
+from vipps_async._times import as_utc
 from vipps_async.errors import (
     ApiError,
     BadRequest,
@@ -105,11 +106,12 @@ def read_problem(body: bytes) -> Problem:
 def _name_reason_pairs(document: dict[str, Any]) -> dict[str, str]:
     # Older APIs of the platform call extraDetails invalidParams.
     entries = document.get("extraDetails") or document.get("invalidParams")
-    return {
-        str(entry.get("name")): str(entry.get("reason"))
-        for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict)
-    }
+    details: dict[str, str] = {}
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict):
+            name, reason = str(entry.get("name")), str(entry.get("reason"))
+            details[name] = f"{details[name]}; {reason}" if name in details else reason
+    return details
 
 
 def _first_text(document: dict[str, Any], *names: str) -> str | None:
@@ -138,4 +140,4 @@ def read_retry_after(value: str | None, *, now: datetime) -> float | None:
 
 
 def _seconds_until(http_date: str, now: datetime) -> float:
-    return max(0.0, (parsedate_to_datetime(http_date).astimezone(UTC) - now).total_seconds())
+    return max(0.0, (as_utc(parsedate_to_datetime(http_date)) - now).total_seconds())

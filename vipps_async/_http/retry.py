@@ -29,6 +29,8 @@ _REMEDIES = {
 }
 # Given by a gateway or a lock, or because of an earlier attempt at the same call: they tell nothing of that attempt.
 _TELLS_NOTHING_OF_EARLIER = frozenset({401, 403, 408, 409, 423, 429})
+# Cancelled, captured or refunded already: what an earlier attempt of the same call would have done.
+_MAY_BE_OWN_DOING = frozenset({"6050", "6170", "6180", "6190"})
 
 
 def _check_positive(_: Any, field: "attrs.Attribute[Any]", value: float) -> None:
@@ -168,6 +170,9 @@ def may_have_applied(error: CallError) -> bool:
 def settles(error: CallError) -> bool:
     """Whether *error* proves that no attempt of the call took effect.
 
-    A repeated key is answered as the first request was, so a refusal speaks for all attempts.
+    A repeated key is answered as the first request was, so a refusal speaks for all attempts, except for one that an
+    earlier attempt itself may have caused: the key of a cancellation need not be honoured.
     """
-    return isinstance(error, ApiError) and 400 <= error.status < 500 and error.status not in _TELLS_NOTHING_OF_EARLIER
+    if not isinstance(error, ApiError) or error.code in _MAY_BE_OWN_DOING:
+        return False
+    return 400 <= error.status < 500 and error.status not in _TELLS_NOTHING_OF_EARLIER

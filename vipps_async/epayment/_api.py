@@ -92,7 +92,8 @@ class EPayment:
             customer_interaction: CUSTOMER_PRESENT at a till.
             profile_scope: details to ask the user for: ``"name email phoneNumber"``, or these words.
             metadata: up to 5 texts, keys up to 100 characters, values up to 500; come back with `get`.
-            expires_at: aware time, more than 10 minutes and less than 60 days ahead; needs approval and a *receipt*.
+            expires_at: aware time; needs approval and a *receipt*. The API takes more than 10 minutes and less than
+                60 days ahead.
             receipt: order lines and their summary.
             receipt_url: where the receipt can be read.
             minimum_user_age: years, 0 to 100.

@@ -54,9 +54,9 @@ class PaymentEvent:
 
     @property
     def dedup_key(self) -> str:
-        """What makes two deliveries the same event: its `psp_reference`, told apart by its name.
+        """What makes two deliveries the same event: its `psp_reference`, told apart by its name and its success.
 
         The draft's examples repeat one ``pspReference`` over a creation and an authorisation, and taking the second
-        for a duplicate of the first would lose the money.
+        for a duplicate of the first would lose the money; so would taking a success for an earlier failure.
         """
-        return f"{self.psp_reference}:{self.name}"
+        return f"{self.psp_reference}:{self.name}{'' if self.success else ':failed'}"

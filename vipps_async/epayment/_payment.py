@@ -43,8 +43,9 @@ class Aggregate:
 
     @property
     def left_to_refund(self) -> Amount:
-        """Captured minus refunded."""
-        return self.captured_amount - self.refunded_amount
+        """Captured minus refunded, at least 0."""
+        left = self.captured_amount.value - self.refunded_amount.value
+        return Amount(max(0, left), self.captured_amount.currency)
 
 
 @attrs.frozen(kw_only=True)
@@ -132,9 +133,9 @@ class Payment:
     amount: Amount
     aggregate: Aggregate
     payment_method: PaymentMethodUsed
-    profile: Profile | None = None
+    profile: Profile = Profile()
     redirect_url: str | None = None
-    metadata: Mapping[str, str] | None = None
+    metadata: Mapping[str, str] | None = attrs.field(default=None, hash=False)
     user_details: UserDetails | None = None
     shipping_details: ShippingDetails | None = None
     capture_guaranteed_until: datetime | None = None

@@ -135,7 +135,7 @@ class BottomLine:
 
 
 def _as_lines(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
-    return tuple(lines)
+    return rules.as_tuple("order_lines", lines)
 
 
 @attrs.frozen(kw_only=True)

@@ -13,8 +13,8 @@ from vipps_async.errors import InvalidReply
 def read_created(document: Any, key: str) -> CreatedPayment:
     """Read the reply to a creation, which is a whole payment in the draft API."""
     is_whole_payment = "state" in _object(document)
-    payment = {"payment": document} if is_whole_payment else {}
-    created = read_as({**document, "idempotencyKey": key, **payment}, CreatedPayment)
+    payment = document if is_whole_payment else None
+    created = read_as({**document, "idempotencyKey": key, "payment": payment}, CreatedPayment)
     return attrs.evolve(created, raw=document)
 
 

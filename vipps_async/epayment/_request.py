@@ -35,8 +35,8 @@ class Customer:
         InvalidRequest: none or several are given, or one is malformed.
     """
 
-    phone_number: str | None = attrs.field(default=None, validator=_optional(rules.msisdn))
-    personal_qr: str | None = attrs.field(default=None, validator=_optional(rules.text(5, 255)))
+    phone_number: str | None = attrs.field(default=None, validator=_optional(rules.msisdn), repr=False)
+    personal_qr: str | None = attrs.field(default=None, validator=_optional(rules.text(5, 255)), repr=False)
     customer_token: str | None = attrs.field(default=None, validator=_optional(rules.text(1)), repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -46,7 +46,7 @@ class Customer:
 
 
 def _as_sources(sources: Iterable[str] | None) -> tuple[BlockedSource, ...] | None:
-    return None if sources is None else tuple(map(BlockedSource, sources))
+    return None if sources is None else tuple(map(BlockedSource, rules.as_tuple("blocked_sources", sources)))
 
 
 @attrs.frozen(kw_only=True)
@@ -114,7 +114,10 @@ class ProfileScope:
     @classmethod
     def of(cls, scope: str | Iterable[str]) -> "ProfileScope":
         """Take a scope as text, or as its words."""
-        return cls(scope=scope if isinstance(scope, str) else " ".join(scope))
+        words = (scope,) if isinstance(scope, str) else rules.as_tuple("profile_scope", scope)
+        if not all(isinstance(word, str) for word in words):
+            raise InvalidRequest("profile_scope", scope, "must be words such as name, email and phoneNumber")
+        return cls(scope=" ".join(words))
 
 
 def _as_method(method: "PaymentMethod | str") -> PaymentMethod:

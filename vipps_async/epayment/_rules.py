@@ -6,7 +6,7 @@ Each refusal names the field, the value and the rule. Source: ePayment API 1.8.1
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -16,6 +16,7 @@ from vipps_async.config import Secret
 from vipps_async.errors import InvalidRequest
 from vipps_async.money import Amount
 
+T = TypeVar("T")
 Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 _REFERENCE = re.compile(r"[a-zA-Z0-9-]{8,64}")
@@ -75,12 +76,25 @@ def each_known(instance: Any, field: "attrs.Attribute[Any]", values: Iterable[Op
 
 def text(shortest: int, longest: int | None = None) -> Validator:
     """The field is text of that many characters."""
+    length = f"{shortest} to {longest}" if longest else f"{shortest} or more"
     return _rule(
-        lambda value: isinstance(value, str) and shortest <= len(value) <= (longest or len(value)),
-        f"must be text of {shortest} to {longest} characters"
-        if longest
-        else f"must be text, {shortest} or more characters",
+        lambda value: _is_text(value) and shortest <= len(value) <= (longest or len(value)),
+        f"must be text of {shortest if shortest == longest else length} characters",
     )
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(value.encode() or True)
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON cannot carry
+        return False
+
+
+def as_tuple(field: str, values: Iterable[T]) -> tuple[T, ...]:
+    """Return *values* as a tuple, if they are several at all."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InvalidRequest(field, values, "must be a list or a tuple")
+    return tuple(values)
 
 
 def whole(smallest: int, largest: int = 2**63 - 1) -> Validator:
@@ -103,7 +117,7 @@ def _is_metadata(value: Any) -> bool:
     return (
         isinstance(value, Mapping)
         and len(value) <= _METADATA_PAIRS
-        and all(isinstance(key, str) and isinstance(entry, str) for key, entry in value.items())
+        and all(_is_text(key) and _is_text(entry) for key, entry in value.items())
         and all(len(key) <= _METADATA_KEY and len(entry) <= _METADATA_VALUE for key, entry in value.items())
     )
 
@@ -139,7 +153,7 @@ aware = _rule(
 
 def instance_of(kind: type[Any]) -> Validator:
     """The field is a *kind*."""
-    return _rule(lambda value: isinstance(value, kind), f"must be a {kind.__name__}")
+    return _rule(lambda value: isinstance(value, kind), f"must be of type {kind.__name__}")
 
 
 def each(kind: type[Any], *, at_least: int = 0) -> Validator:

@@ -38,7 +38,7 @@ class ShippingOption:
 
 
 def _as_options(options: Iterable[ShippingOption]) -> tuple[ShippingOption, ...]:
-    return tuple(options)
+    return rules.as_tuple("options", options)
 
 
 @attrs.frozen(kw_only=True)
@@ -78,7 +78,7 @@ class DynamicOptions:
 
 
 def _as_groups(groups: Iterable[ShippingGroup] | None) -> tuple[ShippingGroup, ...] | None:
-    return None if groups is None else tuple(groups)
+    return None if groups is None else rules.as_tuple("fixed_options", groups)
 
 
 @attrs.frozen(kw_only=True)

@@ -43,10 +43,9 @@ class PollSchedule:
     interval: float = 2.0
     slowest: float = 60.0
 
-    def slow_down(self, retry_after: float | None) -> float:
-        """Double the interval after a 429, and return the next wait, which is no shorter than what was asked for."""
+    def slow_down(self) -> None:
+        """Double the interval after a 429, up to a minute."""
         self.interval = min(self.slowest, self.interval * 2)
-        return max(self.interval, retry_after or 0.0)
 
 
 def schedule_for(signal: WakeUp | None) -> PollSchedule:
@@ -72,12 +71,15 @@ async def wait_for(
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
         raise InvalidRequest("timeout", timeout, "must be a number of seconds above 0")
     watching = signal.watch(reference) if signal is not None else nullcontext(asyncio.Event())
+    limit = asyncio.timeout(timeout)
     with watching as happened:
         poll = _Poll(read, schedule, until, happened)
         try:
-            async with asyncio.timeout(timeout):
+            async with limit:
                 return await poll.run()
         except TimeoutError as error:
+            if not limit.expired():
+                raise  # the caller's own, out of until()
             raise WaitTimeout(reference, timeout, poll.last) from (poll.trouble or error)
 
 
@@ -100,9 +102,10 @@ class _Poll:
         pause = self._schedule.first
         while True:
             await self._rest(pause)
-            pause = await self._look()
-            if self.last is not None and (self._until(self.last) or self.last.state.is_dead):
-                return self.last
+            payment = await self._look()
+            if payment is not None and (self._until(payment) or payment.state.is_dead):
+                return payment
+            pause = self._schedule.interval
 
     async def _rest(self, pause: float) -> None:
         try:
@@ -112,12 +115,16 @@ class _Poll:
             pass
         self._happened.clear()
 
-    async def _look(self) -> float:
+    async def _look(self) -> Payment | None:
         try:
             self.last = await self._read()
         except RateLimited as error:
             self.trouble = error
-            return self._schedule.slow_down(error.retry_after)
+            # Slept through: not even an event has the payment read before the time that the server asked for.
+            await asyncio.sleep(error.retry_after or 0.0)
+            self._schedule.slow_down()
         except _PASSING as error:
             self.trouble = error
-        return self._schedule.interval
+        else:
+            return self.last
+        return None

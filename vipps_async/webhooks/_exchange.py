@@ -42,6 +42,10 @@ class Reply:
     body: bytes = b""
 
 
+CLOSE = {"Connection": "close"}
+TOO_LARGE = Reply(413, CLOSE, b"the body is too large")
+
+
 class Receiving(Protocol):
     """What a web framework's adapter needs of a receiver."""
 

@@ -13,7 +13,7 @@ from vipps_async.config import Secret
 from vipps_async.epayment import PaymentEvent, PaymentEventName
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError, NotAnEvent, NotAuthentic
 from vipps_async.webhooks._events import read_event
-from vipps_async.webhooks._exchange import IncomingRequest, Reply
+from vipps_async.webhooks._exchange import CLOSE, TOO_LARGE, IncomingRequest, Reply
 from vipps_async.webhooks._router import H, Router
 from vipps_async.webhooks._signature import SignedUrl, verify
 from vipps_async.webhooks._watch import Watchers
@@ -81,6 +81,9 @@ class WebhookReceiver:
     ) -> None:
         self._secrets = _checked_secrets(secrets, allow_unsigned=allow_unsigned)
         self._url = _checked_url(url, is_needed=not allow_unsigned)
+        self._takes_unsigned = allow_unsigned
+        if max_body < 1 or max_age < timedelta(0) or leeway < timedelta(0):
+            raise ConfigurationError("max_body must be 1 or more, and neither max_age nor leeway negative")
         if store.retention < max_age + leeway:
             raise ConfigurationError(
                 f"the store remembers events for {store.retention}, but deliveries are taken for {max_age + leeway}, "
@@ -104,7 +107,7 @@ class WebhookReceiver:
             names: `PaymentEventName` members, or their texts, the draft's included.
 
         Raises:
-            ConfigurationError: no name is given, or the function is not async.
+            ConfigurationError: no name is given, or one that no event has, or the function is not async.
         """
         if not names or not all(isinstance(name, str) for name in names):
             raise ConfigurationError("on() takes one or more event names; for every event there is on_all")
@@ -142,10 +145,10 @@ class WebhookReceiver:
         if method != "POST":
             return Reply(405, {"Allow": "POST"}, b"deliveries are posted")
         if headers.get("content-encoding", "identity").lower() != "identity":
-            return Reply(415, body=b"deliveries are not compressed")
+            return Reply(415, CLOSE, b"deliveries are not compressed")
         length = headers.get("content-length", "")
-        if length.isdigit() and int(length[:20]) > self.max_body:
-            return Reply(413, body=b"the body is too large")
+        if length.isascii() and length.isdigit() and int(length[:20]) > self.max_body:
+            return TOO_LARGE
         return None
 
     async def handle(self, request: IncomingRequest) -> Reply:
@@ -160,7 +163,7 @@ class WebhookReceiver:
         if refused is not None:
             return refused
         if len(request.body) > self.max_body:
-            return Reply(413, body=b"the body is too large")
+            return TOO_LARGE
         try:
             event = self._authentic_event(request)
         except DeliveryError as error:
@@ -184,7 +187,7 @@ class WebhookReceiver:
             await asyncio.wait(self._running)
 
     def _authentic_event(self, request: IncomingRequest) -> PaymentEvent:
-        if self._secrets and self._url is not None:
+        if not self._takes_unsigned:
             max_age, leeway = self._window
             verify(
                 request.headers,
@@ -201,7 +204,14 @@ class WebhookReceiver:
         work = asyncio.create_task(self._work(event), name=f"vipps_async event {event.reference}")
         self._running.add(work)
         work.add_done_callback(self._running.discard)
-        return await asyncio.shield(work)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not work.cancelled() or (task is not None and task.cancelling()):
+                raise  # the client hung up, or the server ends; otherwise the work goes on
+            _logger.warning("a handler of event %s of payment %s was cancelled", event.name, event.reference)
+            return Reply(500, body=b"not handled")
 
     async def _work(self, event: PaymentEvent) -> Reply:
         try:
@@ -232,12 +242,12 @@ class WebhookReceiver:
 _STATUS_OF: Mapping[type[DeliveryError], int] = {NotAuthentic: 401, NotAnEvent: 400}
 
 
-def _checked_secrets(secrets: Iterable[str], *, allow_unsigned: bool) -> tuple[Secret, ...]:
-    if isinstance(secrets, str):
+def _checked_secrets(secrets: Iterable[str], *, allow_unsigned: bool) -> tuple[str, ...]:
+    if isinstance(secrets, str) or not isinstance(secrets, Iterable):
         raise ConfigurationError("secrets takes a list: secrets=[secret]")
-    given = tuple(map(Secret, secrets))
+    given = tuple(Secret(secret) if isinstance(secret, str) and secret.isprintable() else "" for secret in secrets)
     if not all(given):
-        raise ConfigurationError("a webhook secret is empty; pass the text that register() returned")
+        raise ConfigurationError("a webhook secret is empty or no text; pass what register() returned")
     if not given and not allow_unsigned:
         raise ConfigurationError(
             "no webhook secret: pass secrets=[…], or allow_unsigned=True to take events from anybody who finds the URL"
@@ -247,9 +257,9 @@ def _checked_secrets(secrets: Iterable[str], *, allow_unsigned: bool) -> tuple[S
     return given
 
 
-def _checked_url(url: str | None, *, is_needed: bool) -> SignedUrl | None:
+def _checked_url(url: str | None, *, is_needed: bool) -> SignedUrl:
     if url is None and not is_needed:
-        return None
+        return SignedUrl(host="", path_and_query="")
     if not url or not is_web(url):
         raise ConfigurationError(f"url={url!r} must be the registered URL, such as https://shop.example/vipps/events")
     return SignedUrl.of(url)

@@ -123,12 +123,15 @@ class Webhooks:
             id: the registration's.
 
         Raises:
-            NotFound: there is none.
+            InvalidRequest: it cannot be an id.
+            NotFound: there is no such registration.
             OutcomeUnknown: it may be deleted; look with `list`.
             CallError: as another of its subclasses.
 
         Source: Webhooks API, delete webhook.
         """
+        if not isinstance(id, str) or not id.strip("."):
+            raise InvalidRequest("id", id, "must be the id of a registration")
         path = f"{_WEBHOOKS}/{quote(id, safe='')}"
         await self._session.send(call.write("delete webhook", path, method="DELETE"), ignore)
 

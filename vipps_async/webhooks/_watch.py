@@ -18,6 +18,7 @@ class Watchers:
         """Something happened to the payment."""
         for happened in self._waiting.get(reference, ()):
             happened.set()
+        self._heard_of.pop(reference, None)
         self._heard_of[reference] = None
         if len(self._heard_of) > _REMEMBERED:
             del self._heard_of[next(iter(self._heard_of))]

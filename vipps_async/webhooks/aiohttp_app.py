@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from vipps_async.webhooks._exchange import IncomingRequest, Receiving, Reply
+from vipps_async.webhooks._exchange import CLOSE, TOO_LARGE, IncomingRequest, Receiving, Reply
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
@@ -61,12 +62,12 @@ async def _read(request: web.Request, limit: int) -> bytes | Reply:
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > limit:
-                    return Reply(413, {"Connection": "close"}, b"the body is too large")
+                    return TOO_LARGE
     except TimeoutError:
-        return Reply(408, {"Connection": "close"}, b"the body took too long")
-    except (OSError, web.RequestPayloadError) as error:
+        return Reply(408, CLOSE, b"the body took too long")
+    except (OSError, web.RequestPayloadError, HttpProcessingError) as error:
         _logger.warning("a delivery broke off while its body was read: %r", error)
-        return Reply(400, {"Connection": "close"}, b"the body is broken")
+        return Reply(400, CLOSE, b"the body is broken")
     return bytes(body)
 
 

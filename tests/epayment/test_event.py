@@ -1,0 +1,85 @@
+"""What makes two deliveries one event, and what an event may leave out."""
+
+from typing import Any
+
+import pytest
+
+from tests.wire import document
+from vipps_async import PaymentEvent
+from vipps_async._converter import Malformed, structure
+
+
+def test_one_psp_reference_over_two_actions_is_two_events() -> None:
+    """The draft's creation and authorisation share a ``pspReference``, and have different keys."""
+    creation = structure(document("draft-notification-creation"), PaymentEvent)
+    authorisation = structure(document("draft-notification-authorisation"), PaymentEvent)
+    assert creation.psp_reference == authorisation.psp_reference
+    assert creation.dedup_key != authorisation.dedup_key
+    assert authorisation.dedup_key == "497f6eca-6276-4993-bfeb-53cbbbba6f08:AUTHORIZED"
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [
+        ("reference", "reference"),
+        ("pspReference", "psp_reference"),
+        ("name", "name"),
+        ("amount", "amount"),
+        ("timestamp", "timestamp"),
+    ],
+)
+def test_an_event_without_a_required_field_is_refused(name: str, attribute: str) -> None:
+    """Each field that both dialects require is required, and null is none."""
+    said = document("current-webhook-epayment-captured")
+    del said[name]
+    for without in (said, {**said, name: None}):
+        with pytest.raises(Malformed, match=rf"required field missing @ PaymentEvent\.{attribute}"):
+            structure(without, PaymentEvent)
+
+
+@pytest.mark.parametrize("key", ["left out", None])
+def test_an_event_may_lack_its_key(key: str | None) -> None:
+    """A cancellation's event has no idempotency key, or a null one."""
+    said = document("current-webhook-epayment-cancelled")
+    assert "idempotencyKey" not in said
+    event = structure(said if key else {**said, "idempotencyKey": None}, PaymentEvent)
+    assert event.idempotency_key is None
+
+
+def test_an_event_that_does_not_say_otherwise_succeeded() -> None:
+    """Without ``success`` an event counts as one that happened; a wrongly typed one is refused."""
+    said = document("draft-notification-capture")
+    del said["success"]
+    assert structure(said, PaymentEvent).success is True
+    with pytest.raises(Malformed, match="expected bool, not 'false'"):
+        structure({**said, "success": "false"}, PaymentEvent)
+
+
+@pytest.mark.parametrize(("success", "key"), [(True, "2018200034:CAPTURED"), (False, "2018200034:CAPTURED:failed")])
+def test_a_failure_is_another_event_than_the_success(success: bool, key: str) -> None:  # noqa: FBT001 - a parameter of the test
+    """A failed event under the same ``pspReference`` and name does not make the success its duplicate."""
+    event = structure({**document("current-webhook-epayment-captured"), "success": success}, PaymentEvent)
+    assert event.dedup_key == key
+
+
+@pytest.mark.parametrize("says", [{"sub": None}, {}])
+def test_a_null_sub_gives_way_to_the_profile_s(says: dict[str, Any]) -> None:
+    """``profile.sub`` stands in for a ``sub`` that is null as for one that is absent."""
+    said = {**document("current-webhook-epayment-captured"), **says, "profile": {"sub": "c06c4afe"}}
+    assert structure(said, PaymentEvent).sub == "c06c4afe"
+
+
+def test_an_event_is_a_value() -> None:
+    """Events that say the same are equal and one entry of a set."""
+    said = document("current-webhook-epayment-captured")
+    assert len({structure(said, PaymentEvent), structure({**said, "new": 1}, PaymentEvent)}) == 1
+
+
+@pytest.mark.parametrize("said", [None, 1, 0, "true", "false"])
+def test_success_is_said_or_left_out_but_never_guessed(said: Any) -> None:
+    """An event that leaves ``success`` out succeeded; one that says null, or anything but a bool, is refused."""
+    event = document("current-webhook-epayment-captured")
+    with pytest.raises(Malformed, match="expected bool"):
+        structure({**event, "success": said}, PaymentEvent)
+    del event["success"]
+    assert structure(event, PaymentEvent).success

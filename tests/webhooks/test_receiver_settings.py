@@ -1,0 +1,71 @@
+"""A receiver that could not protect its shop is not made, and what is made shows no secret."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.webhooks.deliveries import SECRET, delivery, event, receiver_of, signed
+from vipps_async.errors import ConfigurationError
+from vipps_async.webhooks.stores.memory import MemoryStore
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"secrets": []}, "no webhook secret: pass secrets=[…], or allow_unsigned=True"),
+        ({"secrets": [SECRET, ""]}, "a webhook secret is empty"),
+        ({"secrets": SECRET}, "secrets takes a list: secrets=[secret]"),
+        ({"secrets": [SECRET, 5]}, "a webhook secret is empty or no text"),
+        ({"secrets": [None]}, "a webhook secret is empty or no text"),
+        ({"secrets": [SECRET.encode()]}, "a webhook secret is empty or no text"),
+        ({"secrets": [SECRET + "\ud800"]}, "a webhook secret is empty or no text"),
+        ({"max_body": 0}, "max_body must be 1 or more"),
+        ({"max_body": -1}, "max_body must be 1 or more"),
+        ({"max_age": -timedelta(microseconds=1)}, "neither max_age nor leeway negative"),
+        ({"leeway": -timedelta(microseconds=1)}, "neither max_age nor leeway negative"),
+        ({"allow_unsigned": True, "secrets": [SECRET]}, "secrets protect nothing with allow_unsigned=True"),
+        ({"url": None}, "url=None must be the registered URL"),
+        ({"url": ""}, "url='' must be the registered URL"),
+        ({"url": "/vipps/events"}, "url='/vipps/events' must be the registered URL"),
+        ({"url": "http://shop.example/vipps"}, "url='http://shop.example/vipps' must be the registered URL"),
+        ({"allow_unsigned": True, "url": "shop.example"}, "url='shop.example' must be the registered URL"),
+        ({"store": MemoryStore(retention=timedelta(days=7))}, "the store remembers events for 7 days, 0:00:00"),
+        ({"max_age": timedelta(days=9)}, "raise the store's retention, or lower max_age"),
+        ({"leeway": timedelta(days=2)}, "deliveries are taken for 9 days, 0:00:00"),
+    ],
+)
+def test_a_receiver_that_could_not_protect_is_refused(settings: dict[str, Any], message: str) -> None:
+    """Bad secrets, URLs, limits and stores that forget too early are errors from the start, and show no secret."""
+    with pytest.raises(ConfigurationError) as refusal:
+        receiver_of(**settings)
+    assert message in str(refusal.value)
+    assert SECRET not in str(refusal.value)
+
+
+def test_the_smallest_limits_are_limits() -> None:
+    """A body of one byte, and a window of no time at all, are settings."""
+    assert receiver_of(max_body=1, max_age=timedelta(0), leeway=timedelta(0))
+
+
+def test_a_store_may_remember_exactly_as_long() -> None:
+    """A retention of maximum age and leeway together is enough."""
+    assert receiver_of(store=MemoryStore(retention=timedelta(days=7, minutes=5)))
+
+
+@pytest.mark.parametrize("names", [(), (print,), ("CAPTURED", None)])
+def test_on_takes_names(names: Any) -> None:
+    """Forgetting the parentheses, or a name, is an error where the handler is written."""
+    with pytest.raises(
+        ConfigurationError, match=r"on\(\) takes one or more event names; for every event there is on_all"
+    ):
+        receiver_of().on(*names)
+
+
+def test_no_repr_shows_a_secret() -> None:
+    """Neither the receiver, nor what it holds, nor a delivery shows a secret or a signature."""
+    receiver = receiver_of()
+    for text in (repr(receiver), repr(vars(receiver)), repr(delivery(event()))):
+        assert SECRET not in text
+        assert signed(event())["Authorization"] not in text
+    assert "2018200034" not in repr(delivery(event()))
