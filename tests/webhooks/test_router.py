@@ -8,6 +8,7 @@ import pytest
 from vipps_async import PaymentEvent, PaymentEventName
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks._router import Handler, Router
+from vipps_async.webhooks.stores.base import Claim
 
 CAPTURED, REFUNDED = PaymentEventName.CAPTURED, PaymentEventName.REFUNDED
 
@@ -23,7 +24,7 @@ def handler(name: str) -> Handler:
 
 def names_for(router: Router, name: PaymentEventName | str) -> list[str]:
     """The names of the handlers that take an event of *name*."""
-    return [getattr(found, "__name__", "") for found in router.handlers_for(PaymentEventName(name))]
+    return [getattr(found.handler, "__name__", "") for found in router.routes_for(PaymentEventName(name))]
 
 
 def test_handlers_run_in_order_of_registration() -> None:
@@ -100,7 +101,7 @@ def test_whatever_awaits_is_a_handler(kind: Handler) -> None:
     """Objects, methods and partial functions that are async are handlers."""
     router = Router()
     router.add(kind, CAPTURED)
-    assert router.handlers_for(CAPTURED) == [kind]
+    assert [route.handler for route in router.routes_for(CAPTURED)] == [kind]
 
 
 @pytest.mark.parametrize("kind", [lambda _: None, print, None, "name"], ids=["lambda", "print", "None", "name"])
@@ -111,4 +112,41 @@ def test_what_does_not_await_is_refused(kind: Any) -> None:
     for register in ways:
         with pytest.raises(ConfigurationError, match="must be an `async def`: the receiver awaits its handlers"):
             register(kind)
-    assert router.handlers_for(CAPTURED) == []
+    assert router.routes_for(CAPTURED) == []
+
+
+async def _event_only(event: PaymentEvent) -> None:
+    """Take the event."""
+
+
+async def _event_and_claim(event: PaymentEvent, claim: Claim) -> None:
+    """Take both."""
+
+
+async def _with_an_option(event: PaymentEvent, retries: int = 3, *, log: bool = False) -> None:
+    """Take the event; the rest has defaults."""
+
+
+@pytest.mark.parametrize(
+    ("handler", "takes_claim"), [(_event_only, False), (_event_and_claim, True), (_with_an_option, False)]
+)
+def test_a_handler_with_a_second_parameter_is_given_the_claim(handler: Handler, takes_claim: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A second parameter without a default asks for the claim; one with a default does not."""
+    router = Router()
+    router.add(handler, CAPTURED)
+    assert [route.takes_claim for route in router.routes_for(CAPTURED)] == [takes_claim]
+
+
+async def _nothing() -> None:
+    """Take nothing."""
+
+
+async def _too_much(event: PaymentEvent, claim: Claim, more: int) -> None:
+    """Take more than there is."""
+
+
+@pytest.mark.parametrize("handler", [_nothing, _too_much])
+def test_a_handler_that_cannot_be_called_is_refused(handler: Handler) -> None:
+    """A handler that takes neither the event alone nor the event and its claim is refused when it is registered."""
+    with pytest.raises(ConfigurationError, match="must take the event, or the event and its claim"):
+        Router().add_for_all(handler)

@@ -17,7 +17,7 @@ from vipps_async.webhooks._exchange import CLOSE, TOO_LARGE, IncomingRequest, Re
 from vipps_async.webhooks._router import H, Router
 from vipps_async.webhooks._signature import SignedUrl, verify
 from vipps_async.webhooks._watch import Watchers
-from vipps_async.webhooks.stores.base import EventStore
+from vipps_async.webhooks.stores.base import Claim, EventStore
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -62,6 +62,9 @@ class WebhookReceiver:
         @receiver.on(PaymentEventName.AUTHORIZED)
         async def ship(event: PaymentEvent) -> None: ...
 
+    A handler with a second parameter is given the claim too, whose ``connection``, where the store has one, commits the
+    handler's effect together with the mark that the event took effect.
+
     Handlers run in order of registration, one event of a reference at a time. A handler that raises gives the event
     back, and the redelivery runs all handlers of the event again.
     """
@@ -95,6 +98,7 @@ class WebhookReceiver:
         self._key = key
         self._clock = clock
         self._router = Router()
+        self._in_hand: set[str] = set()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._watchers = Watchers()
         self._running: set[asyncio.Task[Reply]] = set()
@@ -215,9 +219,7 @@ class WebhookReceiver:
 
     async def _work(self, event: PaymentEvent) -> Reply:
         try:
-            async with self._store.claim(self._key(event)) as claim:
-                if not claim.is_duplicate:
-                    await self._dispatch(event)
+            await self._handle_once(event, self._key(event))
         except ClaimHeld as error:
             return Reply(503, {"Retry-After": f"{error.retry_after:.0f}"}, b"being handled")
         except Exception:
@@ -226,10 +228,21 @@ class WebhookReceiver:
             return Reply(500, body=b"not handled")
         return Reply(200)
 
-    async def _dispatch(self, event: PaymentEvent) -> None:
-        async with self._turn(event.reference):
-            for handler in self._router.handlers_for(event.name):
-                await handler(event)
+    async def _handle_once(self, event: PaymentEvent, key: str) -> None:
+        if key in self._in_hand:
+            raise ClaimHeld(key)
+        self._in_hand.add(key)
+        try:
+            # The turn comes first: events that wait for it must not hold a connection of the store's meanwhile.
+            async with self._turn(event.reference), self._store.claim(key) as claim:
+                if not claim.is_duplicate:
+                    await self._dispatch(event, claim)
+        finally:
+            self._in_hand.discard(key)
+
+    async def _dispatch(self, event: PaymentEvent, claim: Claim) -> None:
+        for route in self._router.routes_for(event.name):
+            await (route.handler(event, claim) if route.takes_claim else route.handler(event))
 
     @asynccontextmanager
     async def _turn(self, reference: str) -> AsyncIterator[None]:

@@ -9,7 +9,7 @@ import attrs
 
 @attrs.frozen
 class Claim:
-    """The right to let one event take effect.
+    """The right to let one event take effect; a store with transactions hands out one that has a ``connection``.
 
     Attributes:
         is_duplicate: the event took effect before, and must not again.
