@@ -201,6 +201,7 @@ class WebhookReceiver:
                 now=self._clock(),
                 max_age=max_age,
                 leeway=leeway,
+                target=request.target,
             )
         return read_event(request.body)
 

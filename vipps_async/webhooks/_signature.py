@@ -5,9 +5,10 @@ Source of every rule here: Webhooks API, request authentication.
 
 import hmac
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import partial
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -60,6 +61,7 @@ def verify(
     now: datetime,
     max_age: timedelta,
     leeway: timedelta,
+    target: str = "",
 ) -> None:
     """Return if one of *secrets* signed *body* for *url* within *max_age*; raise otherwise.
 
@@ -71,6 +73,7 @@ def verify(
         now: the present, aware.
         max_age: how old a signed date may be.
         leeway: how far in the future a signed date may lie, for clocks that differ.
+        target: path and query as they arrived; helps to name the cause of a mismatch, and proves nothing.
 
     Raises:
         NotAuthentic: the message names the part that does not hold, and no secret.
@@ -80,13 +83,10 @@ def verify(
     body_hash = _content_hash(body)
     if not _equal(_require(headers, "x-ms-content-sha256"), body_hash):
         raise NotAuthentic("the body is not the one that was signed: x-ms-content-sha256 differs")
-    expected = (_authorization(secret, url, http_date, body_hash) for secret in secrets)
-    # Every secret is tried, so that the time taken does not tell which one came close.
-    if not sum(_equal(given, candidate) for candidate in expected):
-        raise NotAuthentic(
-            f"no secret gives this signature for host {url.host} and path {url.path_and_query}: "
-            "the registered URL, the secret or the signed date differs"
-        )
+    signature = partial(_is_signed, given, secrets=tuple(secrets), http_date=http_date, body_hash=body_hash)
+    if not signature(url):
+        arrived = SignedUrl(host=headers.get("host", url.host), path_and_query=target or url.path_and_query)
+        raise NotAuthentic(f"no secret gives this signature: {_likely_cause(signature, url, arrived)}")
     _check_date(http_date, now=now, max_age=max_age, leeway=leeway)
 
 
@@ -95,6 +95,28 @@ def _require(headers: Mapping[str, str], name: str) -> str:
     if value is None:
         raise NotAuthentic(f"the delivery has no {name} header")
     return value
+
+
+def _is_signed(given: str, url: SignedUrl, *, secrets: tuple[str, ...], http_date: str, body_hash: str) -> bool:
+    # Every secret is tried, so that the time taken does not tell which one came close.
+    return bool(sum(_equal(given, _authorization(secret, url, http_date, body_hash)) for secret in secrets))
+
+
+def _likely_cause(is_signed_for: Callable[[SignedUrl], bool], url: SignedUrl, arrived: SignedUrl) -> str:
+    other_host, other_path = (
+        attrs.evolve(url, host=arrived.host),
+        attrs.evolve(url, path_and_query=arrived.path_and_query),
+    )
+    if is_signed_for(other_host):
+        return f"it is signed for host {arrived.host}, and the receiver's url has {url.host}"
+    if is_signed_for(other_path):
+        return f"it is signed for path {arrived.path_and_query}, and the receiver's url has {url.path_and_query}"
+    if is_signed_for(arrived):
+        return f"it is signed for {arrived.host}{arrived.path_and_query}, not for {url.host}{url.path_and_query}"
+    return (
+        "the secret is not that of this webhook's registration, or the signed date was altered, or the webhook is "
+        f"registered for another URL than {url.host}{url.path_and_query}"
+    )
 
 
 def _content_hash(body: bytes) -> str:
