@@ -42,6 +42,10 @@ def make_app(url: str, secret: str) -> web.Application:
     async def release_stock(event: PaymentEvent) -> None:
         logger.info("%s came to nothing: %s", event.reference, event.name)
 
+    @receiver.on_failed
+    async def alert(event: PaymentEvent) -> None:
+        logger.error("%s: %s of %s failed", event.reference, event.name, event.amount)
+
     @receiver.on_other
     async def note(event: PaymentEvent) -> None:
         logger.info("%s: %s %s", event.reference, event.name, event.amount)

@@ -1,14 +1,23 @@
 """The client: how it is made, copied and closed, and what every request of it carries."""
 
 import asyncio
+import warnings
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.support import REFERENCE, create, requests_of
+from tests.support import PRICE, REFERENCE, create, requests_of
 from vipps_async import Credentials, Environment, RetryPolicy, SystemInfo, VippsClient, __version__
-from vipps_async.errors import ApiError, ClientClosed, ConfigurationError, ConnectionFailed, OutcomeUnknown
+from vipps_async.errors import (
+    ApiError,
+    BadRequest,
+    ClientClosed,
+    ConfigurationError,
+    ConnectionFailed,
+    NotFound,
+    OutcomeUnknown,
+)
 from vipps_async.sandbox import Fault, Sandbox
 
 KEYS = {
@@ -106,7 +115,7 @@ def test_missing_variables_are_named() -> None:
         VippsClient.from_env({**KEYS, "VIPPS_CLIENT_SECRET": "", "VIPPS_SUBSCRIPTION_KEY": ""})
 
 
-@pytest.mark.parametrize("timeout", [0, -1, True, "5", float("nan")])
+@pytest.mark.parametrize("timeout", [0, -1, True, "5", float("nan"), float("inf"), 10**400])
 def test_timeout_must_be_seconds(timeout: float) -> None:
     """A timeout that is no number above 0 is refused, at construction and in a copy."""
     with pytest.raises(ConfigurationError, match="timeout"):
@@ -119,6 +128,86 @@ def test_copy_takes_a_merchant_serial_number_only() -> None:
     """A malformed merchant serial number is refused."""
     with pytest.raises(ConfigurationError, match="merchant_serial_number"):
         VippsClient(Credentials.from_env(KEYS)).with_options(merchant_serial_number="12\r\n34")
+
+
+@pytest.mark.parametrize(
+    ("name", "base_url"),
+    [
+        ("test", "https://apitest.vipps.no"),
+        ("production", "https://api.vipps.no"),
+        ("http://127.0.0.1:8090/", "http://127.0.0.1:8090"),
+    ],
+)
+def test_environment_may_be_named(name: str, base_url: str) -> None:
+    """An environment given as text is read as the variable's is."""
+    assert repr(VippsClient(Credentials.from_env(KEYS), environment=name)).endswith(f" at {base_url}>")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"credentials": None},
+        {"credentials": KEYS},
+        {"system": "acme-shop"},
+        {"system": None},
+        {"retry": 3},
+        {"retry": None},
+        {"environment": "prod"},
+    ],
+    ids=repr,
+)
+def test_odd_argument_is_refused_by_name(odd: dict[str, Any]) -> None:
+    """An argument of another type is refused at construction, not at the first call."""
+    arguments = {"credentials": Credentials.from_env(KEYS), **odd}
+    with pytest.raises(ConfigurationError, match=next(iter(odd))):
+        VippsClient(**arguments)
+
+
+def test_copy_takes_a_retry_policy_only() -> None:
+    """A copy refuses a policy of another type, a falsy one too."""
+    odds: list[Any] = [0, 3, "", {}]
+    for odd in odds:
+        with pytest.raises(ConfigurationError, match="must be of type RetryPolicy"):
+            VippsClient(Credentials.from_env(KEYS)).with_options(retry=odd)
+
+
+async def test_session_that_raises_for_status_changes_nothing(sandbox: Sandbox) -> None:
+    """With a caller's session that raises for each error status, errors are this package's all the same."""
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        options: Any = {"environment": sandbox.environment, "session": session}
+        async with VippsClient(sandbox.credentials, **options) as vipps:
+            with pytest.raises(NotFound) as missing:
+                await vipps.epayment.get("order-9999")
+            await create(vipps)
+            with pytest.raises(BadRequest) as refused:
+                await vipps.epayment.capture(REFERENCE, PRICE)
+    assert (missing.value.code, refused.value.code) == ("5090", "6080")
+    assert len(requests_of(sandbox, "capture")) == 1
+
+
+async def test_session_with_auth_of_its_own_is_refused(sandbox: Sandbox) -> None:
+    """A session whose auth would take the token's place is refused at construction."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # aiohttp 3.14's, of its own BasicAuth
+        session = aiohttp.ClientSession(auth=aiohttp.BasicAuth("user", "password"))
+    async with session:
+        with pytest.raises(ConfigurationError, match="has auth of its own") as refusal:
+            VippsClient(sandbox.credentials, environment=sandbox.environment, session=session)
+    assert "password" not in str(refusal.value)
+
+
+async def test_closed_client_leaves_a_callers_session_alone(sandbox: Sandbox) -> None:
+    """A closed client, and its copies, send nothing although the caller's session is still open."""
+    async with aiohttp.ClientSession() as session:
+        vipps = VippsClient(sandbox.credentials, environment=sandbox.environment, session=session)
+        await create(vipps)
+        copy = vipps.with_options(timeout=1)
+        await vipps.close()
+        for client in (vipps, copy):
+            with pytest.raises(ClientClosed, match="the client is closed"):
+                await client.epayment.get(REFERENCE)
+        assert not session.closed
+    assert not requests_of(sandbox, "get")
 
 
 async def test_closed_client_refuses_calls(sandbox: Sandbox, vipps: VippsClient) -> None:
@@ -161,7 +250,7 @@ async def test_redirects_are_not_followed() -> None:
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         environment = Environment(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         async with VippsClient(Credentials.from_env(KEYS), environment=environment) as vipps:
-            with pytest.raises(ApiError, match="HTTP 307"):
+            with pytest.raises(ApiError, match=r"HTTP 307.*check base_url"):
                 await vipps.epayment.get(REFERENCE)
     assert len(heads) == 2
 

@@ -175,7 +175,7 @@ def test_an_unknown_environment_is_never_guessed() -> None:
     """A misspelt name is refused rather than taken for test or for a host."""
     with pytest.raises(ConfigurationError) as refusal:
         Environment.from_env({"VIPPS_ENVIRONMENT": "prod"})
-    assert str(refusal.value) == "VIPPS_ENVIRONMENT='prod' must be test, production or a base URL"
+    assert str(refusal.value) == "environment 'prod' must be test, production or a base URL"
 
 
 def test_system_headers_default_to_this_package() -> None:

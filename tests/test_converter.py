@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vipps_async import Amount, PaymentState
+from tests.wire import document
+from vipps_async import Amount, PaymentEvent, PaymentState
 from vipps_async._converter import Malformed, structure, unstructure, wire
 
 
@@ -117,8 +118,8 @@ def test_unknown_fields_are_no_error() -> None:
         ("amount", {"value": 1, "currency": "nok"}, "'nok' must be an ISO 4217 code"),
         ("amount", {"value": 1}, "required field missing @ Sample.amount.currency"),
         ("amount", 5, "expected an object, not 5 @ Sample.amount"),
-        ("leaves", [[]], "expected an object, not [] @ Sample.leaves[0]"),
-        ("leaves", [{"cardBin": 540185}], "expected str, not 540185 @ Sample.leaves[0].card_bin"),
+        ("leaves", [[]], "expected an object, not [] @ [0] @ Sample.leaves"),
+        ("leaves", [{"cardBin": 540185}], "expected str, not 540185 @ [0].card_bin @ Sample.leaves"),
         ("leaves", 5, "Sample.leaves"),
         ("metadata", {"location": 5}, "expected str, not 5 @ Sample.metadata['location']"),
         ("metadata", ["location"], "Sample.metadata"),
@@ -228,3 +229,13 @@ def test_the_other_dialect_s_name_stands_in(document: dict[str, Any], name: str,
     """A field is read from the other dialect's name, nested or not, only where its own is absent or null."""
     kept = structure(document, Kept)
     assert (kept.name, kept.sub, kept.raw) == (name, sub, document)
+
+
+@pytest.mark.parametrize("addresses", [[{}] * 80_000, [1] * 80_000, "x" * 200_000, {"0": 1}])
+def test_a_list_that_does_not_fit_is_told_of_in_a_line(addresses: Any) -> None:
+    """A long list of misfits, or what is no list, is refused at its first item, in a message of one line."""
+    event = {**document("current-webhook-epayment-authorized-profile")}
+    event["userDetails"] = {**event["userDetails"], "addresses": addresses}
+    with pytest.raises(Malformed, match=r"addresses") as caught:
+        structure(event, PaymentEvent)
+    assert len(str(caught.value)) < 1000

@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 
 from tests.support import PRICE, REFERENCE, authorize
-from vipps_async import VippsClient
+from vipps_async import PaymentEvent, PaymentEventName, VippsClient
 from vipps_async.sandbox import Sandbox
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
@@ -127,6 +127,8 @@ async def test_readme_snippet_runs(
     shopper = asyncio.create_task(_approve_what_comes(sandbox))
     context: dict[str, Any] = {
         "vipps": vipps,
+        "PaymentEvent": PaymentEvent,
+        "PaymentEventName": PaymentEventName,
         "reference": "order-0002",
         "amount": PRICE,
         "secret": "c2VjcmV0",

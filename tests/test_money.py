@@ -47,6 +47,14 @@ def test_a_currency_is_three_capital_letters(currency: Any) -> None:
     assert refusal.value.rule == 'must be an ISO 4217 code such as "NOK", "DKK" or "EUR"'
 
 
+@pytest.mark.parametrize("type_", [b"", b"PURCHASE", 5, "PURCH\ud800", "æ", "a\nb"])
+def test_a_type_is_text(type_: Any) -> None:
+    """A type that no request could carry is refused."""
+    with pytest.raises(InvalidRequest) as refusal:
+        Amount(1, "NOK", type=type_)
+    assert (refusal.value.field, refusal.value.value) == ("amount.type", type_)
+
+
 @given(VALUES, VALUES)
 def test_adding_and_subtracting_are_exact(left: int, right: int) -> None:
     """Sums and differences are those of the minor units, and undo each other."""

@@ -14,6 +14,8 @@ from vipps_async.errors import InvalidRequest, shorten
 
 T = TypeVar("T")
 
+_MISFITS = (cattrs.BaseValidationError, ValueError, TypeError, KeyError)
+
 
 class Malformed(ValueError):
     """A document that does not have the documented types; the message names each field."""
@@ -32,10 +34,12 @@ def structure(data: Any, cls: type[T]) -> T:
     """
     try:
         return _converter.structure(data, cls)
-    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
-        raise Malformed(
-            "; ".join(cattrs.transform_error(error, path=cls.__name__, format_exception=_explain))
-        ) from error
+    except _MISFITS as error:
+        raise Malformed(_told(error, cls.__name__)) from error
+
+
+def _told(error: Exception, path: str) -> str:
+    return "; ".join(cattrs.transform_error(error, path=path, format_exception=_explain))
 
 
 def _explain(error: BaseException, kind: type | None) -> str:
@@ -103,6 +107,24 @@ def _exactly(kind: type[T]) -> Callable[[Any, Any], T]:
     return check
 
 
+def _is_list(kind: Any) -> bool:
+    return getattr(kind, "__origin__", None) is tuple
+
+
+def _read_list(value: Any, kind: Any) -> tuple[Any, ...]:
+    if type(value) is not list:
+        raise Malformed(f"expected a list, not {shorten(value)}")
+    # Ends at the first item that does not fit: telling of 80,000 would take seconds and a message of 25 MB.
+    return tuple(_read_item(item, kind.__args__[0], index) for index, item in enumerate(value))
+
+
+def _read_item(item: Any, kind: type[T], index: int) -> T:
+    try:
+        return _converter.structure(item, kind)
+    except _MISFITS as error:
+        raise Malformed(_told(error, f"[{index}]")) from error
+
+
 def _read_enum(value: Any, cls: type[StrEnum]) -> StrEnum:
     if type(value) is not str:
         raise Malformed(f"expected text, not {shorten(value)}")
@@ -129,6 +151,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook(StrEnum, _read_enum)
     converter.register_structure_hook(datetime, _read_datetime)
     converter.register_unstructure_hook(datetime, _write_datetime)
+    converter.register_structure_hook_func(_is_list, _read_list)
     converter.register_structure_hook_func(lambda kind: kind == Mapping[str, Any], _as_is)
     converter.register_structure_hook_factory(attrs.has, _make_structure)
     converter.register_unstructure_hook_factory(attrs.has, _make_unstructure)

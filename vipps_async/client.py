@@ -3,18 +3,20 @@
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import aiohttp
 import attrs
 
-from vipps_async._http.retry import RetryPolicy
+from vipps_async._http.retry import RetryPolicy, check_seconds
 from vipps_async._http.session import Session, open_session
 from vipps_async._http.token import TokenProvider
 from vipps_async.config import Credentials, Environment, SystemInfo, check_msn
 from vipps_async.epayment import EPayment
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks import Webhooks
+
+T = TypeVar("T")
 
 _DEFAULT_TIMEOUT = 30.0
 
@@ -24,7 +26,8 @@ class VippsClient:
 
     Args:
         credentials: the sales unit's API keys.
-        environment: `Environment.TEST` (the default), `Environment.PRODUCTION`, or any other base URL.
+        environment: `Environment.TEST` (the default), `Environment.PRODUCTION`, any other `Environment`, or the text
+            that `Environment.from_env` takes.
         system: what the ``Vipps-System-*`` headers say; this package by default.
         session: an `aiohttp.ClientSession` to use; it is not closed. Without it the client has its own.
         timeout: seconds that a call may take, with all its attempts and waits.
@@ -45,19 +48,21 @@ class VippsClient:
         self,
         credentials: Credentials,
         *,
-        environment: Environment = Environment.TEST,
+        environment: Environment | str = Environment.TEST,
         system: SystemInfo = SystemInfo(),  # noqa: B008 - frozen
         session: aiohttp.ClientSession | None = None,
         timeout: float = _DEFAULT_TIMEOUT,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
     ) -> None:
         http, tokens = open_session(
-            credentials,
-            environment=environment,
-            system=system,
-            session=session,
-            timeout=_checked_timeout(timeout),
-            retry=retry,
+            _checked("credentials", credentials, Credentials),
+            environment=Environment.named(environment)
+            if isinstance(environment, str)
+            else _checked("environment", environment, Environment),
+            system=_checked("system", system, SystemInfo),
+            session=session and _checked("session", session, aiohttp.ClientSession),
+            timeout=check_seconds("timeout", timeout),
+            retry=_checked("retry", retry, RetryPolicy),
         )
         self._use(http, tokens)
 
@@ -107,8 +112,8 @@ class VippsClient:
         http = attrs.evolve(
             old,
             headers=headers,
-            timeout=old.timeout if timeout is None else _checked_timeout(timeout),
-            retry=retry or old.retry,
+            timeout=old.timeout if timeout is None else check_seconds("timeout", timeout),
+            retry=old.retry if retry is None else _checked("retry", retry, RetryPolicy),
         )
         copy = object.__new__(type(self))
         copy._use(http, self._tokens)
@@ -138,7 +143,7 @@ class VippsClient:
         self._webhooks = Webhooks(http)
 
 
-def _checked_timeout(timeout: float) -> float:
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-        raise ConfigurationError(f"timeout={timeout!r} must be a number of seconds above 0")
-    return float(timeout)
+def _checked(name: str, value: object, kind: type[T]) -> T:
+    if not isinstance(value, kind):
+        raise ConfigurationError(f"{name}={value!r} must be of type {kind.__name__}")
+    return value

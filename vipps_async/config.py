@@ -109,10 +109,18 @@ class Environment:
         Raises:
             ConfigurationError: it is none of these.
         """
-        name = environ.get("VIPPS_ENVIRONMENT") or "test"
+        return cls.named(environ.get("VIPPS_ENVIRONMENT") or "test")
+
+    @classmethod
+    def named(cls, name: str) -> "Environment":
+        """Return the environment called ``test`` or ``production``, or the one at that base URL.
+
+        Raises:
+            ConfigurationError: it is none of these.
+        """
         named = {"test": cls.TEST, "production": cls.PRODUCTION}.get(name.lower())
         if named is None and "://" not in name:
-            raise ConfigurationError(f"VIPPS_ENVIRONMENT={name!r} must be test, production or a base URL")
+            raise ConfigurationError(f"environment {name!r} must be test, production or a base URL")
         return named or cls(name)
 
 

@@ -93,7 +93,10 @@ class InvalidRequest(VippsError, ValueError):
 
 def shorten(value: object, limit: int = 120) -> str:
     """Return the repr of *value*, cut to *limit* characters for a message."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        return f"{type(value).__name__} nested too deeply to show"
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 

@@ -26,6 +26,11 @@ def _check_currency(_: Any, __: Any, currency: Any) -> None:
         raise InvalidRequest("amount.currency", currency, 'must be an ISO 4217 code such as "NOK", "DKK" or "EUR"')
 
 
+def _check_type(_: Any, __: Any, value: Any) -> None:
+    if value is not None and not (isinstance(value, str) and value.isascii() and value.isprintable()):
+        raise InvalidRequest("amount.type", value, "must be text, such as the draft API's PURCHASE, or left out")
+
+
 @attrs.frozen
 class Amount:
     """An amount of money.
@@ -43,7 +48,7 @@ class Amount:
 
     value: int = attrs.field(validator=_check_value)
     currency: str = attrs.field(validator=_check_currency)
-    type: str | None = attrs.field(default=None, kw_only=True, eq=False)
+    type: str | None = attrs.field(default=None, kw_only=True, eq=False, validator=_check_type)
 
     def __add__(self, other: "Amount") -> "Amount":
         """Add an amount of the same currency."""

@@ -22,6 +22,8 @@ def test_a_read_changes_nothing() -> None:
         "body": None,
         "idempotency_key": None,
         "writes": False,
+        "expects_body": True,
+        "is_sensitive": False,
     }
 
 

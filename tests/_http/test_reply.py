@@ -26,9 +26,21 @@ def refusal(status: int, reply: bytes, **headers: str) -> ApiError:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_a_success_is_its_json(status: int) -> None:
-    """Any 2xx reply is its decoded body, and ``None`` without one."""
+    """Any 2xx reply is its decoded body, and ``None`` where the operation's reply has none."""
     assert decode(status, {}, b'{"reference":"acme-shop-1"}', now=NOW) == {"reference": "acme-shop-1"}
-    assert decode(status, {}, b"", now=NOW) is None
+    for reply in (b"", b"null", b"{}", HTML):
+        assert decode(status, {}, reply, now=NOW, expects_body=False) is None
+
+
+def test_only_a_202_may_lack_its_body() -> None:
+    """An empty 2xx reply of an operation that has a body is `InvalidReply`, except for 202; so is null, for all."""
+    assert decode(202, {}, b"", now=NOW) is None
+    for status in (200, 201, 204, 205, 299):
+        with pytest.raises(InvalidReply, match=f"HTTP {status} with an unnamed content type instead of JSON: nothing"):
+            decode(status, {}, b"", now=NOW)
+    for status in (200, 202):
+        with pytest.raises(InvalidReply, match=f"HTTP {status} with null"):
+            decode(status, {}, b"null", now=NOW)
 
 
 @pytest.mark.parametrize("reply", [HTML, b'{"reference":', b"\xff\xfe", b"NaN"])

@@ -283,11 +283,11 @@ def test_a_policy_makes_one_to_four_attempts(attempts: Any) -> None:
 
 
 @pytest.mark.parametrize("field", ["initial_delay", "longest_delay", "attempt_timeout"])
-@pytest.mark.parametrize("value", [0, -1.0, float("nan"), True, "1", None])
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), 10**400, 86_401, True, "1", None])
 def test_a_policy_s_times_are_seconds_above_zero(field: str, value: Any) -> None:
-    """A time that is not a number above 0 is refused by name."""
+    """A time that is not a number above 0, or longer than a day, is refused by name."""
     fields: dict[str, Any] = {field: value}
     with pytest.raises(ConfigurationError) as refusal:
         RetryPolicy(**fields)
-    assert str(refusal.value) == f"{field}={value!r} must be a number of seconds above 0"
+    assert str(refusal.value) == f"{field}={value!r} must be a number of seconds above 0, and a day at most"
     assert attrs.evolve(POLICY, **{field: 1}) == RetryPolicy(**{**attrs.asdict(POLICY), field: 1})

@@ -2,15 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import re
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.conftest import QUICK
-from tests.support import PRICE, REFERENCE, authorize, create, requests_of
+from tests.support import PRICE, REFERENCE, answering, authorize, create, requests_of
 from vipps_async import (
     Amount,
     BottomLine,
@@ -19,6 +19,7 @@ from vipps_async import (
     PaymentEventName,
     PaymentState,
     Receipt,
+    RetryPolicy,
     UserFlow,
     VippsClient,
 )
@@ -29,22 +30,10 @@ from vipps_async.errors import (
     InvalidRequest,
     NotFound,
     OutcomeUnknown,
-    VippsError,
 )
 from vipps_async.sandbox import Fault, Sandbox
 
 PART = Amount(400, "NOK")
-
-
-@pytest.fixture(params=["current", "draft"])
-async def both(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Sandbox, VippsClient]]:
-    """A sandbox in either dialect, and its client."""
-    dialect: Literal["current", "draft"] = request.param
-    async with (
-        Sandbox(dialect=dialect, retry_delays=[0.02]) as sandbox,
-        VippsClient(sandbox.credentials, environment=sandbox.environment, retry=QUICK) as vipps,
-    ):
-        yield sandbox, vipps
 
 
 async def test_one_payment_lives_its_whole_life_in_either_dialect(both: tuple[Sandbox, VippsClient]) -> None:
@@ -151,55 +140,6 @@ async def test_two_equal_captures_are_two_captures(sandbox: Sandbox, vipps: Vipp
     assert second.aggregate.captured_amount == Amount(800, "NOK")
 
 
-async def test_capture_without_amount_takes_all_that_remains(sandbox: Sandbox, vipps: VippsClient) -> None:
-    """After a partial capture, a capture without an amount takes the rest; a further one is refused before sending."""
-    await authorize(sandbox, vipps)
-    await vipps.epayment.capture(REFERENCE, PART)
-    rest = await vipps.epayment.capture(REFERENCE)
-    assert rest.aggregate is not None
-    assert rest.aggregate.captured_amount == PRICE
-    with pytest.raises(InvalidRequest, match=r"nothing of the 10\.00 NOK authorized remains to capture"):
-        await vipps.epayment.capture(REFERENCE)
-    assert len(requests_of(sandbox, "capture")) == 2
-
-
-async def test_capture_of_the_rest_can_be_repeated_with_its_key(sandbox: Sandbox, vipps: VippsClient) -> None:
-    """A capture of all that remains whose outcome was unknown is repeated with its first amount, and takes once."""
-    await authorize(sandbox, vipps)
-    await vipps.epayment.capture(REFERENCE, PART)
-    sandbox.fail("capture", Fault.RESET_AFTER, times=None)
-    with pytest.raises(OutcomeUnknown) as caught:
-        await vipps.epayment.capture(REFERENCE)
-    sandbox.clear_faults()
-    repeated = await vipps.epayment.capture(REFERENCE, idempotency_key=caught.value.idempotency_key)
-    assert repeated.aggregate is not None
-    assert repeated.aggregate.captured_amount == PRICE
-    captures = [event for event in await vipps.epayment.events(REFERENCE) if event.name is PaymentEventName.CAPTURED]
-    assert [event.amount.value for event in captures] == [400, 600]
-
-
-async def test_capture_of_the_rest_that_never_arrived_is_repeated_too(sandbox: Sandbox, vipps: VippsClient) -> None:
-    """A capture of all that remains that did not take effect takes it when it is repeated with its key."""
-    await authorize(sandbox, vipps)
-    sandbox.fail("capture", Fault.RESET_BEFORE, times=None)
-    with pytest.raises(OutcomeUnknown) as caught:
-        await vipps.epayment.capture(REFERENCE)
-    sandbox.clear_faults()
-    repeated = await vipps.epayment.capture(REFERENCE, idempotency_key=caught.value.idempotency_key)
-    assert repeated.aggregate is not None
-    assert repeated.aggregate.captured_amount == PRICE
-
-
-async def test_concurrent_captures_of_the_rest_take_it_once(sandbox: Sandbox, vipps: VippsClient) -> None:
-    """Captures of all that remains that race each other take the money once; the losers are refused."""
-    await authorize(sandbox, vipps)
-    results = await asyncio.gather(*(vipps.epayment.capture(REFERENCE) for _ in range(5)), return_exceptions=True)
-    assert sum(not isinstance(result, BaseException) for result in results) == 1
-    assert all(isinstance(result, VippsError) for result in results if isinstance(result, BaseException))
-    payment = await vipps.epayment.get(REFERENCE)
-    assert payment.aggregate.captured_amount == PRICE
-
-
 async def test_cancel_transaction_only_spares_a_reservation(sandbox: Sandbox, vipps: VippsClient) -> None:
     """With cancel_transaction_only an authorized payment is refused (6060), and one that is not is ended."""
     await authorize(sandbox, vipps)
@@ -209,6 +149,41 @@ async def test_cancel_transaction_only_spares_a_reservation(sandbox: Sandbox, vi
     await create(vipps, "order-0002")
     ended = await vipps.epayment.cancel("order-0002", cancel_transaction_only=True)
     assert ended.state is PaymentState.TERMINATED
+
+
+@pytest.mark.parametrize(
+    "odd", [{"customer": "4712345678"}, {"customer": {}}, {"token": 5}, {"token": ""}, {"token": "\ud800"}], ids=repr
+)
+async def test_force_approve_of_an_odd_user_is_refused(sandbox: Sandbox, vipps: VippsClient, odd: Any) -> None:
+    """A customer that is none, and a token that is no text, are refused before sending; no token is shown."""
+    with pytest.raises(InvalidRequest, match=next(iter(odd))):
+        await vipps.epayment.force_approve(REFERENCE, **odd)
+    assert not sandbox.requests
+
+
+async def test_two_merchants_derive_two_keys() -> None:
+    """Creations with the same arguments by two merchants are two payments, and carry two keys."""
+    async with answering(b"") as (server, vipps):
+        once = vipps.with_options(retry=RetryPolicy(attempts=1))
+        for merchant in ("123456", "654321", "123456"):
+            with pytest.raises(OutcomeUnknown):
+                await create(once.with_options(merchant_serial_number=merchant))
+    first, other, again = (re.findall(rb"Idempotency-Key: (\w+)", head) for head in server.heads)
+    assert first == again
+    assert first != other
+
+
+async def test_capture_that_is_cut_off_from_outside_tells_its_key(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A capture that a caller's own timeout cancels names the key to repeat it with."""
+    await authorize(sandbox, vipps)
+    sandbox.fail("capture", Fault.STALLED, times=None)
+    with pytest.raises(TimeoutError) as caught:
+        async with asyncio.timeout(0.3):
+            await vipps.epayment.capture(REFERENCE, PART)
+    assert isinstance(caught.value.__cause__, asyncio.CancelledError)
+    (note,) = caught.value.__cause__.__notes__
+    key = requests_of(sandbox, "capture")[0].idempotency_key
+    assert note == f"capture was cut off; repeat it with idempotency key {key}"
 
 
 async def test_force_approve_takes_a_customer_or_a_token(vipps: VippsClient) -> None:

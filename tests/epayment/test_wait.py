@@ -2,13 +2,15 @@
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import pytest
 
-from tests.support import PRICE, REFERENCE, authorize, create, requests_of
-from vipps_async import Amount, Payment, PaymentState, VippsClient
+from tests.support import REFERENCE, authorize, create, requests_of
+from vipps_async import Payment, PaymentState, VippsClient
+from vipps_async.epayment import _api
 from vipps_async.epayment._wait import PollSchedule, is_decided, schedule_for, wait_for
-from vipps_async.errors import InvalidRequest, NotFound, RateLimited, ServerError, WaitTimeout
+from vipps_async.errors import ApiError, InvalidRequest, NotFound, RateLimited, ServerError, WaitTimeout
 from vipps_async.sandbox import Fault, Sandbox
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
@@ -32,10 +34,12 @@ async def wait(vipps: VippsClient, *, timeout: float = 5, schedule: PollSchedule
 
 
 def test_schedule_is_the_documented_one() -> None:
-    """The first read comes after 5 seconds and the next every 2; with a signal, one a minute is the fallback."""
+    """The first read comes after 5 seconds, the next every 2; with a signal one a minute, until an event comes."""
     plain, signalled = schedule_for(None), schedule_for(WebhookReceiver(store=MemoryStore(), allow_unsigned=True))
     assert (plain.first, plain.interval) == (5, 2)
-    assert (signalled.first, signalled.interval) == (5, 60)
+    assert (signalled.first, signalled.interval) == (5, 2)
+    assert (plain.pause(is_awake=False), plain.pause(is_awake=True)) == (2, 2)
+    assert (signalled.pause(is_awake=False), signalled.pause(is_awake=True)) == (60, 2)
 
 
 def test_schedule_slows_down_with_each_429() -> None:
@@ -92,7 +96,7 @@ async def test_wait_survives_passing_trouble(sandbox: Sandbox, vipps: VippsClien
 
 
 async def test_wait_slows_down_when_it_is_told_to(sandbox: Sandbox, vipps: VippsClient) -> None:
-    """A 429 that outlasts a read's own attempts makes the next reads rarer."""
+    """A 429 that a read ends with makes the next reads rarer."""
     await authorize(sandbox, vipps)
     sandbox.fail("get", Fault.STATUS_429, times=4)
     schedule = quick()
@@ -109,30 +113,49 @@ async def test_wait_that_was_rate_limited_to_its_end_names_that(sandbox: Sandbox
     assert isinstance(caught.value.__cause__, RateLimited)
 
 
-async def test_event_does_not_hurry_a_wait_that_was_told_to_wait(sandbox: Sandbox, vipps: VippsClient) -> None:
-    """After a 429 not even an event has the payment read before the time in Retry-After has passed."""
-    receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> PollSchedule:
+    """Have `EPayment.wait` follow this quick schedule."""
+    schedule = quick()
+    monkeypatch.setattr(_api, "schedule_for", lambda _: schedule)
+    return schedule
+
+
+async def test_each_429_slows_a_wait_at_once(sandbox: Sandbox, vipps: VippsClient, quickly: PollSchedule) -> None:
+    """A poll that is refused with 429 is not repeated by itself: each one doubles the interval before the next."""
     await authorize(sandbox, vipps)
-    sandbox.fail("get", Fault.STATUS_429, times=4, retry_after=0.5)
-    waiting = asyncio.create_task(
-        wait_for(
-            partial(vipps.epayment.get, REFERENCE),
-            REFERENCE,
-            timeout=5,
-            until=is_decided,
-            signal=receiver,
-            schedule=quick(),
-        )
-    )
-    while len(requests_of(sandbox, "get")) < 4:
-        await asyncio.sleep(0.01)
-    for _ in range(3):
-        receiver._watchers.notify(REFERENCE)
-        await asyncio.sleep(0.05)
-    assert (await waiting).state is PaymentState.AUTHORIZED
-    *_, refused, answered = (read.received_at for read in requests_of(sandbox, "get"))
-    assert len(requests_of(sandbox, "get")) == 5
-    assert (answered - refused).total_seconds() >= 0.5
+    sandbox.fail("get", Fault.STATUS_429, times=2)
+    assert (await vipps.epayment.wait(REFERENCE, timeout=5)).state is PaymentState.AUTHORIZED
+    assert quickly.interval == 0.08
+    first, second, third = (read.received_at.timestamp() for read in requests_of(sandbox, "get"))
+    assert second - first > 0.03
+    assert third - second > 0.07
+
+
+@pytest.mark.parametrize(("fault", "status"), [(Fault.STATUS_408, 408), (Fault.STATUS_423, 423)])
+async def test_wait_survives_408_and_423(
+    sandbox: Sandbox, vipps: VippsClient, quickly: PollSchedule, fault: Fault, status: int
+) -> None:
+    """Neither a gateway's timeout nor a locked payment ends a wait, however often they come; they are its cause."""
+    await create(vipps)
+    sandbox.fail("get", fault, times=None)
+    with pytest.raises(WaitTimeout, match="it could not be read") as caught:
+        await vipps.epayment.wait(REFERENCE, timeout=0.5)
+    assert isinstance(caught.value.__cause__, ApiError)
+    assert caught.value.__cause__.status == status
+    assert len(requests_of(sandbox, "get")) > 2
+
+
+async def _decided(payment: Payment) -> bool:
+    return is_decided(payment)
+
+
+@pytest.mark.parametrize("until", [_decided, partial(_decided)], ids=["function", "partial"])
+async def test_wait_refuses_an_async_condition(sandbox: Sandbox, vipps: VippsClient, until: Any) -> None:
+    """An async function as until, whose coroutine would always be true, is refused before anything is read."""
+    with pytest.raises(InvalidRequest, match="must be a plain function"):
+        await vipps.epayment.wait(REFERENCE, timeout=1, until=until)
+    assert not sandbox.requests
 
 
 async def test_a_caller_s_own_timeout_is_not_the_wait_s(sandbox: Sandbox, vipps: VippsClient) -> None:
@@ -161,40 +184,11 @@ async def test_wait_for_an_unknown_payment_ends_at_once(vipps: VippsClient) -> N
         await wait(vipps)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, True, "5", None])
+@pytest.mark.parametrize("timeout", [0, -1, True, "5", None, float("nan"), float("inf"), 10**400])
 async def test_wait_needs_a_number_of_seconds(vipps: VippsClient, timeout: float) -> None:
     """A timeout that is no number above 0 is refused."""
     with pytest.raises(InvalidRequest, match="timeout"):
         await vipps.epayment.wait(REFERENCE, timeout=timeout)
-
-
-async def test_event_ends_a_wait_at_once(sandbox: Sandbox, vipps: VippsClient) -> None:
-    """With a receiver as signal, an event has the payment read before a poll is due, and until() asked."""
-    receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
-    await create(vipps)
-    await sandbox.approve(REFERENCE)
-
-    def all_captured(payment: Payment) -> bool:
-        return payment.aggregate.captured_amount == PRICE
-
-    waiting = asyncio.create_task(vipps.epayment.wait(REFERENCE, timeout=4, until=all_captured, signal=receiver))
-    async with asyncio.timeout(4):
-        for reads, part in enumerate((Amount(400, "NOK"), Amount(600, "NOK")), start=1):
-            await vipps.epayment.capture(REFERENCE, part)
-            receiver._watchers.notify(REFERENCE)
-            while len(requests_of(sandbox, "get")) < reads:
-                await asyncio.sleep(0.01)
-    payment = await waiting
-    assert payment.aggregate.captured_amount == PRICE
-    assert len(requests_of(sandbox, "get")) == 2
-
-
-async def test_event_that_came_before_the_wait_ends_it_at_once(sandbox: Sandbox, vipps: VippsClient) -> None:
-    """A shopper who returns after the event arrived is not kept waiting for the first poll."""
-    receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
-    await authorize(sandbox, vipps)
-    receiver._watchers.notify(REFERENCE)
-    assert (await vipps.epayment.wait(REFERENCE, timeout=4, signal=receiver)).state is PaymentState.AUTHORIZED
 
 
 async def test_dead_payment_ends_a_wait_for_more(sandbox: Sandbox, vipps: VippsClient) -> None:

@@ -121,7 +121,7 @@ async def test_a_body_that_takes_too_long_is_answered_408(
     server: Server, handled: list[PaymentEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A body of which only a part comes is answered when the time for it is over, and the connection is given up."""
-    monkeypatch.setattr(aiohttp_app, "_READ_TIMEOUT", 0.05)
+    monkeypatch.setattr(aiohttp_app, "READ_TIMEOUT", 0.05)
     async with connected(server) as connection:
         await connection.send(head(PATH, f"Content-Length: {len(event())}"), event()[:50])
         reply = await connection.reply()
@@ -145,7 +145,7 @@ async def test_a_body_that_breaks_in_the_middle_is_never_a_failure(
     server: Server, handled: list[PaymentEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broken chunk after a good one is answered 400, or 408 where the parser keeps its error to itself."""
-    monkeypatch.setattr(aiohttp_app, "_READ_TIMEOUT", 0.05)
+    monkeypatch.setattr(aiohttp_app, "READ_TIMEOUT", 0.05)
     async with connected(server) as connection:
         await connection.send(head(PATH, "Transfer-Encoding: chunked"), b"2\r\n{}\r\n")
         await server.arrived.wait()

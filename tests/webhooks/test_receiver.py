@@ -47,6 +47,28 @@ async def test_a_redelivery_is_answered_200_without_running() -> None:
     assert len(handled) == 1
 
 
+@pytest.mark.parametrize("takes_failed", [True, False])
+async def test_a_failed_operation_runs_no_handler_of_its_name(takes_failed: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Who ships on CAPTURED is not told of a capture that failed; on_failed is, or on_other where there is none."""
+    receiver = receiver_of()
+    heard: list[str] = []
+
+    def hearing(name: str) -> Callable[[PaymentEvent], Awaitable[None]]:
+        async def hear(event: PaymentEvent) -> None:
+            heard.append(name)
+
+        return hear
+
+    receiver.on(PaymentEventName.CAPTURED)(hearing("captured"))
+    receiver.on_all(hearing("all"))
+    receiver.on_other(hearing("other"))
+    if takes_failed:
+        receiver.on_failed(hearing("failed"))
+    reply = await receiver.handle(delivery(event(success=False)))
+    assert reply.status == 200
+    assert heard == (["all", "failed"] if takes_failed else ["all", "other"])
+
+
 async def test_either_secret_is_taken() -> None:
     """While one registration replaces another, deliveries signed with either secret are handled."""
     receiver = receiver_of(secrets=(secret for secret in (SECRET, OTHER_SECRET)))

@@ -22,8 +22,14 @@ from vipps_async.webhooks.stores.memory import MemoryStore
         ({"secrets": [SECRET + "\ud800"]}, "a webhook secret is empty or no text"),
         ({"max_body": 0}, "max_body must be 1 or more"),
         ({"max_body": -1}, "max_body must be 1 or more"),
-        ({"max_age": -timedelta(microseconds=1)}, "neither max_age nor leeway negative"),
-        ({"leeway": -timedelta(microseconds=1)}, "neither max_age nor leeway negative"),
+        ({"max_age": -timedelta(microseconds=1)}, "max_age and leeway a timedelta that is not negative"),
+        ({"leeway": -timedelta(microseconds=1)}, "max_age and leeway a timedelta that is not negative"),
+        ({"max_age": 5}, "max_age and leeway a timedelta that is not negative"),
+        ({"leeway": "5"}, "max_age and leeway a timedelta that is not negative"),
+        ({"max_body": "x"}, "max_body must be 1 or more bytes"),
+        ({"max_body": None}, "max_body must be 1 or more bytes"),
+        ({"max_body": 1.5}, "max_body must be 1 or more bytes"),
+        ({"store": None}, "store=None must be a store, such as MemoryStore()"),
         ({"allow_unsigned": True, "secrets": [SECRET]}, "secrets protect nothing with allow_unsigned=True"),
         ({"url": None}, "url=None must be the registered URL"),
         ({"url": ""}, "url='' must be the registered URL"),
@@ -51,6 +57,13 @@ def test_the_smallest_limits_are_limits() -> None:
 def test_a_store_may_remember_exactly_as_long() -> None:
     """A retention of maximum age and leeway together is enough."""
     assert receiver_of(store=MemoryStore(retention=timedelta(days=7, minutes=5)))
+
+
+@pytest.mark.parametrize("most", [None, "5", 1.5, True, 0])
+def test_a_memory_store_remembers_a_whole_number_of_events(most: Any) -> None:
+    """A limit that is no number above 0 is refused when the store is made."""
+    with pytest.raises(ConfigurationError, match="max_events"):
+        MemoryStore(max_events=most)
 
 
 @pytest.mark.parametrize("names", [(), (print,), ("CAPTURED", None)])

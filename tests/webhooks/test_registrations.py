@@ -47,7 +47,9 @@ async def test_url_that_cannot_be_delivered_to_is_refused(sandbox: Sandbox, vipp
     assert not requests_of(sandbox, "register")
 
 
-@pytest.mark.parametrize("events", [[], ["CAPTURRED"], ["AUTHORISATION_ADJUSTMENT"], [5]])
+@pytest.mark.parametrize(
+    "events", [[], ["CAPTURRED"], ["AUTHORISATION_ADJUSTMENT"], [5], None, 5, ["a.\ud800"], ["a.æ"]]
+)
 async def test_events_that_do_not_exist_are_refused(sandbox: Sandbox, vipps: VippsClient, events: list[Any]) -> None:
     """No event, an unknown one, and one that only the draft knew are refused before sending."""
     with pytest.raises(InvalidRequest):
@@ -55,7 +57,7 @@ async def test_events_that_do_not_exist_are_refused(sandbox: Sandbox, vipps: Vip
     assert not requests_of(sandbox, "register")
 
 
-@pytest.mark.parametrize("id", ["", ".", "..", None, 5])
+@pytest.mark.parametrize("id", ["", ".", "..", "\ud800", "æ", None, 5])
 async def test_what_cannot_be_an_id_is_not_deleted(sandbox: Sandbox, vipps: VippsClient, id: Any) -> None:  # noqa: A002 - as in the API
     """An id that would lead to another address is refused before sending."""
     with pytest.raises(InvalidRequest, match="must be the id of a registration") as refusal:

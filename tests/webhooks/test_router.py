@@ -22,9 +22,9 @@ def handler(name: str) -> Handler:
     return handle
 
 
-def names_for(router: Router, name: PaymentEventName | str) -> list[str]:
-    """The names of the handlers that take an event of *name*."""
-    return [getattr(found.handler, "__name__", "") for found in router.routes_for(PaymentEventName(name))]
+def names_for(router: Router, name: PaymentEventName | str, **facts: bool) -> list[str]:
+    """The names of the handlers that take an event of *name*, one that succeeded unless *facts* say otherwise."""
+    return [getattr(found.handler, "__name__", "") for found in router.routes_for(PaymentEventName(name), **facts)]
 
 
 def test_handlers_run_in_order_of_registration() -> None:
@@ -47,6 +47,27 @@ def test_a_fallback_takes_what_no_name_takes() -> None:
     assert names_for(router, CAPTURED) == ["all", "captured"]
     assert names_for(router, REFUNDED) == ["other", "all"]
     assert names_for(router, "DISPUTED") == ["other", "all"]
+
+
+def test_a_failed_operation_runs_no_handler_of_its_name() -> None:
+    """An event that reports a failure goes to the handlers for failures and those for all, and to no other."""
+    router = Router()
+    router.add(handler("captured"), CAPTURED)
+    router.add_for_failed(handler("failed"))
+    router.add_for_all(handler("all"))
+    router.add_fallback(handler("other"))
+    assert names_for(router, CAPTURED, success=False) == ["failed", "all"]
+    assert names_for(router, "DISPUTED", success=False) == ["failed", "all"]
+    assert names_for(router, CAPTURED, success=True) == ["captured", "all"]
+
+
+def test_a_failed_operation_that_no_handler_asks_for_goes_to_the_fallback() -> None:
+    """Without a handler for failures the fallback takes them, although a handler names the event."""
+    router = Router()
+    router.add(handler("captured"), CAPTURED)
+    router.add_fallback(handler("other"))
+    assert names_for(router, CAPTURED, success=False) == ["other"]
+    assert names_for(router, CAPTURED, success=True) == ["captured"]
 
 
 def test_names_are_members_texts_or_the_draft_s() -> None:
@@ -79,6 +100,7 @@ def test_registering_gives_the_handler_back() -> None:
     router, function = Router(), handler("x")
     assert router.add(function, CAPTURED) is function
     assert router.add_for_all(function) is function
+    assert router.add_for_failed(function) is function
     assert router.add_fallback(function) is function
 
 
@@ -108,7 +130,12 @@ def test_whatever_awaits_is_a_handler(kind: Handler) -> None:
 def test_what_does_not_await_is_refused(kind: Any) -> None:
     """A plain function is refused when it is registered, not when an event comes."""
     router = Router()
-    ways: list[Any] = [router.add_for_all, router.add_fallback, lambda function: router.add(function, CAPTURED)]
+    ways: list[Any] = [
+        router.add_for_all,
+        router.add_for_failed,
+        router.add_fallback,
+        lambda function: router.add(function, CAPTURED),
+    ]
     for register in ways:
         with pytest.raises(ConfigurationError, match="must be an `async def`: the receiver awaits its handlers"):
             register(kind)

@@ -23,6 +23,8 @@ class Call:
         body: the encoded JSON, or ``None`` for no body.
         idempotency_key: sent as ``Idempotency-Key``.
         writes: whether it can change something, so that silence leaves its outcome unknown.
+        expects_body: whether its reply has a documented body.
+        is_sensitive: whether its reply carries a secret, which no traceback may show.
     """
 
     operation: str
@@ -31,6 +33,8 @@ class Call:
     body: bytes | None = None
     idempotency_key: str | None = None
     writes: bool = False
+    expects_body: bool = True
+    is_sensitive: bool = False
 
 
 def read(operation: str, path: str) -> Call:
@@ -38,15 +42,15 @@ def read(operation: str, path: str) -> Call:
     return Call(operation=operation, method="GET", path=path)
 
 
-def write(operation: str, path: str, payload: Any = None, *, key: str | None = None, method: str = "POST") -> Call:
-    """A call that changes something; *payload* is a model, a dictionary or ``None``."""
+def write(operation: str, path: str, payload: Any = None, *, key: str | None = None, **facts: Any) -> Call:
+    """A call that changes something, a POST unless *facts* say otherwise; *payload* is a model or ``None``."""
     return Call(
         operation=operation,
-        method=method,
         path=path,
         body=None if payload is None else _json.encode(unstructure(payload)),
         idempotency_key=key,
         writes=True,
+        **{"method": "POST", **facts},
     )
 
 

@@ -44,4 +44,6 @@ _BY_STATUS = {
 
 def remedy_for(status: int, code: str | None) -> str | None:
     """Return what to do next, or ``None`` where nothing but trying later helps."""
+    if status < 400:
+        return "check base_url: something else than the API answered"
     return _BY_CODE.get(code or "") or _BY_STATUS.get(status)

@@ -38,15 +38,24 @@ _ERRORS: Mapping[int, type[ApiError]] = {
 _EXCERPT = 200
 
 
-def decode(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Any:
-    """Return the JSON of a 2xx reply, ``None`` for an empty one.
+def decode(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, expects_body: bool = True) -> Any:
+    """Return the JSON of a 2xx reply, ``None`` for one that has no body and needs none.
+
+    Args:
+        status: the HTTP status.
+        headers: the reply's headers.
+        body: its bytes.
+        now: the present, aware.
+        expects_body: whether the operation's reply has one; a 202 never does.
 
     Raises:
-        InvalidReply: a 2xx reply that is not JSON.
+        InvalidReply: a 2xx reply that is not JSON, or lacks its body.
         ApiError: any other status, as its subclass.
     """
     if 200 <= status < 300:
-        return _json_of(status, headers, body)
+        if not body and (status == 202 or not expects_body):
+            return None
+        return _json_of(status, headers, body) if expects_body else None
     problem = read_problem(body)
     kind = _ERRORS.get(status, ServerError if status >= 500 else ApiError)
     raise kind(
@@ -58,13 +67,14 @@ def decode(status: int, headers: Mapping[str, str], body: bytes, *, now: datetim
 
 
 def _json_of(status: int, headers: Mapping[str, str], body: bytes) -> Any:
-    if not body:
-        return None
     try:
-        return _json.decode(body)
+        document = _json.decode(body)
     except _json.NotJson as error:
         kind = headers.get("Content-Type", "an unnamed content type")
         raise InvalidReply(f"HTTP {status} with {kind} instead of JSON: {_excerpt(body)}") from error
+    if document is None:
+        raise InvalidReply(f"HTTP {status} with null instead of a document")
+    return document
 
 
 def read_as(document: Any, cls: type[T]) -> T:
@@ -88,7 +98,8 @@ def read_problem(body: bytes) -> Problem:
     try:
         document = _json.decode(body)
     except _json.NotJson:
-        return Problem(detail=_excerpt(body) or None, raw=_excerpt(body))
+        text = _excerpt(body) if body else None
+        return Problem(detail=text, raw=text)
     if not isinstance(document, dict):
         return Problem(raw=document)
     details = _name_reason_pairs(document)
@@ -125,6 +136,8 @@ def _gateway_text(document: dict[str, Any]) -> str | None:
 
 def _excerpt(body: bytes) -> str:
     # JSON that is cut short may hold a token, a webhook's secret or a person's details.
+    if not body:
+        return "nothing"
     is_json_like = body.lstrip()[:1] in {b"{", b"["}
     return "malformed JSON" if is_json_like else body[:_EXCERPT].decode("utf-8", "replace")
 

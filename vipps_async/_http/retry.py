@@ -22,6 +22,7 @@ T = TypeVar("T")
 # With the repeat after a 401, the five requests a minute that one reference is allowed: ePayment API, rate limiting.
 MOST_ATTEMPTS = 4
 
+_DAY = 86_400.0
 _TRANSIENT_STATUSES = frozenset({408, 423, 429})
 _REMEDIES = {
     True: "repeat it with the same arguments and this idempotency key, which cannot do it twice",
@@ -33,9 +34,15 @@ _TELLS_NOTHING_OF_EARLIER = frozenset({401, 403, 408, 409, 423, 429})
 _MAY_BE_OWN_DOING = frozenset({"6050", "6170", "6180", "6190"})
 
 
+def check_seconds(name: str, value: Any) -> float:
+    """Return *value* if it is a number of seconds above 0 and below a day; raise ConfigurationError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _DAY:
+        raise ConfigurationError(f"{name}={value!r} must be a number of seconds above 0, and a day at most")
+    return float(value)
+
+
 def _check_positive(_: Any, field: "attrs.Attribute[Any]", value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise ConfigurationError(f"{field.name}={value!r} must be a number of seconds above 0")
+    check_seconds(field.name, value)
 
 
 def _check_attempts(_: Any, __: Any, value: int) -> None:

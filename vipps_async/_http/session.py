@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -16,14 +17,16 @@ from vipps_async._http.call import Call
 from vipps_async._http.reply import decode
 from vipps_async._http.retry import Again, Attempts, RetryPolicy, repeat
 from vipps_async._http.token import AccessToken, ApiKeys, Authorizer, TokenProvider
-from vipps_async.config import Credentials, Environment, SystemInfo
-from vipps_async.errors import CallError, ClientClosed, ConnectionFailed, InvalidReply, Unauthorized
+from vipps_async.config import Credentials, Environment, Secret, SystemInfo
+from vipps_async.errors import CallError, ClientClosed, ConfigurationError, ConnectionFailed, InvalidReply, Unauthorized
 
 T = TypeVar("T")
 
 _logger = logging.getLogger("vipps_async")
 
-_TOKEN_CALL = Call(operation="access token", method="POST", path="/accessToken/get")
+_TOKEN_CALL = Call(operation="access token", method="POST", path="/accessToken/get", is_sensitive=True)
+_EXCERPT = 200  # characters of a foreign text in a message
+_LARGEST_REPLY = 8 * 1024 * 1024  # bytes, after decompression
 
 
 class Transport:
@@ -40,9 +43,11 @@ class Transport:
         Raises:
             ClientClosed: it was closed.
         """
-        if self._session is None and not self._is_closed:
+        if self._is_closed:
+            raise ClientClosed
+        if self._session is None:
             self._session = aiohttp.ClientSession()
-        if self._session is None or self._session.closed:
+        if self._session.closed:
             raise ClientClosed
         return self._session
 
@@ -64,6 +69,7 @@ class Session:
         headers: what every request carries.
         timeout: seconds that a call may take, waits and all attempts included.
         retry: how it is attempted again.
+        deadline: when its calls end at the latest, on the monotonic clock.
     """
 
     transport: Transport
@@ -72,6 +78,7 @@ class Session:
     headers: Mapping[str, str]
     timeout: float
     retry: RetryPolicy
+    deadline: float = math.inf
     _attempt_timeout: aiohttp.ClientTimeout = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: _split(self.retry.attempt_timeout), takes_self=True),
@@ -89,12 +96,25 @@ class Session:
             CallError: as one of its subclasses, with the call's attempts and idempotency key.
         """
         attempts = Attempts(call, self.retry)
-        deadline = time.monotonic() + self.timeout
+        now = time.monotonic()
+        deadline = min(now + self.timeout, self.deadline)
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(max(0.0, deadline - now)):
                 return await repeat(partial(self._attempt, call, read, attempts, deadline))
         except TimeoutError as error:
             raise attempts.out_of_time(self.timeout, cause=error) from error
+        except asyncio.CancelledError as error:
+            if call.idempotency_key is not None and attempts.sent:
+                error.add_note(f"{call.operation} was cut off; repeat it with idempotency key {call.idempotency_key}")
+            raise
+
+    def ending_at(self, deadline: float) -> "Session":
+        """Return a copy whose calls share one deadline, on the monotonic clock."""
+        return attrs.evolve(self, deadline=deadline)
+
+    def attempting_once(self) -> "Session":
+        """Return a copy that leaves it to its caller to try again."""
+        return attrs.evolve(self, retry=attrs.evolve(self.retry, attempts=1))
 
     async def _attempt(self, call: Call, read: Callable[[Any], T], attempts: Attempts, deadline: float) -> T:
         authorization = await self._authorize(attempts)
@@ -102,6 +122,8 @@ class Session:
         try:
             return read(await self._exchange(call, authorization))
         except CallError as error:
+            if call.is_sensitive:
+                _conceal(error)
             _logger.debug("%s, attempt %d: %s", call.operation, attempts.sent, error.message)
             reauthorized = isinstance(error, Unauthorized) and self.authorizer.refused(authorization)
             wait = attempts.wait_after(error, left=deadline - time.monotonic(), reauthorized=reauthorized)
@@ -126,7 +148,9 @@ class Session:
             headers["Idempotency-Key"] = call.idempotency_key
         status, reply_headers, body = await self._request(call, headers)
         _logger.debug("%s: %s %s answered %d", call.operation, call.method, call.path, status)
-        return decode(status, reply_headers, body, now=datetime.now(UTC))
+        if status >= 300 or body.lstrip()[:1] not in {b"{", b"["}:
+            body = _redacted(body, headers)
+        return decode(status, reply_headers, body, now=datetime.now(UTC), expects_body=call.expects_body)
 
     async def _request(self, call: Call, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         http = self.transport.get()
@@ -137,18 +161,51 @@ class Session:
                 data=call.body,
                 headers=headers,
                 allow_redirects=False,
+                raise_for_status=False,
                 timeout=self._attempt_timeout,
             ) as response:
-                return response.status, response.headers, await response.read()
+                return response.status, response.headers, await _read_body(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise ConnectionFailed(f"could not connect to {self.base_url}: {error}", sent=False) from error
-        except aiohttp.ClientPayloadError as error:
-            raise InvalidReply(f"the reply was cut short or cannot be decoded: {error}") from error
+        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
+            # Without its cause, which quotes what cannot be read: a proxy's page may repeat the request.
+            raise InvalidReply(f"the reply cannot be read: {_in_short(error, headers)}") from None
         except TimeoutError as error:
             seconds = self.retry.attempt_timeout
             raise ConnectionFailed(f"no complete reply within {seconds:g} s", sent=True) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise ConnectionFailed(f"the connection broke before the reply: {error!r}", sent=True) from error
+            text = _in_short(error, headers)
+            raise ConnectionFailed(f"the connection broke before the reply: {text}", sent=True) from error
+
+
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > _LARGEST_REPLY:
+            raise InvalidReply(f"HTTP {response.status} with more than {_LARGEST_REPLY} bytes")
+    return bytes(body)
+
+
+def _redacted(body: bytes, headers: Mapping[str, str]) -> bytes:
+    # A proxy's or a gateway's page may repeat the request.
+    for value in headers.values():
+        if isinstance(value, Secret):
+            body = body.replace(value.removeprefix("Bearer ").encode(), b"**********")
+    return body
+
+
+def _in_short(error: Exception, headers: Mapping[str, str]) -> str:
+    # Not its repr, which can hold the whole request.
+    said = f"{type(error).__name__}: {getattr(error, 'message', '') or error}"
+    return _redacted(" ".join(said.split()).encode(), headers).decode()[:_EXCERPT]
+
+
+def _conceal(error: CallError) -> None:
+    # The frames below hold the reply, and a traceback can be asked for their variables.
+    error.__cause__ = error.__context__ = error.__traceback__ = None
+    if isinstance(error, InvalidReply):
+        error.message = "the reply is not what the API documents; it is not shown, since it holds a secret"
 
 
 def _split(seconds: float) -> aiohttp.ClientTimeout:
@@ -166,6 +223,8 @@ def open_session(
     retry: RetryPolicy,
 ) -> tuple[Session, TokenProvider]:
     """Put a session and its token together; nothing is sent, and no event loop is needed, before the first call."""
+    if session is not None and session.auth is not None:
+        raise ConfigurationError("the aiohttp session has auth of its own, which takes the place of the access token")
     keys = ApiKeys({"client_id": credentials.client_id, "client_secret": credentials.client_secret})
     token_session = Session(
         transport=Transport(session),

@@ -14,6 +14,7 @@ from vipps_async.errors import ClientClosed, InvalidReply, VippsError
 _logger = logging.getLogger("vipps_async")
 
 _RENEW_AHEAD = 300.0  # seconds; the token lives 3600 in test and 86400 in production
+_MOST_DIGITS = 9  # of a lifetime in seconds: 31 years
 _PAUSE_AFTER_FAILED_RENEWAL = 10.0
 
 
@@ -54,9 +55,9 @@ class AccessToken:
 
 
 def _read_seconds(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
         return int(value)
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value < 10**_MOST_DIGITS else None
 
 
 class Authorizer(Protocol):

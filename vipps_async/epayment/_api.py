@@ -1,5 +1,6 @@
 """The ePayment operations. Source: ePayment API 1.8.1."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
@@ -14,6 +15,7 @@ from vipps_async._http.session import Session
 from vipps_async.epayment._event import PaymentEvent
 from vipps_async.epayment._payment import Adjustment, CreatedPayment, Payment
 from vipps_async.epayment._receipt import Receipt
+from vipps_async.epayment._remainder import all_that_remains, check_modification
 from vipps_async.epayment._replies import read_adjustment, read_created, read_log
 from vipps_async.epayment._request import (
     Approval,
@@ -25,12 +27,11 @@ from vipps_async.epayment._request import (
     PaymentMethod,
     QrFormat,
 )
-from vipps_async.epayment._rules import check_modification_amount, check_reference
+from vipps_async.epayment._rules import check_reference
 from vipps_async.epayment._shipping import Shipping
 from vipps_async.epayment._vocabulary import (
     AuthorisationType,
     CustomerInteraction,
-    PaymentEventName,
     PaymentMethodType,
     UserFlow,
 )
@@ -105,6 +106,9 @@ class EPayment:
             idempotency_key: 1 to 50 characters. Without one, the key is derived from reference and body, so that a
                 process that died can call again with the same arguments and gets the same payment.
 
+        Returns:
+            Where to send the user, and the key that the creation was sent with.
+
         Raises:
             InvalidRequest: an argument breaks one of these rules.
             Conflict: the reference exists already, with other contents.
@@ -135,7 +139,7 @@ class EPayment:
             direct_capture=direct_capture,
         )
         creation = call.write("create", _PAYMENTS, request)
-        key = _derived_key(creation.body or b"") if idempotency_key is None else call.check_key(idempotency_key)
+        key = self._derived_key(creation) if idempotency_key is None else call.check_key(idempotency_key)
         return await self._session.send(attrs.evolve(creation, idempotency_key=key), partial(read_created, key=key))
 
     async def get(self, reference: str) -> Payment:
@@ -194,9 +198,13 @@ class EPayment:
 
         Source: ePayment API, capture payment; 5 a minute for one reference.
         """
-        if amount is None:
-            amount = await self._all_that_remains(reference, idempotency_key)
-        return await self._modify("capture", reference, amount, idempotency_key, modification_reference)
+        if amount is not None:
+            return await self._modify("capture", reference, amount, idempotency_key, modification_reference)
+        check_modification(reference, idempotency_key, modification_reference)
+        # One deadline for the reads and the capture together.
+        bounded = EPayment(self._session.ending_at(time.monotonic() + self._session.timeout))
+        amount = await all_that_remains(bounded, reference, idempotency_key)
+        return await bounded._modify("capture", reference, amount, idempotency_key, modification_reference)
 
     async def refund(
         self,
@@ -271,7 +279,8 @@ class EPayment:
         if (customer is None) == (token is None):
             raise InvalidRequest("customer", customer, "give either a customer or the token of the redirect URL")
         path = f"{_TEST_PAYMENTS}/{check_reference(reference)}/approve"
-        await self._session.send(call.write("force approve", path, Approval(customer=customer, token=token)), ignore)
+        body = Approval(customer=customer, token=token)
+        await self._session.send(call.write("force approve", path, body, expects_body=False), ignore)
 
     async def wait(
         self,
@@ -288,9 +297,10 @@ class EPayment:
         Args:
             reference: the payment's.
             timeout: seconds; a user has 10 minutes to act.
-            until: what to wait for, asked of each payment that is read.
-            signal: a `WebhookReceiver` in this process; an event for the payment ends the wait at once. The payment
-                is then read once a minute instead of every 2 seconds, so give it only if the events arrive here.
+            until: what to wait for, asked of each payment that is read; a plain function.
+            signal: a `WebhookReceiver` in this process: an event for the payment has it read at once. It is then read
+                once a minute instead of every 2 seconds, and a last time before the wait ends, so give it only if
+                the events arrive here.
 
         Raises:
             WaitTimeout: *until* does not hold yet; ``last`` is the last payment seen.
@@ -299,9 +309,15 @@ class EPayment:
 
         Source: ePayment API, polling: first after 5 s, then every 2 s, slower after a 429.
         """
-        read = partial(self.get, check_reference(reference))
+        # Each poll is one attempt: how soon the next comes is the schedule's to say.
+        read = partial(EPayment(self._session.attempting_once()).get, check_reference(reference))
         schedule = schedule_for(signal)
         return await wait_for(read, reference, timeout=timeout, until=until, signal=signal, schedule=schedule)
+
+    def _derived_key(self, creation: call.Call) -> str:
+        # With the merchant, for whose payments alone a reference is unique.
+        merchant = self._session.headers["Merchant-Serial-Number"].encode()
+        return sha256(merchant + b"\0" + (creation.body or b"")).hexdigest()[:_DERIVED_KEY_LENGTH]
 
     async def _modify(
         self, operation: str, reference: str, amount: Amount, key: str | None, modification_reference: str | None
@@ -315,23 +331,6 @@ class EPayment:
         read = partial(read_adjustment, reference=reference, key=key)
         return await self._session.send(call.write(operation, path, body, key=key), read)
 
-    async def _all_that_remains(self, reference: str, key: str | None) -> Amount:
-        # A capture that is repeated with its key must have its first amount, or the API takes it for another one.
-        earlier = [event for event in await self.events(reference) if event.idempotency_key == key] if key else []
-        captured = [event.amount for event in earlier if event.name is PaymentEventName.CAPTURED]
-        if captured:
-            return captured[0]
-        payment = await self.get(reference)
-        left = payment.aggregate.left_to_capture
-        if not left.value:
-            total = payment.aggregate.authorized_amount
-            raise InvalidRequest("amount", None, f"nothing of the {total} authorized remains to capture")
-        return check_modification_amount(left)
-
 
 def _path(reference: str, rest: str = "") -> str:
     return f"{_PAYMENTS}/{check_reference(reference)}{rest}"
-
-
-def _derived_key(body: bytes) -> str:
-    return sha256(body).hexdigest()[:_DERIVED_KEY_LENGTH]

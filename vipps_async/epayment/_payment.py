@@ -74,7 +74,15 @@ class Profile:
 
 @attrs.frozen(kw_only=True)
 class Address:
-    """An address; *country* is ISO 3166-1 alpha-2."""
+    """An address.
+
+    Attributes:
+        address_line1: street and number.
+        address_line2: apartment, suite or attention line.
+        city: city.
+        post_code: in the country's own format.
+        country: ISO 3166-1 alpha-2.
+    """
 
     address_line1: str
     address_line2: str | None = None
@@ -85,7 +93,16 @@ class Address:
 
 @attrs.frozen(kw_only=True)
 class UserDetails:
-    """The user's details, with profile sharing and Express; *mobile_number* is an MSISDN."""
+    """The user's details, with profile sharing and Express; none of them is shown in a repr.
+
+    Attributes:
+        email: e-mail address.
+        first_name: given name.
+        last_name: family name.
+        mobile_number: MSISDN.
+        date_of_birth: ``YYYY-MM-DD``, as text.
+        addresses: the user's addresses.
+    """
 
     email: str = attrs.field(repr=False)
     first_name: str = attrs.field(repr=False)
@@ -97,7 +114,14 @@ class UserDetails:
 
 @attrs.frozen(kw_only=True)
 class ShippingDetails:
-    """What the user chose with Express; *shipping_cost* is minor units of the payment's currency."""
+    """What the user chose with Express.
+
+    Attributes:
+        address: where to.
+        shipping_cost: minor units of the payment's currency.
+        shipping_option_id: the merchant's identifier of the option.
+        shipping_option_name: what the user read.
+    """
 
     address: Address = attrs.field(repr=False)
     shipping_cost: int

@@ -42,7 +42,7 @@ class OrderLine:
         total_amount: tax and discount included.
         total_amount_excluding_tax: discount included.
         total_tax_amount: the tax.
-        tax_rate: hundredths of a percent, 2500 is 25 %; either this or *tax_percentage*.
+        tax_rate: hundredths of a percent, 2500 is 25 %; the API wants this or *tax_percentage*.
         tax_percentage: whole percent; the API prefers *tax_rate*.
         unit_info: quantity and unit price; one piece by default.
         discount: discount included in the total.
@@ -69,7 +69,14 @@ class OrderLine:
 
 @attrs.frozen(kw_only=True)
 class PaymentSources:
-    """What else the order was paid with."""
+    """What else the order was paid with.
+
+    Args:
+        gift_card: minor units paid by gift card.
+        card: minor units paid by card.
+        voucher: minor units paid by voucher.
+        cash: minor units paid in cash.
+    """
 
     gift_card: int | None = attrs.field(default=None, validator=_optional_money)
     card: int | None = attrs.field(default=None, validator=_optional_money)
@@ -79,7 +86,12 @@ class PaymentSources:
 
 @attrs.frozen(kw_only=True)
 class Barcode:
-    """A barcode shown on the receipt."""
+    """A barcode shown on the receipt.
+
+    Args:
+        format: `BarcodeFormat`, or its text.
+        data: what it encodes.
+    """
 
     format: BarcodeFormat = attrs.field(converter=BarcodeFormat, validator=rules.known)
     data: str = attrs.field(validator=rules.text(1))
@@ -87,7 +99,14 @@ class Barcode:
 
 @attrs.frozen(kw_only=True)
 class ShippingInfo:
-    """Shipping as part of the bottom line; the API prefers an order line with *is_shipping*."""
+    """Shipping as part of the bottom line; the API prefers an order line with *is_shipping*.
+
+    Args:
+        amount: minor units, tax and discount included.
+        amount_excluding_tax: minor units.
+        tax_amount: minor units.
+        tax_percentage: whole percent, 0 to 100.
+    """
 
     amount: int = attrs.field(validator=rules.whole(0))
     amount_excluding_tax: int = attrs.field(validator=rules.whole(0))

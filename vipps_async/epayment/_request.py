@@ -202,5 +202,5 @@ class Cancellation:
 class Approval:
     """The body that force-approves."""
 
-    customer: Customer | None = None
-    token: str | None = attrs.field(default=None, repr=False)
+    customer: Customer | None = attrs.field(default=None, validator=_optional(rules.instance_of(Customer)))
+    token: str | None = attrs.field(default=None, validator=_optional(rules.token), repr=False)

@@ -108,7 +108,7 @@ def whole(smallest: int, largest: int = 2**63 - 1) -> Validator:
 def _rule(holds: Callable[[Any], bool], rule: str, *, is_secret: bool = False) -> Validator:
     def validate(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
         if not holds(value):
-            raise InvalidRequest(field.name, Secret(value) if is_secret else value, rule)
+            raise InvalidRequest(field.name, Secret(str(value)) if is_secret else value, rule)
 
     return validate
 
@@ -136,6 +136,7 @@ callback_token = _rule(
     "must be 1 to 50 characters of a-z, A-Z, 0-9 and -",
     is_secret=True,
 )
+token = _rule(lambda value: bool(value) and _is_text(value), "must be the token of the redirect URL", is_secret=True)
 quantity = _rule(
     lambda value: isinstance(value, str) and len(value) <= 10 and bool(_QUANTITY.fullmatch(value)),
     'must be a decimal number as text of at most 10 characters, such as "2" or "0.822"',

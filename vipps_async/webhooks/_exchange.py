@@ -44,6 +44,9 @@ class Reply:
 
 CLOSE = {"Connection": "close"}
 TOO_LARGE = Reply(413, CLOSE, b"the body is too large")
+TOO_SLOW = Reply(408, CLOSE, b"the body took too long")
+BROKEN = Reply(400, CLOSE, b"the body is broken")
+READ_TIMEOUT = 10.0  # Webhooks API: an answer is awaited for 10 seconds, so a body that takes longer is lost anyway
 
 
 class Receiving(Protocol):

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from vipps_async._urls import is_web
-from vipps_async.config import Secret
 from vipps_async.epayment import PaymentEvent, PaymentEventName
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError, NotAnEvent, NotAuthentic
 from vipps_async.webhooks._events import read_event
 from vipps_async.webhooks._exchange import CLOSE, TOO_LARGE, IncomingRequest, Reply
 from vipps_async.webhooks._router import H, Router
-from vipps_async.webhooks._signature import SignedUrl, verify
+from vipps_async.webhooks._settings import check_limits, checked_secrets, checked_url
+from vipps_async.webhooks._signature import verify
 from vipps_async.webhooks._watch import Watchers
+from vipps_async.webhooks.asgi_app import AsgiApp
 from vipps_async.webhooks.stores.base import Claim, EventStore
 
 if TYPE_CHECKING:
@@ -82,16 +82,10 @@ class WebhookReceiver:
         key: Callable[[PaymentEvent], str] = _key_of,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self._secrets = _checked_secrets(secrets, allow_unsigned=allow_unsigned)
-        self._url = _checked_url(url, is_needed=not allow_unsigned)
+        self._secrets = checked_secrets(secrets, allow_unsigned=allow_unsigned)
+        self._url = checked_url(url, is_needed=not allow_unsigned)
         self._takes_unsigned = allow_unsigned
-        if max_body < 1 or max_age < timedelta(0) or leeway < timedelta(0):
-            raise ConfigurationError("max_body must be 1 or more, and neither max_age nor leeway negative")
-        if store.retention < max_age + leeway:
-            raise ConfigurationError(
-                f"the store remembers events for {store.retention}, but deliveries are taken for {max_age + leeway}, "
-                "so that a late one could take effect twice: raise the store's retention, or lower max_age"
-            )
+        check_limits(store, max_age=max_age, leeway=leeway, max_body=max_body)
         self.max_body = max_body
         self._store = store
         self._window = (max_age, leeway)
@@ -105,7 +99,7 @@ class WebhookReceiver:
         self._is_closing = False
 
     def on(self, *names: PaymentEventName | str) -> Callable[[H], H]:
-        """Decorate an ``async def`` that takes the events of these names.
+        """Decorate an ``async def`` that takes the events of these names, where the operation succeeded.
 
         Args:
             names: `PaymentEventName` members, or their texts, the draft's included.
@@ -117,16 +111,37 @@ class WebhookReceiver:
             raise ConfigurationError("on() takes one or more event names; for every event there is on_all")
         return lambda handler: self._router.add(handler, *names)
 
+    def on_failed(self, handler: H) -> H:
+        """Decorate an ``async def`` that takes the events of operations that failed (``success`` is False).
+
+        Raises:
+            ConfigurationError: the function is not async.
+        """
+        return self._router.add_for_failed(handler)
+
     def on_all(self, handler: H) -> H:
-        """Decorate an ``async def`` that takes every event."""
+        """Decorate an ``async def`` that takes every event, those of failed operations included.
+
+        Raises:
+            ConfigurationError: the function is not async.
+        """
         return self._router.add_for_all(handler)
 
     def on_other(self, handler: H) -> H:
-        """Decorate an ``async def`` that takes the events whose names no `on` names; those of `on_all` do not count."""
+        """Decorate an ``async def`` that takes the events that no `on` and no `on_failed` takes.
+
+        Raises:
+            ConfigurationError: the function is not async.
+        """
         return self._router.add_fallback(handler)
 
     def setup(self, app: "web.Application", path: str) -> None:
-        """Route ``POST`` *path* of an aiohttp application here, and finish handlers when it shuts down."""
+        """Route *path* of an aiohttp application here, and finish handlers when it shuts down.
+
+        Args:
+            app: the application, not yet started.
+            path: where deliveries arrive, which behind a proxy need not be the registered URL's path.
+        """
         from vipps_async.webhooks import aiohttp_app  # noqa: PLC0415 - aiohttp.web is slow to import; only servers need it
 
         aiohttp_app.setup(self, app, path)
@@ -136,6 +151,14 @@ class WebhookReceiver:
         from vipps_async.webhooks import aiohttp_app  # noqa: PLC0415 - as above
 
         return aiohttp_app.make_app(self)
+
+    def asgi_app(self) -> AsgiApp:
+        """Return an ASGI application, to be served alone or mounted, that takes ``POST`` at every path.
+
+        Mounted in Starlette or FastAPI, ``app.mount("/vipps", …)`` takes what is *below* ``/vipps``, and the lifespan
+        of the application around it has to call `close`, since only an application served alone is told of shutdown.
+        """
+        return AsgiApp(self)
 
     def refusal(self, method: str, headers: Mapping[str, str]) -> Reply | None:
         """Return the answer to a delivery that need not be read, or ``None`` if its body is to be read.
@@ -156,10 +179,15 @@ class WebhookReceiver:
         return None
 
     async def handle(self, request: IncomingRequest) -> Reply:
-        """Handle a delivery, and return what to answer.
+        """Handle a delivery, and return what to answer; never raises for what arrives.
 
-        200 handled, or handled before; 400 authentic but not an event; 401 not authentic; 405, 413, 415 not a delivery
-        at all; 500 a handler raised; 503 being handled elsewhere, or shutting down. Everything but 200 is redelivered.
+        Args:
+            request: the delivery, its body raw.
+
+        Returns:
+            What to send: 200 handled, or handled before; 400 authentic but not an event; 401 not authentic; 405, 413,
+            415 not a delivery at all; 500 a handler raised; 503 being handled elsewhere, or shutting down. Everything
+            but 200 is redelivered.
 
         Cancelling this call, as servers do when a client hangs up, does not cancel the handlers.
         """
@@ -242,7 +270,7 @@ class WebhookReceiver:
             self._in_hand.discard(key)
 
     async def _dispatch(self, event: PaymentEvent, claim: Claim) -> None:
-        for route in self._router.routes_for(event.name):
+        for route in self._router.routes_for(event.name, success=event.success):
             await (route.handler(event, claim) if route.takes_claim else route.handler(event))
 
     @asynccontextmanager
@@ -254,26 +282,3 @@ class WebhookReceiver:
 
 
 _STATUS_OF: Mapping[type[DeliveryError], int] = {NotAuthentic: 401, NotAnEvent: 400}
-
-
-def _checked_secrets(secrets: Iterable[str], *, allow_unsigned: bool) -> tuple[str, ...]:
-    if isinstance(secrets, str) or not isinstance(secrets, Iterable):
-        raise ConfigurationError("secrets takes a list: secrets=[secret]")
-    given = tuple(Secret(secret) if isinstance(secret, str) and secret.isprintable() else "" for secret in secrets)
-    if not all(given):
-        raise ConfigurationError("a webhook secret is empty or no text; pass what register() returned")
-    if not given and not allow_unsigned:
-        raise ConfigurationError(
-            "no webhook secret: pass secrets=[…], or allow_unsigned=True to take events from anybody who finds the URL"
-        )
-    if given and allow_unsigned:
-        raise ConfigurationError("secrets protect nothing with allow_unsigned=True: drop one of the two")
-    return given
-
-
-def _checked_url(url: str | None, *, is_needed: bool) -> SignedUrl:
-    if url is None and not is_needed:
-        return SignedUrl(host="", path_and_query="")
-    if not url or not is_web(url):
-        raise ConfigurationError(f"url={url!r} must be the registered URL, such as https://shop.example/vipps/events")
-    return SignedUrl.of(url)

@@ -98,10 +98,10 @@ class Webhooks:
         """
         if not is_web(url):
             raise InvalidRequest("url", url, "must be https://; http:// leads to loopback only")
-        types = tuple(dict.fromkeys(map(_event_type, events)))
+        types = tuple(dict.fromkeys(map(_event_type, events))) if isinstance(events, Iterable) else ()
         if not types:
             raise InvalidRequest("events", events, "must name one event or more")
-        registration = call.write("register webhook", _WEBHOOKS, _RegisterRequest(url, types))
+        registration = call.write("register webhook", _WEBHOOKS, _RegisterRequest(url, types), is_sensitive=True)
         reply = await self._session.send(registration, partial(read_as, cls=_RegisterReply))
         return NewWebhook(id=reply.id, secret=reply.secret, url=url, events=types)
 
@@ -130,14 +130,14 @@ class Webhooks:
 
         Source: Webhooks API, delete webhook.
         """
-        if not isinstance(id, str) or not id.strip("."):
+        if not isinstance(id, str) or not id.isascii() or not id.strip("."):
             raise InvalidRequest("id", id, "must be the id of a registration")
         path = f"{_WEBHOOKS}/{quote(id, safe='')}"
-        await self._session.send(call.write("delete webhook", path, method="DELETE"), ignore)
+        await self._session.send(call.write("delete webhook", path, method="DELETE", expects_body=False), ignore)
 
 
 def _event_type(event: PaymentEventName | str) -> str:
-    if isinstance(event, str) and "." in event:
+    if isinstance(event, str) and "." in event and event.isascii():
         return str(event)
     name = PaymentEventName(event)
     if name not in _PAYMENT_EVENTS:

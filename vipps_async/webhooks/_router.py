@@ -14,23 +14,32 @@ Handler = Callable[..., Awaitable[None]]
 H = TypeVar("H", bound=Handler)
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Route:
-    """A handler, and what it takes."""
+    """A handler, and which events it takes.
+
+    Attributes:
+        handler: what is awaited.
+        takes_claim: whether it is given the claim too.
+        names: takes the events of these names that report a success.
+        takes_failed: takes the events that report a failure.
+        takes_all: takes every event.
+    """
 
     handler: Handler
     takes_claim: bool
     names: frozenset[PaymentEventName] = frozenset()
+    takes_failed: bool = False
     takes_all: bool = False
 
     @property
     def is_fallback(self) -> bool:
-        """Whether the handler takes what no route names."""
-        return not self.names and not self.takes_all
+        """Whether the handler takes what no other asks for."""
+        return not (self.names or self.takes_failed or self.takes_all)
 
-    def takes(self, name: PaymentEventName, *, is_named: bool) -> bool:
-        """Whether the handler takes an event of that name; *is_named*: whether some route names it."""
-        return self.takes_all or name in self.names or (self.is_fallback and not is_named)
+    def asks_for(self, name: PaymentEventName, *, success: bool) -> bool:
+        """Whether the handler was registered for such events in particular."""
+        return name in self.names if success else self.takes_failed
 
 
 class Router:
@@ -56,19 +65,42 @@ class Router:
         """Register *handler* for every event."""
         return self._register(handler, takes_all=True)
 
+    def add_for_failed(self, handler: H) -> H:
+        """Register *handler* for the events that report a failure, whatever their name."""
+        return self._register(handler, takes_failed=True)
+
     def add_fallback(self, handler: H) -> H:
-        """Register *handler* for the events whose names no other handler is registered for."""
+        """Register *handler* for the events that no other handler is registered for in particular."""
         return self._register(handler)
 
-    def routes_for(self, name: PaymentEventName) -> list[Route]:
-        """Return the routes whose handlers take an event, in order of registration."""
-        is_named = any(name in route.names for route in self._routes)
-        return [route for route in self._routes if route.takes(name, is_named=is_named)]
+    def routes_for(self, name: PaymentEventName, *, success: bool = True) -> list[Route]:
+        """Return the routes whose handlers take an event, in order of registration.
 
-    def _register(self, handler: H, *, names: frozenset[PaymentEventName] = frozenset(), takes_all: bool = False) -> H:
+        A failed operation changes nothing: who ships on AUTHORIZED must not be told of one that failed.
+        """
+        asking = [route for route in self._routes if route.asks_for(name, success=success)]
+        return [
+            route for route in self._routes if route.takes_all or route in asking or (route.is_fallback and not asking)
+        ]
+
+    def _register(
+        self,
+        handler: H,
+        *,
+        names: frozenset[PaymentEventName] = frozenset(),
+        takes_failed: bool = False,
+        takes_all: bool = False,
+    ) -> H:
         if not any(map(inspect.iscoroutinefunction, (handler, getattr(handler, "__call__", None)))):  # noqa: B004 - an object's own method may be async
             raise ConfigurationError(f"{handler!r} must be an `async def`: the receiver awaits its handlers")
-        self._routes.append(Route(handler, takes_claim=_takes_claim(handler), names=names, takes_all=takes_all))
+        route = Route(
+            handler=handler,
+            takes_claim=_takes_claim(handler),
+            names=names,
+            takes_failed=takes_failed,
+            takes_all=takes_all,
+        )
+        self._routes.append(route)
         return handler
 
 

@@ -5,19 +5,17 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import attrs
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from vipps_async.webhooks._exchange import CLOSE, TOO_LARGE, IncomingRequest, Receiving, Reply
+from vipps_async.webhooks._exchange import BROKEN, READ_TIMEOUT, TOO_LARGE, TOO_SLOW, IncomingRequest, Receiving, Reply
 
 _logger = logging.getLogger("vipps_async.webhooks")
-
-_READ_TIMEOUT = 10.0  # Webhooks API: an answer is awaited for 10 seconds, so a body that takes longer is lost anyway
 
 
 def setup(receiver: Receiving, app: web.Application, path: str) -> None:
     """Route ``POST`` *path* of *app* to *receiver*, and close it when *app* shuts down."""
-    app.router.add_route("*", path, _make_handler(receiver))
+    app.router.add_route("*", path, _make_handler(receiver), expect_handler=_expect)
     _close_with(app, receiver)
 
 
@@ -25,8 +23,8 @@ def make_app(receiver: Receiving) -> web.Application:
     """Return an application that routes every path below its mount point to *receiver*."""
     app = web.Application()
     handler = _make_handler(receiver)
-    app.router.add_route("*", "", handler)
-    app.router.add_route("*", "/{rest:.*}", handler)
+    app.router.add_route("*", "", handler, expect_handler=_expect)
+    app.router.add_route("*", "/{rest:.*}", handler, expect_handler=_expect)
     _close_with(app, receiver)
     return app
 
@@ -47,6 +45,17 @@ def _make_handler(receiver: Receiving) -> Callable[[web.Request], Awaitable[web.
     return handler
 
 
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    # aiohttp's own answer repeats the header, and fails with 500 where that is no text.
+    if request.version < HttpVersion11:
+        return None
+    if request.headers["Expect"].lower() != "100-continue":
+        return web.Response(status=417)
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # as aiohttp's own does: the reply has not begun
+    return None
+
+
 async def _receive(receiver: Receiving, request: web.Request, head: IncomingRequest) -> Reply:
     body = await _read(request, receiver.max_body)
     if isinstance(body, Reply):
@@ -58,16 +67,16 @@ async def _read(request: web.Request, limit: int) -> bytes | Reply:
     # Read here, since aiohttp knows neither a limit for a sub-application nor one for time.
     body = bytearray()
     try:
-        async with asyncio.timeout(_READ_TIMEOUT):
+        async with asyncio.timeout(READ_TIMEOUT):
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > limit:
                     return TOO_LARGE
     except TimeoutError:
-        return Reply(408, CLOSE, b"the body took too long")
+        return TOO_SLOW
     except (OSError, web.RequestPayloadError, HttpProcessingError) as error:
         _logger.warning("a delivery broke off while its body was read: %r", error)
-        return Reply(400, CLOSE, b"the body is broken")
+        return BROKEN
     return bytes(body)
 
 

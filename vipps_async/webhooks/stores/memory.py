@@ -28,7 +28,7 @@ class MemoryStore:
         max_events: int = 100_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if max_events < 1:
+        if type(max_events) is not int or max_events < 1:
             raise ConfigurationError(f"max_events={max_events!r} must be above 0")
         self._retention = retention
         self._max_events = max_events

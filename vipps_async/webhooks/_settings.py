@@ -1,0 +1,51 @@
+"""What a receiver refuses to be built with, because it could not keep its promise. Performs no I/O."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from vipps_async._urls import is_web
+from vipps_async.config import Secret
+from vipps_async.errors import ConfigurationError
+from vipps_async.webhooks._signature import SignedUrl
+from vipps_async.webhooks.stores.base import EventStore
+
+
+def checked_secrets(secrets: Iterable[str], *, allow_unsigned: bool) -> tuple[str, ...]:
+    """Return the secrets, if there are some or none is asked for."""
+    if isinstance(secrets, str) or not isinstance(secrets, Iterable):
+        raise ConfigurationError("secrets takes a list: secrets=[secret]")
+    given = tuple(Secret(secret) if isinstance(secret, str) and secret.isprintable() else "" for secret in secrets)
+    if not all(given):
+        raise ConfigurationError("a webhook secret is empty or no text; pass what register() returned")
+    if not given and not allow_unsigned:
+        raise ConfigurationError(
+            "no webhook secret: pass secrets=[…], or allow_unsigned=True to take events from anybody who finds the URL"
+        )
+    if given and allow_unsigned:
+        raise ConfigurationError("secrets protect nothing with allow_unsigned=True: drop one of the two")
+    return given
+
+
+def checked_url(url: str | None, *, is_needed: bool) -> SignedUrl:
+    """Return the parts of the registered URL that deliveries are signed with."""
+    if url is None and not is_needed:
+        return SignedUrl(host="", path_and_query="")
+    if not url or not is_web(url):
+        raise ConfigurationError(f"url={url!r} must be the registered URL, such as https://shop.example/vipps/events")
+    return SignedUrl.of(url)
+
+
+def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, max_body: int) -> None:
+    """Return if the limits are limits, and *store* remembers an event for as long as deliveries of it are taken."""
+    is_window = isinstance(max_age, timedelta) and isinstance(leeway, timedelta)
+    if not is_window or type(max_body) is not int or max_body < 1 or min(max_age, leeway) < timedelta(0):
+        raise ConfigurationError(
+            "max_body must be 1 or more bytes, max_age and leeway a timedelta that is not negative"
+        )
+    if not hasattr(store, "claim"):
+        raise ConfigurationError(f"store={store!r} must be a store, such as MemoryStore()")
+    if store.retention < max_age + leeway:
+        raise ConfigurationError(
+            f"the store remembers events for {store.retention}, but deliveries are taken for {max_age + leeway}, "
+            "so that a late one could take effect twice: raise the store's retention, or lower max_age"
+        )
