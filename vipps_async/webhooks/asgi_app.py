@@ -1,0 +1,104 @@
+"""The receiver in an ASGI server: FastAPI, Starlette, Django, or none of them. Needs no framework itself.
+
+Source of the protocol: the ASGI specification, HTTP and lifespan.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+import attrs
+
+from vipps_async.webhooks._exchange import BROKEN, READ_TIMEOUT, TOO_LARGE, TOO_SLOW, IncomingRequest, Receiving, Reply
+
+_logger = logging.getLogger("vipps_async.webhooks")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+# An object, since Starlette's Route takes a function for an endpoint that is given a request.
+@attrs.frozen
+class AsgiApp:
+    """An ASGI 3 application that routes every path to a receiver.
+
+    As an application of its own it closes the receiver when the server shuts down. Starlette and FastAPI keep the
+    lifespan from what is mounted in them: there the lifespan of the application around it calls ``receiver.close()``.
+
+    Args:
+        receiver: what handles the deliveries.
+    """
+
+    receiver: Receiving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or live through the server's lifespan."""
+        match scope["type"]:
+            case "http":
+                await _send(send, await self._reply(scope, receive), version=scope.get("http_version", "1.1"))
+            case "lifespan":
+                await self._live(receive, send)
+            case "websocket":
+                await send({"type": "websocket.close"})
+            case other:
+                raise NotImplementedError(f"deliveries come by http, not by {other}")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.receiver.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        head = _head(scope)
+        refused = self.receiver.refusal(head.method, head.headers)
+        if refused is not None:
+            return refused
+        body = await _read(receive, self.receiver.max_body)
+        if isinstance(body, Reply):
+            return body
+        return await self.receiver.handle(attrs.evolve(head, body=body))
+
+
+def _head(scope: Scope) -> IncomingRequest:
+    # Every byte is a character of latin-1, so that no header can fail here; what it says is for the receiver to judge.
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    # Quoted again, since the path arrives decoded and goes into a line of the log.
+    query = quote(scope.get("query_string", b""), safe="%&=")
+    target = quote(scope["path"], errors="replace") + (f"?{query}" if query else "")
+    return IncomingRequest(scope["method"], target, headers, b"")
+
+
+async def _read(receive: Receive, limit: int) -> bytes | Reply:
+    body = bytearray()
+    is_complete = False
+    try:
+        async with asyncio.timeout(READ_TIMEOUT):
+            while not is_complete:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    _logger.warning("a delivery broke off while its body was read")
+                    return BROKEN
+                body += message.get("body", b"")
+                if len(body) > limit:
+                    return TOO_LARGE
+                is_complete = not message.get("more_body", False)
+    except TimeoutError:
+        return TOO_SLOW
+    return bytes(body)
+
+
+async def _send(send: Send, reply: Reply, *, version: str) -> None:
+    headers = {"Content-Length": str(len(reply.body)), **reply.headers}
+    if not version.startswith("1"):
+        headers.pop("Connection", None)  # RFC 9113, 8.2.2: no field of a connection in HTTP/2 or later
+    lines = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    with suppress(OSError):  # the client is gone; servers of ASGI 2.4 or later say so, and nobody is left to tell
+        await send({"type": "http.response.start", "status": reply.status, "headers": lines})
+        await send({"type": "http.response.body", "body": reply.body})
