@@ -1,5 +1,8 @@
 """What `nox` runs: lint, layers, types and tests."""
 
+import os
+import shutil
+
 import nox
 
 nox.options.sessions = ["lint", "layers", "types", "tests"]
@@ -35,10 +38,25 @@ def types(session: nox.Session) -> None:
     session.run("pyright")
 
 
+def _install_servers(session: nox.Session) -> None:
+    """Install the servers that the stores are tested against, where that can be done; tests say so where not."""
+    wanted = {"redis-server": "redis-server", "postgresql": "pg_ctlcluster"}
+    missing = [package for package, program in wanted.items() if shutil.which(program) is None]
+    if not missing:
+        return
+    if shutil.which("apt-get") is None or os.getuid() != 0:
+        session.warn(f"install {' and '.join(missing)} to test the stores that need them")
+        return
+    session.run("apt-get", "update", "-qq", external=True, silent=True)
+    quietly = {"DEBIAN_FRONTEND": "noninteractive"}
+    session.run("apt-get", "install", "-y", "-qq", *missing, external=True, silent=True, env=quietly)
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Tests with coverage, the examples and the README included."""
     _install(session, "test")
+    _install_servers(session)
     session.run("pytest", "--cov", "-n", "4", *session.posargs)
 
 
@@ -47,3 +65,19 @@ def versions(session: nox.Session) -> None:
     """Tests on every Python that is installed."""
     _install(session, "test")
     session.run("pytest", "-n", "4", *session.posargs)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Receivers are killed at random while events are delivered, for minutes."""
+    _install(session, "test")
+    _install_servers(session)
+    session.run("pytest", "-s", "--timeout=0", "tests/chaos", *session.posargs, env={"VIPPS_CHAOS": "long"})
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """A hundred thousand mutated deliveries, and a thousand stalled connections."""
+    _install(session, "test")
+    modules = ["tests/webhooks/test_mutated_deliveries.py", "tests/webhooks/test_stalled_connections.py"]
+    session.run("pytest", "-s", "--timeout=0", *modules, *session.posargs, env={"VIPPS_FUZZ": "100000"})

@@ -1,0 +1,176 @@
+"""The stores that chaos is tried on.
+
+To add one: write a class like `Sqlite`, and name it in `STORES`. The short and the long form then run on it.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiosqlite
+import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
+import attrs
+from redis.asyncio import Redis
+
+from tests.servers.postgres import PostgresServer
+from tests.servers.redis import RedisServer
+from vipps_async.epayment import PaymentEvent
+from vipps_async.webhooks.stores.base import EventStore
+from vipps_async.webhooks.stores.postgres import PostgresStore
+from vipps_async.webhooks.stores.redis import RedisStore
+from vipps_async.webhooks.stores.sqlite import SQLiteStore
+
+Effect = Callable[[PaymentEvent, Any], Awaitable[None]]
+
+
+@attrs.frozen
+class Opened:
+    """A store as one receiver process has it, and how its handlers take effect: they note the event's reference.
+
+    Attributes:
+        store: the store.
+        together: writes the effect through the claim, so that it commits with the mark; where the store has no
+            transactions, the same as *apart*.
+        apart: writes the effect at once, whatever becomes of the claim.
+    """
+
+    store: EventStore
+    together: Effect
+    apart: Effect
+
+
+class ChaosStore(Protocol):
+    """What the harness needs to know of a store.
+
+    Attributes:
+        is_exact: whether *together* takes effect exactly once; otherwise at least once, and more than once only for
+            an event whose handler was interrupted.
+    """
+
+    is_exact: bool
+
+    def server(self, folder: Path) -> AbstractAsyncContextManager[str]:
+        """Run what the store needs, with no events and no effects, and give what `opened` and `effects` need."""
+        ...
+
+    def opened(self, location: str, lease: timedelta) -> AbstractAsyncContextManager[Opened]:
+        """Open the store in a receiver process."""
+        ...
+
+    async def effects(self, location: str) -> Counter[str]:
+        """Return how often each reference took effect."""
+        ...
+
+
+_EFFECT = "INSERT INTO effects (reference) VALUES (?)"
+
+
+class Sqlite:
+    """A file."""
+
+    is_exact = True
+
+    @asynccontextmanager
+    async def server(self, folder: Path) -> AsyncIterator[str]:
+        """A file has no server; the table of effects holds doubles."""
+        location = str(folder / "events.db")
+        with closing(sqlite3.connect(location)) as connection:
+            connection.execute("CREATE TABLE effects (reference TEXT NOT NULL)")
+        yield location
+
+    @asynccontextmanager
+    async def opened(self, location: str, lease: timedelta) -> AsyncIterator[Opened]:
+        """Open the store, and a connection of the shop's own."""
+
+        async def together(event: PaymentEvent, claim: Any) -> None:
+            await claim.connection.execute(_EFFECT, [event.reference])
+
+        async def apart(event: PaymentEvent, _: Any) -> None:
+            await own.execute(_EFFECT, [event.reference])
+
+        async with (
+            aiosqlite.connect(location, timeout=10, isolation_level=None) as own,
+            SQLiteStore(location, lease=lease) as store,
+        ):
+            yield Opened(store, together, apart)
+
+    async def effects(self, location: str) -> Counter[str]:
+        """Count the rows, and have SQLite check the file that so many processes died over."""
+        with closing(sqlite3.connect(location)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            return Counter(reference for (reference,) in connection.execute("SELECT reference FROM effects"))
+
+
+class InRedis:
+    """A server with a password that keeps nothing."""
+
+    is_exact = False
+
+    @asynccontextmanager
+    async def server(self, folder: Path) -> AsyncIterator[str]:  # noqa: ARG002 - a server has a folder of its own
+        """A server for this run."""
+        with RedisServer() as server:
+            yield server.url
+
+    @asynccontextmanager
+    async def opened(self, location: str, lease: timedelta) -> AsyncIterator[Opened]:
+        """Open the store; the shop counts its effects in the same server, with a client of its own."""
+
+        async def note(event: PaymentEvent, _: Any) -> None:
+            await own.hincrby("effects", event.reference, 1)
+
+        async with Redis.from_url(location) as client, Redis.from_url(location) as own:
+            yield Opened(RedisStore(client, lease=lease), note, note)
+
+    async def effects(self, location: str) -> Counter[str]:
+        """Return the shop's counts, and check that nothing but them stays in the server."""
+        async with Redis.from_url(location, decode_responses=True) as client:
+            staying = [key async for key in client.scan_iter(count=1000) if await client.pttl(key) == -1]
+            assert staying == ["effects"]
+            counted = await client.hgetall("effects")
+            return Counter({str(reference): int(times) for reference, times in counted.items()})
+
+
+class InPostgres:
+    """A server of the run's own."""
+
+    is_exact = True
+
+    @asynccontextmanager
+    async def server(self, folder: Path) -> AsyncIterator[str]:  # noqa: ARG002 - a server has a folder of its own
+        """A server for this run; the table of effects holds doubles."""
+        with PostgresServer() as server:
+            async with asyncpg.create_pool(server.url(), min_size=0, max_size=1) as pool:
+                await PostgresStore(pool).create_schema()
+                await pool.execute("CREATE TABLE effects (reference text NOT NULL)")
+            yield server.url()
+
+    @asynccontextmanager
+    async def opened(self, location: str, lease: timedelta) -> AsyncIterator[Opened]:  # noqa: ARG002 - it has none
+        """Open the store, and a pool of the shop's own, since handlers that wait for the store's would starve it."""
+        insert = "INSERT INTO effects VALUES ($1)"
+
+        async def together(event: PaymentEvent, claim: Any) -> None:
+            await claim.connection.execute(insert, event.reference)
+
+        async def apart(event: PaymentEvent, _: Any) -> None:
+            await own.execute(insert, event.reference)
+
+        async with (
+            asyncpg.create_pool(location, min_size=0, max_size=8) as pool,
+            asyncpg.create_pool(location, min_size=0, max_size=4) as own,
+        ):
+            yield Opened(PostgresStore(pool), together, apart)
+
+    async def effects(self, location: str) -> Counter[str]:
+        """Count the rows, and check that the processes that died left no lock behind."""
+        async with asyncpg.create_pool(location, min_size=0, max_size=1) as pool:
+            assert await pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+            return Counter(reference for (reference,) in await pool.fetch("SELECT reference FROM effects"))
+
+
+STORES: dict[str, ChaosStore] = {"sqlite": Sqlite(), "redis": InRedis(), "postgres": InPostgres()}

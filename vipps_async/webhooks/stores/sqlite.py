@@ -1,0 +1,357 @@
+"""A store in an SQLite file, for the processes of one machine.
+
+What the file holds if a process dies: before the lease is committed, nothing; while the handler runs, the lease, which
+runs out, since SQLite undoes the transaction; after its commit, the effect and the mark.
+"""
+
+import asyncio
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import attrs
+
+from vipps_async.errors import ClaimHeld, ConfigurationError
+from vipps_async.webhooks.stores.base import Claim
+
+if TYPE_CHECKING:
+    from aiosqlite import Connection
+
+_logger = logging.getLogger("vipps_async.webhooks")
+
+# Seconds to wait for another's write, or for a free connection; Webhooks API: an answer is awaited for 10 seconds.
+_PATIENCE = 5.0
+
+# A row counts until its lease ends, or until the retention is over.
+_LOOK = """
+SELECT holder IS NULL FROM vipps_events
+WHERE key = :key AND at >= CASE WHEN holder IS NULL THEN :horizon ELSE :now END"""
+_TAKE = """
+INSERT INTO vipps_events (key, holder, at) VALUES (:key, :holder, :until)
+ON CONFLICT (key) DO UPDATE SET holder = :holder, at = :until
+WHERE at < CASE WHEN holder IS NULL THEN :horizon ELSE :now END"""
+_RENEW = "UPDATE vipps_events SET at = :until WHERE key = :key AND holder = :holder"
+_GIVE_BACK = "DELETE FROM vipps_events WHERE key = :key AND holder = :holder"  # which a marked row has no more
+_MARK = "UPDATE vipps_events SET holder = NULL, at = :now WHERE key = :key AND holder = :holder"
+# More than the one that an event adds, so that a table that is too large shrinks; few, so that no event waits.
+_PURGE = """
+DELETE FROM vipps_events
+WHERE key IN (SELECT key FROM vipps_events WHERE at < :horizon ORDER BY at LIMIT 2)"""
+
+
+@attrs.frozen
+class SQLiteClaim(Claim):
+    """A claim with the connection on which the event is marked.
+
+    What a handler writes through `connection` commits together with the mark, when the event's handlers are done, or
+    not at all. From its first write on nothing else can write to the file: do what takes long before.
+    """
+
+    _connection: "Connection | None" = attrs.field(default=None, repr=False)
+
+    @property
+    def connection(self) -> "Connection":
+        """The connection, in a transaction that is the store's to end: a handler may use savepoints, but not commit.
+
+        Raises:
+            RuntimeError: the claim is a duplicate, and must change nothing.
+        """
+        if self._connection is None:
+            raise RuntimeError("a duplicate has no connection: its event took effect before")
+        return self._connection
+
+    async def lock(self) -> None:
+        """Wait until nobody else writes, so that what is read from here on still holds when it is written.
+
+        Call it before the first read. Without it SQLite refuses a write that follows a read ("database is locked",
+        SQLITE_BUSY_SNAPSHOT) if others wrote in between, and the event has to come again.
+        """
+        await self.connection.execute("DELETE FROM vipps_events WHERE FALSE")
+
+
+class SQLiteStore:
+    """Remembers events in a file; what handlers write through their claim takes effect exactly once.
+
+    The first use creates file and table, and switches the file to write-ahead logging, which needs a local disk. Leave
+    the store with ``async with``, or `close` it once the receiver is closed.
+
+    Args:
+        path: the file; the one with the shop's own tables lets handlers write to those.
+        retention: how long an event is remembered; a little longer than Vipps MobilePay redelivers.
+        lease: when the claim of a process that was killed is free again; one that lives renews it.
+        connections: how many handlers run at once; each has a thread, which is kept for the next.
+        clock: seconds since 1970, the same in all processes.
+
+    Raises:
+        ConfigurationError: aiosqlite is not installed, or an argument is not above 0.
+    """
+
+    schema = """\
+CREATE TABLE IF NOT EXISTS vipps_events (
+    key TEXT NOT NULL PRIMARY KEY,
+    holder TEXT,      -- who lets the event take effect; NULL once it did
+    at REAL NOT NULL  -- seconds since 1970: when the holder's lease ends, or when the event took effect
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
+"""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        retention: timedelta = timedelta(days=8),
+        lease: timedelta = timedelta(seconds=60),
+        connections: int = 8,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if min(lease, retention) <= timedelta(0) or connections < 1:
+            raise ConfigurationError("lease, retention and connections must be above 0")
+        self._new_file = partial(_File, os.fspath(path), _connector(path), connections)
+        self._retention = retention
+        self._lease = lease.total_seconds()
+        self._clock = clock
+        self._file: _File | None = None
+        self._opening = asyncio.Lock()
+
+    async def __aenter__(self) -> "SQLiteStore":
+        await self._opened()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def retention(self) -> timedelta:
+        """How long an event is remembered."""
+        return self._retention
+
+    async def create_schema(self) -> None:
+        """Create the table if it is not there, as the first use of the store does by itself.
+
+        Raises:
+            ConfigurationError: the file cannot be opened, or is no database on a local disk.
+            sqlite3.OperationalError: another process locked it for too long.
+        """
+        await (await self._opened()).keeper.executescript(self.schema)
+
+    async def close(self) -> None:
+        """Close the file; a later claim opens it again."""
+        file, self._file = self._file, None
+        if file is not None:
+            await file.close()
+
+    @asynccontextmanager
+    async def claim(self, key: str) -> AsyncIterator[SQLiteClaim]:
+        """Claim the event *key*; `EventStore.claim` describes how.
+
+        Raises:
+            ClaimHeld: another task or process is inside its claim of the event; or, on leaving, has taken it after
+                this one could not renew its lease, and then nothing that was written through the claim is kept.
+            ConfigurationError: as `create_schema`.
+            sqlite3.OperationalError: another process, or a handler, locked the file for too long.
+            TimeoutError: no connection became free.
+        """
+        file = await self._opened()
+        if await self._is_done(file, key):
+            yield SQLiteClaim(is_duplicate=True)
+            return
+        mine = {"key": key, "holder": uuid4().hex}
+        async with self._leased(file, mine), file.lend(partial(self._mark, mine)) as connection:
+            yield SQLiteClaim(False, connection)
+
+    async def _opened(self) -> "_File":
+        async with self._opening:
+            if self._file is None:
+                file = self._new_file()
+                await file.open(self.schema)
+                self._file = file
+            return self._file
+
+    async def _is_done(self, file: "_File", key: str) -> bool:
+        # Only reads: duplicates, which are most deliveries, wait for no writer.
+        rows = list(await file.keeper.execute_fetchall(_LOOK, {"key": key, **self._times()}))
+        if rows and not rows[0][0]:
+            raise ClaimHeld(key)
+        return bool(rows)
+
+    @asynccontextmanager
+    async def _leased(self, file: "_File", mine: Mapping[str, str]) -> AsyncIterator[None]:
+        try:
+            await self._take(file, mine)
+            async with _beside(self._renew(file, mine)):
+                yield
+        except BaseException:
+            # Also if cancelled while taking it: its thread has the statement, and runs it nevertheless.
+            with suppress(sqlite3.Error, ValueError):  # locked, or closed: then the lease runs out
+                await _changes(file.keeper, _GIVE_BACK, mine)
+            raise
+
+    async def _take(self, file: "_File", mine: Mapping[str, str]) -> None:
+        if not await _changes(file.keeper, _TAKE, {**mine, **self._times()}):
+            raise ClaimHeld(mine["key"])  # taken since the look
+
+    async def _renew(self, file: "_File", mine: Mapping[str, str]) -> None:
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            with suppress(sqlite3.OperationalError):  # locked, also for those who want to take the lease
+                await _changes(file.keeper, _RENEW, {**mine, **self._times()})
+
+    async def _mark(self, mine: Mapping[str, str], connection: "Connection") -> None:
+        if not connection.in_transaction:
+            raise RuntimeError(f"SQLite rolled the transaction of event {mine['key']} back under its handler")
+        values = {**mine, **self._times()}
+        try:
+            is_held = await _changes(connection, _MARK, values)
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            # Whoever has written has the lock, so this handler only read, and others wrote since: nothing is lost.
+            await connection.rollback()
+            await connection.execute("BEGIN IMMEDIATE")
+            is_held = await _changes(connection, _MARK, values)
+        if not is_held:
+            _logger.warning("event %s was taken over after its lease ran out; nothing is committed here", mine["key"])
+            raise ClaimHeld(mine["key"])
+        await connection.execute(_PURGE, values)
+
+    def _times(self) -> dict[str, float]:
+        now = self._clock()
+        return {"now": now, "until": now + self._lease, "horizon": now - self._retention.total_seconds()}
+
+
+class _File:
+    """An open file: a connection for leases, and a few for handlers."""
+
+    keeper: "Connection"
+
+    def __init__(self, path: str, connect: Callable[[], "Connection"], connections: int) -> None:
+        self._path = path
+        self._connect = connect
+        self._free = asyncio.Semaphore(connections)
+        self._idle: list[Connection] = []
+        self._lent: set[Connection] = set()
+        self._is_closed = False
+
+    async def open(self, schema: str) -> None:
+        try:
+            # A lease that a power cut undoes is no loss: the disk need not have it before the handler runs.
+            self.keeper = await self._new_connection("PRAGMA synchronous = NORMAL;" + schema)
+        except sqlite3.DatabaseError as error:
+            if _is_busy(error):
+                raise
+            raise ConfigurationError(f"the events' file {self._path!r} cannot be used: {error}") from error
+
+    async def close(self) -> None:
+        self._is_closed = True
+        for connection in (self.keeper, *self._idle):
+            await connection.close()
+
+    @asynccontextmanager
+    async def lend(self, settle: Callable[["Connection"], Awaitable[None]]) -> AsyncIterator["Connection"]:
+        """Lend a connection in a transaction; *settle* and commit it, or roll it back."""
+        await self._wait_for_one()
+        try:
+            connection = self._idle.pop() if self._idle else await self._new_connection("PRAGMA synchronous = FULL")
+            try:
+                await connection.execute("BEGIN")  # locks nothing before the first statement
+                self._lent.add(connection)
+                yield connection
+                self._lent.discard(connection)
+                await settle(connection)
+                await connection.commit()
+            finally:
+                await self._take_back(connection)
+        finally:
+            self._free.release()
+
+    async def _wait_for_one(self) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise TimeoutError("every connection is with a handler for long: raise the store's connections") from error
+
+    async def _take_back(self, connection: "Connection") -> None:
+        self._lent.discard(connection)
+        try:
+            await connection.rollback()  # does nothing after a commit
+        except BaseException:
+            await connection.close()
+            raise
+        connection.row_factory = None
+        self._idle.append(connection)
+        if self._is_closed:
+            await connection.close()
+
+    async def _new_connection(self, script: str) -> "Connection":
+        connection = self._connect()
+        # A store that nobody closed must not keep the interpreter from ending; aiosqlite has no public way.
+        thread = connection._thread  # noqa: SLF001
+        thread.daemon = True
+        try:
+            await connection
+            await connection.set_authorizer(partial(self._authorize, connection))
+            await _log_ahead(connection)
+            await connection.executescript(script)
+        except BaseException:
+            await connection.close()
+            await asyncio.to_thread(thread.join)  # which aiosqlite leaves out if it cannot connect
+            raise
+        return connection
+
+    def _authorize(self, connection: "Connection", action: int, *_: object) -> int:
+        if action != sqlite3.SQLITE_TRANSACTION or connection not in self._lent:
+            return sqlite3.SQLITE_OK
+        # It would part the handler's effect from the mark; all that SQLite says to that is "not authorized".
+        _logger.error("a handler must neither commit nor roll back on its claim's connection: the store does that")
+        return sqlite3.SQLITE_DENY
+
+
+def _connector(path: str | os.PathLike[str]) -> Callable[[], "Connection"]:
+    try:
+        import aiosqlite  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigurationError("SQLiteStore needs aiosqlite: pip install 'vipps-async[sqlite]'") from error
+    return partial(aiosqlite.connect, os.fspath(path), timeout=_PATIENCE, isolation_level=None)
+
+
+async def _log_ahead(connection: "Connection") -> None:
+    """Switch to write-ahead logging; SQLite does not wait by itself while another process does the same."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            rows = await connection.execute_fetchall("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.02)
+    if ("wal",) not in list(rows):
+        raise sqlite3.DatabaseError("it must be a file on a local disk, which can have a write-ahead log")
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+async def _changes(connection: "Connection", statement: str, values: Mapping[str, object]) -> bool:
+    """Run *statement*, and return whether it changed a row."""
+    return (await connection.execute(statement, values)).rowcount > 0
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Run *work* in a task that ends with the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
