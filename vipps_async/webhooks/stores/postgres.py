@@ -1,0 +1,240 @@
+"""A store in PostgreSQL: an event's effect and the mark that it took effect commit together, or neither does."""
+
+import hashlib
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+from vipps_async.errors import ClaimHeld, ConfigurationError
+from vipps_async.webhooks.stores.base import Claim
+
+if TYPE_CHECKING:
+    from asyncpg import Pool  # type: ignore[import-untyped]  # asyncpg ships no marker of types
+    from asyncpg.pool import PoolConnectionProxy  # type: ignore[import-untyped]  # as above
+
+_logger = logging.getLogger("vipps_async.webhooks")
+
+# How long a delivery waits for a free connection; Webhooks API: an answer is awaited for 10 seconds.
+_PATIENCE = timedelta(seconds=3)
+# A purge every few events, of more rows than were written since the last, so that it catches up; few, so that no event
+# waits.
+_EVENTS_A_PURGE = 16
+_ROWS_A_PURGE = 64
+_PURGE_TIMEOUT = timedelta(seconds=1)
+
+# Lower case, so that the name means the same with quotes and without; short, so that the index's name fits as well.
+_TABLE_NAME = re.compile(r"(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,46}")
+# What PostgreSQL's text holds, and an index entry too (a third of a page at most).
+_PLAIN_KEY = re.compile(r"[ -~]{0,1000}")
+
+# The index over a million marks is read from its oldest end: vacuum often, or purges wade through the dead entries.
+_SCHEMA = """\
+CREATE TABLE IF NOT EXISTS {table} (
+    key text COLLATE "C" PRIMARY KEY,
+    handled_at timestamptz NOT NULL DEFAULT now()
+) WITH (autovacuum_vacuum_scale_factor = 0.01);
+CREATE INDEX IF NOT EXISTS "{name}_handled_at" ON {table} (handled_at);
+"""
+_IS_DONE = "SELECT EXISTS (SELECT FROM {table} WHERE key = $1)"
+# The lock keeps duplicates from waiting inside INSERT for the first to end: they are told at once that it is held. It
+# ends with the transaction, however that ends. Keys whose hashes collide exclude each other, and are redelivered.
+_MARK = """
+WITH turn AS MATERIALIZED (
+    SELECT pg_try_advisory_xact_lock(hashtextextended('{table} ' || $1::text, 0)) AS is_ours
+), mark AS (
+    INSERT INTO {table} (key) SELECT $1 FROM turn WHERE is_ours ON CONFLICT (key) DO NOTHING RETURNING key
+)
+SELECT CASE WHEN NOT is_ours THEN 'held' WHEN EXISTS (SELECT FROM mark) THEN 'new' ELSE 'done' END FROM turn
+"""
+# The array makes sure that the rows are chosen once, and SKIP LOCKED that no purge waits for another.
+_PURGE = """
+DELETE FROM {table} WHERE key = ANY (ARRAY(
+    SELECT key FROM {table} WHERE handled_at < now() - $1::interval
+    ORDER BY handled_at LIMIT $2 FOR UPDATE SKIP LOCKED
+))
+"""
+_CREATION_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('vipps_async create_schema', 0))"
+
+# SQLSTATE -> what to do about it; PostgreSQL documentation, appendix A.
+_ADVICE = {
+    "25P02": "a handler caught a database error: wrap what may fail in `async with claim.connection.transaction()`",
+    "42P01": "the store's table is missing: `await store.create_schema()`, or run the SQL of `store.schema`",
+}
+
+
+@attrs.frozen
+class PostgresClaim(Claim):
+    """A claim whose effect can be written in the transaction that marks the event."""
+
+    _connection: "PoolConnectionProxy | None" = attrs.field(default=None, repr=False)
+
+    @property
+    def connection(self) -> "PoolConnectionProxy":
+        """The connection on which the mark is written: what is written through it commits with the mark, or not at all.
+
+        Its transaction is open, and the store ends it; ``connection.transaction()`` makes a savepoint. Valid until
+        the claim is left.
+
+        Raises:
+            RuntimeError: the claim is a duplicate, and must change nothing.
+        """
+        if self._connection is None:
+            raise RuntimeError("a duplicate has no connection: its event took effect before")
+        return self._connection
+
+
+class PostgresStore:
+    """Remembers events in a table, for any number of processes: with `PostgresClaim.connection`, exactly one effect.
+
+    Args:
+        pool: the caller's ``asyncpg.Pool``, which stays open; its ``command_timeout`` bounds every statement here too.
+            A claim occupies a connection while its handlers run: a handler that takes another from the same pool can
+            starve it, and should use the claim's.
+        retention: how long an event is remembered at least, by the server's clock; a little longer than Vipps MobilePay
+            redelivers.
+        table: the table's name, ``schema.table`` if need be, in lower case; `create_schema` makes it.
+
+    Raises:
+        ConfigurationError: *pool* is no pool, *retention* is not above 0, or *table* is no name.
+
+    ::
+
+        @receiver.on(PaymentEventName.AUTHORIZED)
+        async def ship(event: PaymentEvent, claim: PostgresClaim) -> None:
+            await claim.connection.execute("INSERT INTO shipments (reference) VALUES ($1)", event.reference)
+    """
+
+    def __init__(self, pool: "Pool", *, retention: timedelta = timedelta(days=8), table: str = "vipps_events") -> None:
+        if not hasattr(pool, "acquire"):
+            raise ConfigurationError(
+                f"pool is a {type(pool).__name__}, and must be what `await asyncpg.create_pool(…)` returns; "
+                "asyncpg comes with pip install 'vipps-async[postgres]'"
+            )
+        if retention <= timedelta(0):
+            raise ConfigurationError(f"retention={retention!r} must be above 0")
+        self._pool = pool
+        self._retention = retention
+        self._table = _quoted(table)
+        self._name = table.rpartition(".")[2]
+        self._marked = 0
+
+    @property
+    def retention(self) -> timedelta:
+        """How long an event is remembered at least; purges come with new events."""
+        return self._retention
+
+    @property
+    def schema(self) -> str:
+        """The SQL that `create_schema` runs, for those who migrate themselves."""
+        return _SCHEMA.format(table=self._table, name=self._name)
+
+    async def create_schema(self) -> None:
+        """Create the table unless there is one; any number of processes may do so at once."""
+        async with self._pool.acquire() as connection:
+            # Whoever may use the table, but not create one, needs no more than this.
+            if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", self._table):
+                return
+            async with connection.transaction():
+                # IF NOT EXISTS alone fails where two create the same table at once.
+                await connection.execute(_CREATION_LOCK)
+                await connection.execute(self.schema)
+
+    @asynccontextmanager
+    async def claim(self, key: str) -> AsyncIterator[PostgresClaim]:
+        """Claim the event *key*; `EventStore.claim` describes how.
+
+        The mark is written at the start of a transaction that ends with the claim. A commit that fails raises; if its
+        outcome is lost with the connection, the redelivery finds effect and mark both, or neither.
+
+        Raises:
+            ClaimHeld: another claim of the same event is being held, or no connection came free within 3 seconds.
+            RuntimeError: a handler ended the claim's transaction.
+            asyncpg.PostgresError, OSError: the database says no, or is away.
+        """
+        async with AsyncExitStack() as held:
+            connection = await self._enter(held, key)
+            yield PostgresClaim(connection is None, connection)
+            if connection is not None:
+                await self._confirm(connection, key)
+
+    async def _enter(self, held: AsyncExitStack, key: str) -> "PoolConnectionProxy | None":
+        """Return a connection whose open transaction has marked *key*, or ``None``, holding nothing, if it is done."""
+        try:
+            connection = await held.enter_async_context(self._pool.acquire(timeout=_PATIENCE.total_seconds()))
+        except TimeoutError as error:
+            _logger.warning(
+                "no connection of the pool came free within %s: make it larger, or handlers faster", _PATIENCE
+            )
+            raise ClaimHeld(key) from error
+        with _advised():
+            # Most redeliveries are of events that are done: they need no transaction.
+            if not await self._is_done(connection, key):
+                held.push_async_exit(partial(self._forget_expired, connection))
+                await held.enter_async_context(connection.transaction())
+                if await self._mark(connection, key):
+                    return connection
+        await held.aclose()
+        return None
+
+    async def _is_done(self, connection: "PoolConnectionProxy", key: str) -> bool:
+        return bool(await connection.fetchval(_IS_DONE.format(table=self._table), _stored(key)))
+
+    async def _mark(self, connection: "PoolConnectionProxy", key: str) -> bool:
+        found = await connection.fetchval(_MARK.format(table=self._table), _stored(key))
+        if found == "held":
+            raise ClaimHeld(key)
+        return bool(found == "new")
+
+    async def _confirm(self, connection: "PoolConnectionProxy", key: str) -> None:
+        # PostgreSQL answers COMMIT of a failed transaction with a rollback and no error: the effect would be lost.
+        with _advised():
+            is_marked = await self._is_done(connection, key)
+        if not is_marked or not connection.is_in_transaction():
+            raise RuntimeError(
+                f"a handler of event {key} ended the claim's transaction; commit and rollback are the store's"
+            )
+
+    async def _forget_expired(self, connection: "PoolConnectionProxy", failure: object, *_: object) -> None:
+        # After the claim's transaction, and apart from it: the event has taken effect, whatever happens here.
+        if failure is not None:
+            return
+        self._marked += 1
+        if self._marked % _EVENTS_A_PURGE != 1:
+            return
+        try:
+            purge = _PURGE.format(table=self._table)
+            await connection.execute(purge, self._retention, _ROWS_A_PURGE, timeout=_PURGE_TIMEOUT.total_seconds())
+        except Exception:
+            _logger.exception("expired events stay in %s until a later purge", self._table)
+
+
+@contextmanager
+def _advised() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        advice = _ADVICE.get(getattr(error, "sqlstate", ""))
+        if advice:
+            error.add_note(advice)
+        raise
+
+
+def _quoted(table: str) -> str:
+    if not isinstance(table, str) or not _TABLE_NAME.fullmatch(table):
+        raise ConfigurationError(
+            f"table={table!r} must be a lower-case name of letters, digits and _, 47 at most, or schema.name"
+        )
+    return ".".join(f'"{part}"' for part in table.split("."))
+
+
+def _stored(key: str) -> str:
+    # The rare rest (NUL, lone surrogates, other scripts, very long ones) is known by its hash.
+    if _PLAIN_KEY.fullmatch(key):
+        return key
+    return f"sha256:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
