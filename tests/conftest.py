@@ -1,5 +1,7 @@
 """Fixtures for every test: a sandbox, and a client that talks to it."""
 
+import io
+import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -7,6 +9,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
+from tests.support import everything_of
 from vipps_async import RetryPolicy, VippsClient
 from vipps_async.sandbox import Sandbox
 
@@ -39,3 +42,24 @@ def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         time.tzset()
         yield
     time.tzset()
+
+
+@pytest.fixture
+def told() -> Iterator[io.StringIO]:
+    """Every log record of every logger at DEBUG, with the traceback's variables."""
+
+    class Telling(logging.Formatter):
+        def formatException(self, ei: object) -> str:  # noqa: N802 - logging's own name
+            assert isinstance(ei, tuple)
+            return everything_of(ei[1])
+
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(Telling("%(name)s %(message)s %(args)r"))
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.DEBUG)
+    root.addHandler(handler)
+    yield out
+    root.removeHandler(handler)
+    root.setLevel(level)

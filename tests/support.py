@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -95,3 +96,9 @@ async def answering(
         raw.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with VippsClient(KEYS, **{"environment": Environment(raw.url), "retry": retry, **options}) as vipps:
             yield raw, vipps
+
+
+def everything_of(error: BaseException) -> str:
+    """What an error, those before it and their frames can tell."""
+    trace = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return f"{error!s} {error!r} {vars(error)!r} {''.join(trace.format())}"

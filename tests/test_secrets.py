@@ -2,13 +2,10 @@
 
 import asyncio
 import io
-import logging
-import traceback
-from collections.abc import Iterator
 
 import pytest
 
-from tests.support import PRICE, REFERENCE, create
+from tests.support import PRICE, REFERENCE, create, everything_of
 from vipps_async import Credentials, RetryPolicy, VippsClient, _demo
 from vipps_async.config import Secret
 from vipps_async.errors import VippsError
@@ -23,31 +20,6 @@ KEYS = Credentials(
     merchant_serial_number="123456",
 )
 TEXTS = [str(KEYS.client_id), str(KEYS.client_secret), str(KEYS.subscription_key)]
-
-
-@pytest.fixture
-def told() -> Iterator[io.StringIO]:
-    """Every log record of every logger at DEBUG, with the traceback's local variables."""
-
-    class Telling(logging.Formatter):
-        def formatException(self, ei: object) -> str:  # noqa: N802 - logging's own name
-            assert isinstance(ei, tuple)
-            return _with_locals(ei[1])
-
-    out = io.StringIO()
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(Telling("%(name)s %(message)s %(args)r"))
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.DEBUG)
-    root.addHandler(handler)
-    yield out
-    root.removeHandler(handler)
-    root.setLevel(level)
-
-
-def _with_locals(error: BaseException) -> str:
-    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
 
 async def test_whole_demo_tells_no_secret(told: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +59,7 @@ async def test_no_failure_tells_a_secret(told: io.StringIO, fault: Fault) -> Non
                 with pytest.raises(VippsError) as caught:
                     await create(vipps)
                 sandbox.clear_faults()
-            told.write(_with_locals(caught.value) + repr(caught.value) + str(caught.value))
+            told.write(everything_of(caught.value) + repr(caught.value) + str(caught.value))
     for text in [*TEXTS, "Bearer ey"]:
         assert text not in told.getvalue()
 
@@ -100,7 +72,7 @@ async def test_refused_connection_tells_no_secret(told: io.StringIO) -> None:
     async with VippsClient(KEYS, environment=environment, retry=retry) as vipps:
         with pytest.raises(VippsError) as caught:
             await vipps.epayment.get(REFERENCE)
-    told.write(_with_locals(caught.value))
+    told.write(everything_of(caught.value))
     assert not [text for text in TEXTS if text in told.getvalue()]
 
 
@@ -125,6 +97,6 @@ async def test_cancelled_call_tells_no_secret(sandbox: Sandbox, told: io.StringI
         creation.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await creation
-    told.write(_with_locals(caught.value))
+    told.write(everything_of(caught.value))
     assert str(sandbox.credentials.client_secret) not in told.getvalue()
     assert "Bearer ey" not in told.getvalue()

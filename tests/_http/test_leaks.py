@@ -1,13 +1,11 @@
 """No reply, however odd, makes an error, its traceback's variables or a log tell a token, a key or a secret."""
 
 import io
-import logging
-import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.support import KEYS, PRICE, REFERENCE, TOKEN, answering, http
+from tests.support import KEYS, PRICE, REFERENCE, TOKEN, answering, everything_of, http
 from vipps_async import VippsClient
 from vipps_async.errors import VippsError
 
@@ -64,33 +62,6 @@ REGISTRATIONS = Replies(
         "just text": http(b'"%b"' % HOOK_SECRET.encode()),
     }
 )
-
-
-@pytest.fixture
-def told() -> Iterator[io.StringIO]:
-    """Every log record of every logger at DEBUG, with the traceback's variables."""
-
-    class Telling(logging.Formatter):
-        def formatException(self, ei: object) -> str:  # noqa: N802 - logging's own name
-            assert isinstance(ei, tuple)
-            return everything_of(ei[1])
-
-    out = io.StringIO()
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(Telling("%(name)s %(message)s %(args)r"))
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.DEBUG)
-    root.addHandler(handler)
-    yield out
-    root.removeHandler(handler)
-    root.setLevel(level)
-
-
-def everything_of(error: BaseException) -> str:
-    """What an error, those before it and their frames can tell."""
-    trace = traceback.TracebackException.from_exception(error, capture_locals=True)
-    return f"{error!s} {error!r} {vars(error)!r} {''.join(trace.format())}"
 
 
 Act = Callable[[VippsClient], Awaitable[object]]

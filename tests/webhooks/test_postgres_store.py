@@ -252,6 +252,15 @@ async def test_a_duplicate_has_no_connection(store: PostgresStore) -> None:
             _ = claim.connection
 
 
+async def test_a_duplicate_is_told_by_a_plain_read(store: PostgresStore, url: str) -> None:
+    """Redeliveries of what took effect write nothing, and are answered by a server that takes no writes."""
+    assert await is_new(store, KEY)
+    async with asyncpg.create_pool(
+        url, min_size=0, max_size=1, server_settings={"default_transaction_read_only": "on"}
+    ) as reading:
+        assert await claimed(PostgresStore(reading), KEY) is False
+
+
 @pytest.mark.parametrize("is_late", [False, True])
 async def test_a_duplicate_holds_nothing(
     store: PostgresStore, pool: Any, monkeypatch: pytest.MonkeyPatch, *, is_late: bool

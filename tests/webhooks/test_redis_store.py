@@ -16,8 +16,7 @@ import redis as redis_library
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-# Fixtures are used by the names of arguments.
-from tests.servers.redis import (  # noqa: F401
+from tests.servers.redis import (  # noqa: F401 - fixtures are used by the names of arguments
     RedisServer,
     provide_redis_persistent_server,
     provide_redis_server,

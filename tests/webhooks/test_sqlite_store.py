@@ -19,7 +19,7 @@ from tests.webhooks.deliveries import delivery, event, receiver_of
 from tests.webhooks.store_contract import StoreContract
 from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import ClaimHeld, ConfigurationError
-from vipps_async.webhooks.stores import sqlite
+from vipps_async.webhooks.stores import _sqlite_file, sqlite
 from vipps_async.webhooks.stores.sqlite import SQLiteClaim, SQLiteStore
 
 KEY = "psp-1:CAPTURED"
@@ -503,7 +503,7 @@ async def test_an_event_for_which_there_is_no_connection_comes_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When handlers hold every connection for too long, the next event fails, and is not held afterwards."""
-    monkeypatch.setattr(sqlite, "_PATIENCE", 0.1)
+    monkeypatch.setattr(_sqlite_file, "PATIENCE", 0.1)
     async with SQLiteStore(path, connections=1) as store:
         async with store.claim("slow"):
             with pytest.raises(TimeoutError, match="connections"):
@@ -513,7 +513,7 @@ async def test_an_event_for_which_there_is_no_connection_comes_again(
 
 async def test_a_file_that_stays_locked_makes_the_event_come_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program's long transaction is an answer of 500, not a hang; afterwards the event takes effect."""
-    monkeypatch.setattr(sqlite, "_PATIENCE", 0.1)
+    monkeypatch.setattr(_sqlite_file, "PATIENCE", 0.1)
     async with SQLiteStore(path) as store:
         receiver = receiver_of(store=store)
         with closing(sqlite3.connect(path, isolation_level=None)) as other:

@@ -9,7 +9,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -19,15 +19,13 @@ from uuid import uuid4
 import attrs
 
 from vipps_async.errors import ClaimHeld, ConfigurationError
+from vipps_async.webhooks.stores._sqlite_file import EventsFile, connector, is_busy
 from vipps_async.webhooks.stores.base import Claim
 
 if TYPE_CHECKING:
     from aiosqlite import Connection
 
 _logger = logging.getLogger("vipps_async.webhooks")
-
-# Seconds to wait for another's write, or for a free connection; Webhooks API: an answer is awaited for 10 seconds.
-_PATIENCE = 5.0
 
 # A row counts until its lease ends, or until the retention is over.
 _LOOK = """
@@ -113,11 +111,11 @@ CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
     ) -> None:
         if min(lease, retention) <= timedelta(0) or connections < 1:
             raise ConfigurationError("lease, retention and connections must be above 0")
-        self._new_file = partial(_File, os.fspath(path), _connector(path), connections)
+        self._new_file = partial(EventsFile, os.fspath(path), connector(path), connections)
         self._retention = retention
         self._lease = lease.total_seconds()
         self._clock = clock
-        self._file: _File | None = None
+        self._file: EventsFile | None = None
         self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> "SQLiteStore":
@@ -166,7 +164,7 @@ CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
         async with self._leased(file, mine), file.lend(partial(self._mark, mine)) as connection:
             yield SQLiteClaim(False, connection)
 
-    async def _opened(self) -> "_File":
+    async def _opened(self) -> "EventsFile":
         async with self._opening:
             if self._file is None:
                 file = self._new_file()
@@ -174,7 +172,7 @@ CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
                 self._file = file
             return self._file
 
-    async def _is_done(self, file: "_File", key: str) -> bool:
+    async def _is_done(self, file: "EventsFile", key: str) -> bool:
         # Only reads: duplicates, which are most deliveries, wait for no writer.
         rows = list(await file.keeper.execute_fetchall(_LOOK, {"key": key, **self._times()}))
         if rows and not rows[0][0]:
@@ -182,7 +180,7 @@ CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
         return bool(rows)
 
     @asynccontextmanager
-    async def _leased(self, file: "_File", mine: Mapping[str, str]) -> AsyncIterator[None]:
+    async def _leased(self, file: "EventsFile", mine: Mapping[str, str]) -> AsyncIterator[None]:
         try:
             await self._take(file, mine)
             async with _beside(self._renew(file, mine)):
@@ -193,11 +191,11 @@ CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
                 await _changes(file.keeper, _GIVE_BACK, mine)
             raise
 
-    async def _take(self, file: "_File", mine: Mapping[str, str]) -> None:
+    async def _take(self, file: "EventsFile", mine: Mapping[str, str]) -> None:
         if not await _changes(file.keeper, _TAKE, {**mine, **self._times()}):
             raise ClaimHeld(mine["key"])  # taken since the look
 
-    async def _renew(self, file: "_File", mine: Mapping[str, str]) -> None:
+    async def _renew(self, file: "EventsFile", mine: Mapping[str, str]) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
             with suppress(sqlite3.OperationalError):  # locked, also for those who want to take the lease
@@ -210,7 +208,7 @@ CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
         try:
             is_held = await _changes(connection, _MARK, values)
         except sqlite3.OperationalError as error:
-            if not _is_busy(error):
+            if not is_busy(error):
                 raise
             # Whoever has written has the lock, so this handler only read, and others wrote since: nothing is lost.
             await connection.rollback()
@@ -224,121 +222,6 @@ CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
     def _times(self) -> dict[str, float]:
         now = self._clock()
         return {"now": now, "until": now + self._lease, "horizon": now - self._retention.total_seconds()}
-
-
-class _File:
-    """An open file: a connection for leases, and a few for handlers."""
-
-    keeper: "Connection"
-
-    def __init__(self, path: str, connect: Callable[[], "Connection"], connections: int) -> None:
-        self._path = path
-        self._connect = connect
-        self._free = asyncio.Semaphore(connections)
-        self._idle: list[Connection] = []
-        self._lent: set[Connection] = set()
-        self._is_closed = False
-
-    async def open(self, schema: str) -> None:
-        try:
-            # A lease that a power cut undoes is no loss: the disk need not have it before the handler runs.
-            self.keeper = await self._new_connection("PRAGMA synchronous = NORMAL;" + schema)
-        except sqlite3.DatabaseError as error:
-            if _is_busy(error):
-                raise
-            raise ConfigurationError(f"the events' file {self._path!r} cannot be used: {error}") from error
-
-    async def close(self) -> None:
-        self._is_closed = True
-        for connection in (self.keeper, *self._idle):
-            await connection.close()
-
-    @asynccontextmanager
-    async def lend(self, settle: Callable[["Connection"], Awaitable[None]]) -> AsyncIterator["Connection"]:
-        """Lend a connection in a transaction; *settle* and commit it, or roll it back."""
-        await self._wait_for_one()
-        try:
-            connection = self._idle.pop() if self._idle else await self._new_connection("PRAGMA synchronous = FULL")
-            try:
-                await connection.execute("BEGIN")  # locks nothing before the first statement
-                self._lent.add(connection)
-                yield connection
-                self._lent.discard(connection)
-                await settle(connection)
-                await connection.commit()
-            finally:
-                await self._take_back(connection)
-        finally:
-            self._free.release()
-
-    async def _wait_for_one(self) -> None:
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise TimeoutError("every connection is with a handler for long: raise the store's connections") from error
-
-    async def _take_back(self, connection: "Connection") -> None:
-        self._lent.discard(connection)
-        try:
-            await connection.rollback()  # does nothing after a commit
-        except BaseException:
-            await connection.close()
-            raise
-        connection.row_factory = None
-        self._idle.append(connection)
-        if self._is_closed:
-            await connection.close()
-
-    async def _new_connection(self, script: str) -> "Connection":
-        connection = self._connect()
-        # A store that nobody closed must not keep the interpreter from ending; aiosqlite has no public way.
-        thread = connection._thread  # noqa: SLF001
-        thread.daemon = True
-        try:
-            await connection
-            await connection.set_authorizer(partial(self._authorize, connection))
-            await _log_ahead(connection)
-            await connection.executescript(script)
-        except BaseException:
-            await connection.close()
-            await asyncio.to_thread(thread.join)  # which aiosqlite leaves out if it cannot connect
-            raise
-        return connection
-
-    def _authorize(self, connection: "Connection", action: int, *_: object) -> int:
-        if action != sqlite3.SQLITE_TRANSACTION or connection not in self._lent:
-            return sqlite3.SQLITE_OK
-        # It would part the handler's effect from the mark; all that SQLite says to that is "not authorized".
-        _logger.error("a handler must neither commit nor roll back on its claim's connection: the store does that")
-        return sqlite3.SQLITE_DENY
-
-
-def _connector(path: str | os.PathLike[str]) -> Callable[[], "Connection"]:
-    try:
-        import aiosqlite  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ConfigurationError("SQLiteStore needs aiosqlite: pip install 'vipps-async[sqlite]'") from error
-    return partial(aiosqlite.connect, os.fspath(path), timeout=_PATIENCE, isolation_level=None)
-
-
-async def _log_ahead(connection: "Connection") -> None:
-    """Switch to write-ahead logging; SQLite does not wait by itself while another process does the same."""
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            rows = await connection.execute_fetchall("PRAGMA journal_mode = WAL")
-            break
-        except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > deadline:
-                raise
-        await asyncio.sleep(0.02)
-    if ("wal",) not in list(rows):
-        raise sqlite3.DatabaseError("it must be a file on a local disk, which can have a write-ahead log")
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 async def _changes(connection: "Connection", statement: str, values: Mapping[str, object]) -> bool:
