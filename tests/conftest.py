@@ -17,7 +17,7 @@ from vipps_async.sandbox import Sandbox
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
-QUICK = RetryPolicy(initial_delay=0.01, longest_delay=0.05, attempt_timeout=0.5)
+QUICK = RetryPolicy(initial_delay=0.01, longest_delay=0.05, attempt_timeout=2.0)
 
 
 @pytest_asyncio.fixture

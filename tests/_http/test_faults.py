@@ -22,8 +22,8 @@ from vipps_async.errors import (
 )
 from vipps_async.sandbox import Fault, RecordedRequest, Sandbox
 
-DEADLINE = 2.5
-PATIENCE = RetryPolicy(initial_delay=0.01, longest_delay=0.05, attempt_timeout=0.2)
+DEADLINE = 3.0
+PATIENCE = RetryPolicy(initial_delay=0.01, longest_delay=0.05, attempt_timeout=0.5)
 PART = Amount(400, "NOK")
 
 Operate = Callable[[VippsClient, str | None], Awaitable[object]]

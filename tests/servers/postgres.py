@@ -71,8 +71,9 @@ class PostgresServer:
         with (self._directory / "log").open("ab") as log:
             command = [self._binaries / "postgres", "-D", self._data, "-k", self._directory]
             self._process = self._popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        # A server outlives a test run that is killed; this shell notices, and ends it.
-        watch = ["/bin/sh", "-c", 'read -r _; kill -QUIT "$0"', str(self._process.pid)]
+        # A server outlives a test run that is killed; this shell notices, ends it and removes its files.
+        script = 'read -r _; kill -QUIT "$0"; sleep 2; rm -rf "$1"'
+        watch = ["/bin/sh", "-c", script, str(self._process.pid), self._directory]
         self._watchman = self._popen(watch, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self._wait_until_ready()
 
