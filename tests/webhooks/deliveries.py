@@ -1,10 +1,12 @@
 """Deliveries as Vipps MobilePay makes them: signed, or unsigned as the draft's."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.wire import document
+from vipps_async import PaymentEvent
 from vipps_async.webhooks import IncomingRequest, WebhookReceiver
 from vipps_async.webhooks._signature import SignedUrl, sign
 from vipps_async.webhooks.stores.memory import MemoryStore
@@ -40,3 +42,23 @@ def receiver_of(**settings: Any) -> WebhookReceiver:
     """A receiver of signed deliveries, unless the settings say otherwise."""
     signing = {} if settings.get("allow_unsigned") else {"url": URL, "secrets": [SECRET]}
     return WebhookReceiver(**{"store": MemoryStore(), "clock": at_now, **signing, **settings})
+
+
+class SlowShop:
+    """A shop whose handler notes when it begins and ends, and waits in between until it is let go."""
+
+    def __init__(self, receiver: WebhookReceiver) -> None:
+        self.receiver = receiver
+        self.notes: list[str] = []
+        self.begun = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.ended = asyncio.Event()
+        receiver.on_all(self.handle)
+
+    async def handle(self, event: PaymentEvent) -> None:
+        """Handle an event slowly."""
+        self.notes.append(f"{event.name} begins")
+        self.begun.set()
+        await self.let_go.wait()
+        self.notes.append(f"{event.name} ends")
+        self.ended.set()

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.webhooks.deliveries import SECRET, URL, at_now, event, signed
+from tests.webhooks.deliveries import SECRET, URL, SlowShop, at_now, event, signed
 from tests.webhooks.serving import Server, connected, head, serving
 from vipps_async import PaymentEvent
 from vipps_async.webhooks import WebhookReceiver
@@ -16,34 +16,14 @@ from vipps_async.webhooks.stores.memory import MemoryStore
 PATH = "/vipps/events"
 
 
-class Shop:
-    """A receiver of signed deliveries whose handler waits until it is let go."""
-
-    def __init__(self) -> None:
-        self.receiver = WebhookReceiver(url=URL, secrets=[SECRET], store=MemoryStore(), clock=at_now)
-        self.notes: list[str] = []
-        self.begun = asyncio.Event()
-        self.let_go = asyncio.Event()
-        self.ended = asyncio.Event()
-        self.receiver.on_all(self.handle)
-
-    async def handle(self, event: PaymentEvent) -> None:
-        """Handle an event slowly."""
-        self.notes.append(f"{event.name} begins")
-        self.begun.set()
-        await self.let_go.wait()
-        self.notes.append(f"{event.name} ends")
-        self.ended.set()
-
-
 @pytest.fixture
-async def shop() -> Shop:
+async def shop() -> SlowShop:
     """A shop whose handler waits."""
-    return Shop()
+    return SlowShop(WebhookReceiver(url=URL, secrets=[SECRET], store=MemoryStore(), clock=at_now))
 
 
 @pytest.fixture
-async def server(shop: Shop) -> AsyncIterator[Server]:
+async def server(shop: SlowShop) -> AsyncIterator[Server]:
     """A server that has the shop's receiver at a path of its application."""
     app = web.Application()
     shop.receiver.setup(app, PATH)
@@ -68,7 +48,7 @@ async def deliver(
 
 
 async def test_fifty_deliveries_at_once_take_effect_once(
-    client: aiohttp.ClientSession, server: Server, shop: Shop
+    client: aiohttp.ClientSession, server: Server, shop: SlowShop
 ) -> None:
     """Of fifty deliveries of an event one runs the handler, and none is answered 200 before that has ended."""
     all_others_answered = asyncio.Event()
@@ -93,7 +73,7 @@ async def test_fifty_deliveries_at_once_take_effect_once(
 
 
 async def test_a_client_that_hangs_up_does_not_stop_the_handler(
-    client: aiohttp.ClientSession, server: Server, shop: Shop
+    client: aiohttp.ClientSession, server: Server, shop: SlowShop
 ) -> None:
     """The server cancels the request of a client that is gone; the handler ends all the same, and once."""
     async with connected(server) as connection:
@@ -110,7 +90,7 @@ async def test_a_client_that_hangs_up_does_not_stop_the_handler(
     assert shop.notes == ["CAPTURED begins", "CAPTURED ends"]
 
 
-async def test_shutdown_waits_for_the_handler(client: aiohttp.ClientSession, server: Server, shop: Shop) -> None:
+async def test_shutdown_waits_for_the_handler(client: aiohttp.ClientSession, server: Server, shop: SlowShop) -> None:
     """The application is not torn down before the handler has ended, and its delivery is answered 200."""
     first = asyncio.create_task(deliver(client, server))
     await shop.begun.wait()
@@ -124,7 +104,7 @@ async def test_shutdown_waits_for_the_handler(client: aiohttp.ClientSession, ser
 
 
 async def test_a_delivery_during_shutdown_is_to_come_again(
-    client: aiohttp.ClientSession, server: Server, shop: Shop
+    client: aiohttp.ClientSession, server: Server, shop: SlowShop
 ) -> None:
     """While the receiver waits for its last handler, and later, deliveries are answered 503 with Retry-After."""
     first = asyncio.create_task(deliver(client, server))
@@ -140,7 +120,7 @@ async def test_a_delivery_during_shutdown_is_to_come_again(
     assert shop.notes == ["CAPTURED begins", "CAPTURED ends"]
 
 
-async def test_shutdown_waits_for_a_handler_whose_client_is_gone(server: Server, shop: Shop) -> None:
+async def test_shutdown_waits_for_a_handler_whose_client_is_gone(server: Server, shop: SlowShop) -> None:
     """A handler that nobody waits for any more is still awaited when the application shuts down."""
     async with connected(server) as connection:
         lines = [f"{name}: {value}" for name, value in signed(event()).items() if name != "Host"]
@@ -157,7 +137,7 @@ async def test_shutdown_waits_for_a_handler_whose_client_is_gone(server: Server,
 
 
 async def test_a_handler_that_raises_is_answered_500_and_runs_again(
-    client: aiohttp.ClientSession, server: Server, shop: Shop
+    client: aiohttp.ClientSession, server: Server, shop: SlowShop
 ) -> None:
     """After a failure the redelivery runs the handler again; after a success it does not."""
     failures = [RuntimeError("database"), None, None]
@@ -173,7 +153,7 @@ async def test_a_handler_that_raises_is_answered_500_and_runs_again(
     assert len(failures) == 1
 
 
-async def test_the_receiver_may_be_an_application_of_its_own(client: aiohttp.ClientSession, shop: Shop) -> None:
+async def test_the_receiver_may_be_an_application_of_its_own(client: aiohttp.ClientSession, shop: SlowShop) -> None:
     """Below a prefix every path reaches the receiver, which closes with the application around it."""
     shop.let_go.set()
     app = web.Application()
@@ -194,7 +174,7 @@ async def test_other_methods_are_answered_405(client: aiohttp.ClientSession, ser
 
 
 async def test_what_is_not_authentic_or_no_event_is_refused(
-    client: aiohttp.ClientSession, server: Server, shop: Shop
+    client: aiohttp.ClientSession, server: Server, shop: SlowShop
 ) -> None:
     """Over HTTP an unsigned delivery is answered 401 and a signed body that is no event 400."""
     async with client.post(server.url(PATH), data=event()) as response:
@@ -204,7 +184,7 @@ async def test_what_is_not_authentic_or_no_event_is_refused(
     assert shop.notes == []
 
 
-async def test_a_proxy_may_rewrite_host_and_path(client: aiohttp.ClientSession, server: Server, shop: Shop) -> None:
+async def test_a_proxy_may_rewrite_host_and_path(client: aiohttp.ClientSession, server: Server, shop: SlowShop) -> None:
     """What is verified is the registered URL, whatever host and path the request arrives with."""
     shop.let_go.set()
     headers = {**signed(event()), "Host": "10.0.0.7:8080", "X-Forwarded-Host": "evil.example"}

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.webhooks.deliveries import REFERENCE, delivery, event
+from tests.webhooks.deliveries import REFERENCE, SlowShop, delivery, event
 from vipps_async import PaymentEvent
 from vipps_async.webhooks import Reply, WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
@@ -12,22 +12,8 @@ from vipps_async.webhooks.stores.memory import MemoryStore
 OTHER = "acme-shop-123-other"
 
 
-class Shop:
-    """A receiver whose handler notes when it begins and ends, and waits in between until it is let go."""
-
-    def __init__(self) -> None:
-        self.receiver = WebhookReceiver(allow_unsigned=True, store=MemoryStore())
-        self.notes: list[str] = []
-        self.let_go = asyncio.Event()
-        self.begun = asyncio.Event()
-        self.receiver.on_all(self.handle)
-
-    async def handle(self, event: PaymentEvent) -> None:
-        """Handle an event slowly."""
-        self.notes.append(f"{event.name} begins")
-        self.begun.set()
-        await self.let_go.wait()
-        self.notes.append(f"{event.name} ends")
+class Shop(SlowShop):
+    """A shop that takes unsigned deliveries."""
 
     def deliver(self, name: str = "CAPTURED", reference: str = REFERENCE) -> "asyncio.Task[Reply]":
         """Deliver an event in the background."""
@@ -37,7 +23,7 @@ class Shop:
 @pytest.fixture
 async def shop() -> Shop:
     """A shop whose handler waits."""
-    return Shop()
+    return Shop(WebhookReceiver(allow_unsigned=True, store=MemoryStore()))
 
 
 async def test_a_delivery_of_an_event_under_way_is_put_off(shop: Shop) -> None:
