@@ -98,11 +98,12 @@ class Session:
         attempts = Attempts(call, self.retry)
         now = time.monotonic()
         deadline = min(now + self.timeout, self.deadline)
+        allowed = max(0.0, deadline - now)
         try:
-            async with asyncio.timeout(max(0.0, deadline - now)):
+            async with asyncio.timeout(allowed):
                 return await repeat(partial(self._attempt, call, read, attempts, deadline))
         except TimeoutError as error:
-            raise attempts.out_of_time(self.timeout, cause=error) from error
+            raise attempts.out_of_time(allowed, cause=error) from error
         except asyncio.CancelledError as error:
             if call.idempotency_key is not None and attempts.sent:
                 error.add_note(f"{call.operation} was cut off; repeat it with idempotency key {call.idempotency_key}")
