@@ -174,7 +174,7 @@ async def test_an_exhausted_pool_is_answered_503(
     store: PostgresStore, pool: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without a free connection a delivery is sent back instead of hanging, and the log says why."""
-    monkeypatch.setattr("vipps_async.webhooks.stores.postgres._PATIENCE", timedelta(seconds=0.05))
+    monkeypatch.setattr("vipps_async.webhooks.stores.postgres.PATIENCE", 0.05)
     taken = [await pool.acquire() for _ in range(3)]
     assert await deliver(receiver_with(store, ship)) == 503
     assert "no connection of the pool came free" in caplog.text
@@ -561,11 +561,13 @@ def test_a_hostile_table_name_is_refused(table: Any) -> None:
         PostgresStore(UNUSED_POOL, table=table)
 
 
-def test_the_longest_name_has_an_index_that_fits() -> None:
-    """The index of the longest table name that is taken is not cut by PostgreSQL."""
+def test_the_longest_name_has_indexes_that_fit() -> None:
+    """The indexes of the longest table name that is taken are not cut by PostgreSQL."""
     name = "a" * 47
-    assert f'"{name}_handled_at"' in PostgresStore(UNUSED_POOL, table=f"{'s' * 63}.{name}").schema
-    assert len(f"{name}_handled_at") <= 63
+    schema = PostgresStore(UNUSED_POOL, table=f"{'s' * 63}.{name}").schema
+    for index in (f"{name}_handled_at", f"{name}_inbox_due_at", f"{name}_inbox_turn"):
+        assert f'"{index}"' in schema
+        assert len(index) <= 63
 
 
 def test_what_is_no_pool_is_refused() -> None:
