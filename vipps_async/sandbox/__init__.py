@@ -8,8 +8,9 @@
 """
 
 from vipps_async.sandbox._clock import Clock
-from vipps_async.sandbox._deliveries import Delivery
-from vipps_async.sandbox._faults import Fault
+from vipps_async.sandbox._delivery import Delivery, UnknownDelivery
+from vipps_async.sandbox._fault_plan import FaultDone
+from vipps_async.sandbox._faults import DeliveryFault, Fault
 from vipps_async.sandbox._ledger import ActionRefused, UnknownReference
 from vipps_async.sandbox._lifecycle import Action, EventName, State
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
@@ -22,13 +23,16 @@ __all__ = [
     "ActionRefused",
     "Clock",
     "Delivery",
+    "DeliveryFault",
     "EventName",
     "Fault",
+    "FaultDone",
     "LedgerEvent",
     "LedgerPayment",
     "RecordedRequest",
     "Registration",
     "Sandbox",
     "State",
+    "UnknownDelivery",
     "UnknownReference",
 ]

@@ -12,7 +12,7 @@ from vipps_async.sandbox._api import Api
 from vipps_async.sandbox._clock import Clock
 from vipps_async.sandbox._deliveries import Deliveries
 from vipps_async.sandbox._dialects import Dialect
-from vipps_async.sandbox._faults import Faults
+from vipps_async.sandbox._fault_plan import FaultPlan
 from vipps_async.sandbox._idempotency import Answers
 from vipps_async.sandbox._ledger import Ledger
 from vipps_async.sandbox._lifecycle import Action
@@ -33,13 +33,13 @@ class Installation:
     Attributes:
         api: answers requests.
         deliveries: what is on its way to webhooks.
-        faults: what is on order.
+        faults: what goes wrong.
         requests: the latest requests, oldest first.
     """
 
     api: Api
     deliveries: Deliveries
-    faults: Faults = attrs.field(factory=Faults)
+    faults: FaultPlan
     requests: deque[RecordedRequest] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED))
 
     @property
@@ -104,6 +104,7 @@ def install(
     token_lifetime: timedelta,
     copies: int,
     retry_delays: Sequence[float],
+    seed: int,
     landing_page: Callable[[str], str],
 ) -> Installation:
     """Return a new installation.
@@ -115,12 +116,15 @@ def install(
         token_lifetime: how long an access token is valid.
         copies: how often each event is delivered successfully.
         retry_delays: seconds between attempts of a delivery, the last one repeated.
+        seed: what chance goes by where faults have a probability.
         landing_page: returns the URL of the landing page for a token.
     """
     clock, tokens, answers, registrations = Clock(), Tokens(token_lifetime), Answers(), Registrations()
+    faults = FaultPlan(seed)
     deliveries = Deliveries(
         clock=clock,
         registrations=registrations,
+        faults=faults,
         render=_renderer(dialect, credentials),
         copies=copies,
         retry_delays=retry_delays,
@@ -145,6 +149,7 @@ def install(
             operations=operations,
         ),
         deliveries=deliveries,
+        faults=faults,
     )
 
 

@@ -1,19 +1,20 @@
 """`Sandbox`: a real local server that behaves like Vipps MobilePay, and the handles by which a test moves it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Literal, Self
 
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
+from vipps_async.sandbox._breakable import Breakable
 from vipps_async.sandbox._clock import Clock
 from vipps_async.sandbox._control import Control
-from vipps_async.sandbox._deliveries import Delivery
+from vipps_async.sandbox._delivery import Delivery
 from vipps_async.sandbox._dialects import DIALECTS
-from vipps_async.sandbox._faults import Fault
 from vipps_async.sandbox._front import Front
 from vipps_async.sandbox._http import telling_problems
 from vipps_async.sandbox._installation import install
@@ -25,6 +26,7 @@ from vipps_async.sandbox._problems import Refused
 from vipps_async.sandbox._records import RecordedRequest
 from vipps_async.sandbox._registrations import Registration
 
+_SEEDS = 1_000_000
 _TICK = 1.0  # seconds between looks for payments whose time ran out while nobody asked
 
 _TEST_KEYS = {
@@ -35,7 +37,7 @@ _TEST_KEYS = {
 }
 
 
-class Sandbox:
+class Sandbox(Breakable):
     """Vipps MobilePay's ePayment, webhooks and access-token APIs on this machine.
 
     Everything is kept in memory, no money moves, and nothing leaves the machine but the deliveries to webhooks. Use it
@@ -50,6 +52,8 @@ class Sandbox:
         retry_delays: seconds between attempts of a delivery, the last one repeated; by default the documented ones.
         token_lifetime: seconds that an access token is valid.
         currency: of the sales unit's market; by default it takes all three.
+        seed: what chance goes by where faults have a probability: with the same one, the same requests and deliveries
+            are struck. By default one that differs each time; `seed` tells it.
 
     Raises:
         ConfigurationError: an argument cannot work.
@@ -66,6 +70,7 @@ class Sandbox:
         retry_delays: Sequence[float] | None = None,
         token_lifetime: float = 3599,
         currency: Literal["NOK", "DKK", "EUR"] | None = None,
+        seed: int | None = None,
     ) -> None:
         if dialect not in DIALECTS:
             raise ConfigurationError(f"dialect={dialect!r} must be one of {', '.join(DIALECTS)}")
@@ -79,10 +84,16 @@ class Sandbox:
             token_lifetime=timedelta(seconds=token_lifetime),
             copies=copies,
             retry_delays=delays,
+            seed=secrets.randbelow(_SEEDS) if seed is None else seed,
             landing_page=lambda token: f"{self.base_url}{LANDING}?token={token}",
         )
         self._installation.clock.on_move(self._installation.expire_due)
-        servants = (Front(self._installation), Landing(self._installation), Control(self._installation))
+        servants = (
+            # The listener does not exist yet: it is made of what these serve.
+            Front(self._installation, lambda seconds: self._listener.refuse_connections(seconds)),  # noqa: PLW0108
+            Landing(self._installation),
+            Control(self._installation),
+        )
         self._listener = Listener(
             host=host,
             port=port,
@@ -176,40 +187,6 @@ class Sandbox:
     async def expire(self, reference: str) -> LedgerPayment:
         """Let the time of one payment run out; raises like `approve`."""
         return self._installation.act(reference, Action.EXPIRE)
-
-    def fail(
-        self, operation: str, fault: Fault | str, *, times: int | None = 1, retry_after: float | None = None
-    ) -> None:
-        """Have the next requests of an operation suffer a fault.
-
-        Args:
-            operation: ``"token"``, ``"create"``, ``"get"``, ``"events"``, ``"capture"``, ``"refund"``, ``"cancel"``,
-                ``"adjust"``, ``"approve"``, ``"register"``, ``"list"`` or ``"delete"``.
-            fault: what they suffer.
-            times: how many do; ``None``: all until `clear_faults`.
-            retry_after: seconds for a ``Retry-After`` header.
-
-        Raises:
-            ValueError: the operation or the fault is unknown, or a number does not fit.
-        """
-        self._installation.faults.order(operation, Fault(fault), times=times, retry_after=retry_after)
-
-    def clear_faults(self) -> None:
-        """Withdraw every fault that is on order."""
-        self._installation.faults.clear()
-
-    def revoke_tokens(self) -> None:
-        """Have every access token that was issued answered with 401 from now on."""
-        self._installation.tokens.revoke_all()
-
-    @asynccontextmanager
-    async def offline(self) -> AsyncIterator[None]:
-        """Refuse connections and cut the open ones inside the block; come back on the same port after it."""
-        await self._listener.go_offline()
-        try:
-            yield
-        finally:
-            await self._listener.come_back()
 
     async def add_webhook(
         self, url: str, events: Iterable[str] | None = None, *, secret: str | None = None
