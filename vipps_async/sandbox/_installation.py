@@ -19,6 +19,7 @@ from vipps_async.sandbox._lifecycle import Action
 from vipps_async.sandbox._operations import Operations
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._profiles import command_of
+from vipps_async.sandbox._rate_limits import RateLimits
 from vipps_async.sandbox._records import RecordedRequest
 from vipps_async.sandbox._registrations import Registrations
 from vipps_async.sandbox._tokens import Tokens
@@ -90,7 +91,8 @@ class Installation:
     async def reset(self) -> None:
         """Forget everything, and return to the real time."""
         await self.deliveries.reset()
-        for part in (self.ledger, self.api.answers, self.registrations, self.faults, self.requests):
+        api = self.api
+        for part in (self.ledger, api.answers, api.rate_limits, self.registrations, self.faults, self.requests):
             part.clear()
         self.tokens.revoke_all()
         self.clock.reset()
@@ -102,6 +104,7 @@ def install(
     credentials: Credentials,
     currency: str | None,
     token_lifetime: timedelta,
+    rate_limits: bool,
     copies: int,
     retry_delays: Sequence[float],
     landing_page: Callable[[str], str],
@@ -113,6 +116,7 @@ def install(
         credentials: the sales unit's keys.
         currency: of its market; ``None``: it takes every one.
         token_lifetime: how long an access token is valid.
+        rate_limits: whether too many calls about a payment are refused.
         copies: how often each event is delivered successfully.
         retry_delays: seconds between attempts of a delivery, the last one repeated.
         landing_page: returns the URL of the landing page for a token.
@@ -141,6 +145,7 @@ def install(
             credentials=credentials,
             clock=clock,
             tokens=tokens,
+            rate_limits=RateLimits(enforced=rate_limits),
             answers=answers,
             operations=operations,
         ),

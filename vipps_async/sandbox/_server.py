@@ -50,6 +50,8 @@ class Sandbox:
         retry_delays: seconds between attempts of a delivery, the last one repeated; by default the documented ones.
         token_lifetime: seconds that an access token is valid.
         currency: of the sales unit's market; by default it takes all three.
+        rate_limits: whether more than 5 writes, or 120 reads, of a kind for one reference within a minute of the
+            sandbox's clock are answered with 429, as at Vipps MobilePay.
 
     Raises:
         ConfigurationError: an argument cannot work.
@@ -66,6 +68,7 @@ class Sandbox:
         retry_delays: Sequence[float] | None = None,
         token_lifetime: float = 3599,
         currency: Literal["NOK", "DKK", "EUR"] | None = None,
+        rate_limits: bool = True,
     ) -> None:
         if dialect not in DIALECTS:
             raise ConfigurationError(f"dialect={dialect!r} must be one of {', '.join(DIALECTS)}")
@@ -77,6 +80,7 @@ class Sandbox:
             credentials=credentials or Credentials(**_TEST_KEYS),
             currency=currency,
             token_lifetime=timedelta(seconds=token_lifetime),
+            rate_limits=rate_limits,
             copies=copies,
             retry_delays=delays,
             landing_page=lambda token: f"{self.base_url}{LANDING}?token={token}",
