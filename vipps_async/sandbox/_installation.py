@@ -18,11 +18,11 @@ from vipps_async.sandbox._ledger import Ledger
 from vipps_async.sandbox._lifecycle import Action
 from vipps_async.sandbox._operations import Operations
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._profiles import command_of
 from vipps_async.sandbox._rate_limits import RateLimits
 from vipps_async.sandbox._records import RecordedRequest
 from vipps_async.sandbox._registrations import Registrations
 from vipps_async.sandbox._tokens import Tokens
+from vipps_async.sandbox._user import User
 
 _REMEMBERED = 10_000  # requests
 
@@ -73,19 +73,18 @@ class Installation:
         """What pages call the sales unit."""
         return f"Test shop {self.credentials.merchant_serial_number}"
 
-    def act(self, reference: str, action: Action) -> LedgerPayment:
+    async def act(self, reference: str, action: Action) -> LedgerPayment:
         """Do to a payment what the user, or time, does; return it afterwards.
 
         Raises:
             UnknownReference: there is no such payment.
-            ActionRefused: its state forbids the action.
+            ActionRefused: its state forbids the action, or the attempt to pay failed.
         """
         self.expire_due()
-        now = self.clock.now()
-        return self.ledger.act(reference, lambda payment: command_of(action, payment), now=now)
+        return await User(clock=self.clock, ledger=self.ledger).act(reference, action)
 
     def expire_due(self) -> None:
-        """Expire the payments on which nobody acted in time."""
+        """Do what fell due: expire payments on which nobody acted in time, release what was not captured in time."""
         self.ledger.expire_due(now=self.clock.now())
 
     async def reset(self) -> None:

@@ -167,19 +167,22 @@ class Sandbox:
     async def approve(self, reference: str) -> LedgerPayment:
         """Approve a payment as its user does in the app.
 
+        Express with dynamic options asks the merchant's shipping callback first. A payment of 201 minor units stays
+        CREATED for an hour before it is authorized, and the other trigger amounts of the test environment are declined.
+
         Raises:
             UnknownReference: there is no such payment (a `LookupError`).
-            ActionRefused: somebody acted before, or its time ran out (a `ValueError`).
+            ActionRefused: somebody acted before, its time ran out, or the attempt to pay failed (a `ValueError`).
         """
-        return self._installation.act(reference, Action.APPROVE)
+        return await self._installation.act(reference, Action.APPROVE)
 
     async def reject(self, reference: str) -> LedgerPayment:
         """Reject a payment as its user does in the app; raises like `approve`."""
-        return self._installation.act(reference, Action.REJECT)
+        return await self._installation.act(reference, Action.REJECT)
 
     async def expire(self, reference: str) -> LedgerPayment:
         """Let the time of one payment run out; raises like `approve`."""
-        return self._installation.act(reference, Action.EXPIRE)
+        return await self._installation.act(reference, Action.EXPIRE)
 
     def fail(
         self, operation: str, fault: Fault | str, *, times: int | None = 1, retry_after: float | None = None
