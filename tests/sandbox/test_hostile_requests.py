@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.sandbox.merchant import PAYMENTS, REFERENCE, Merchant, at, create_body, of
 from tests.sandbox.test_create import EXPRESS, RECEIPT
+from tests.sandbox.test_draft import FULL
 from vipps_async.sandbox import Sandbox
 
 APPROVE = f"/epayment/v1/test/payments/{REFERENCE}/approve"
@@ -36,28 +37,9 @@ BODIES: dict[str, Any] = {
     "/sandbox/faults": {"operation": "get", "fault": "STATUS_429", "times": 1, "retryAfter": 1},
     "/sandbox/webhooks": {"url": "https://example.com/hook", "events": None},
 }
-DRAFT_LINE = {
-    "amountExcludingTax": 800,
-    "amountIncludingTax": 1000,
-    "description": "Socks",
-    "id": "line-1",
-    "quantity": 1,
-    "taxAmount": "200",
-    "taxPercentage": 25,
-    "discount": 0,
-    "quantityUnit": "Unknown",
-}
-DRAFT_CREATE = create_body(
-    customer="4712345678",
-    directCapture=False,
-    orderInformation={"lineItems": [DRAFT_LINE], "shippingAmount": 0},
-    logistics={"dynamicOptionsCallback": "https://example.com/shipping"},
-    profile={"scope": "name"},
-    subReference="sub-reference",
-)
 REQUESTS: tuple[tuple[Any, str, Any], ...] = (
     *(("current", path, body) for path, body in BODIES.items()),
-    ("draft", PAYMENTS, DRAFT_CREATE),
+    ("draft", PAYMENTS, FULL),
     ("draft", f"{PAYMENTS}/{REFERENCE}/capture", of(1) | {"modificationReference": "capture-1"}),
 )
 WRONG: tuple[Any, ...] = (None, True, 0, -1, 1.5, 10**30, "", "x", "\x00", "\u2028", [], [[]], {}, {"": {}})
@@ -78,7 +60,6 @@ def spoiled(value: Any) -> Iterator[Any]:
 async def test_no_wrong_value_is_an_internal_error(dialect: Any, path: str, fine: Any) -> None:
     """Each field of each request in turn is anything else; the answer is a success or a 4xx problem."""
     async with Sandbox(dialect=dialect, rate_limits=False) as sandbox, at(sandbox) as merchant:
-        assert (await merchant.call("POST", path, fine, key=merchant.fresh_key())).status < 500
         for body in spoiled(fine):
             got = await merchant.call("POST", path, body, key=merchant.fresh_key())
             assert got.status < 500, body

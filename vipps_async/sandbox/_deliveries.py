@@ -230,10 +230,17 @@ class Deliveries:
             record = await self._attempt(parcel, attempt, copy)
             self._records.append(record)
             due = self._clock.now() + timedelta(seconds=self._delay_after(attempt))
+            self._note_answer(parcel.registration, arrived=record.is_success)
             if record.is_success or due - first > _GIVE_UP_AFTER:
                 return
             _log.info("delivery of %s failed (%s); next try at %s", parcel, record.status or record.error, due)
             await self._clock.sleep_until(due)
+
+    def _note_answer(self, registration: Registration, *, arrived: bool) -> None:
+        if self._registrations.note_answer(registration.id, arrived=arrived, now=self._clock.now()):
+            _log.warning("the webhook %s has failed for too long and is removed", registration.url)
+            # Later, for it ends the very task that this runs in.
+            asyncio.get_running_loop().call_soon(self.withdraw, registration.id)
 
     def _delay_after(self, attempt: int) -> float:
         return self._retry_delays[min(attempt, len(self._retry_delays)) - 1]

@@ -120,7 +120,8 @@ def install(
         retry_delays: seconds between attempts of a delivery, the last one repeated.
         landing_page: returns the URL of the landing page for a token.
     """
-    clock, tokens, answers, registrations = Clock(), Tokens(token_lifetime), Answers(), Registrations()
+    clock, tokens, answers = Clock(), Tokens(token_lifetime), Answers()
+    registrations = Registrations(patience=dialect.patience)
     deliveries = Deliveries(
         clock=clock,
         registrations=registrations,
