@@ -1,6 +1,7 @@
-"""Webhooks that fail for so long that they are removed."""
+"""Webhooks that fail for long: the documented schedules of retries, and their end."""
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Literal
 
 import pytest
@@ -27,12 +28,35 @@ async def next_attempt(sandbox: Sandbox, after: timedelta) -> None:
     await until(lambda: len(sandbox.deliveries) > attempts)
 
 
-@pytest.mark.parametrize(("dialect", "kept"), [("current", []), ("draft", ["hook"])])
-async def test_two_weeks_of_failure_remove_a_webhook(
-    shop: Shop, dialect: Literal["current", "draft"], kept: list[str]
+MINUTE, HOUR = 60, 3600
+SCHEDULES: list[tuple[Literal["current", "draft"], list[int]]] = [
+    ("current", [2] * 4 + [MINUTE, 2 * MINUTE] + [HOUR] * 23 + [24 * HOUR] * 6),
+    ("draft", [2] * 5 + [15] * 5 + [MINUTE] * 10 + [15 * MINUTE] * 30 + [HOUR] * 200),
+]
+
+
+@pytest.mark.parametrize(("dialect", "delays"), SCHEDULES)
+async def test_retries_follow_the_documented_schedule(
+    shop: Shop, dialect: Literal["current", "draft"], delays: list[int]
 ) -> None:
-    """Over several events, each tried for its week; then it hears nothing more. The draft knew no such end."""
-    async with Sandbox(dialect=dialect, retry_delays=[DAY.total_seconds()]) as sandbox, at(sandbox) as merchant:
+    """Each attempt happens when it is due and not before; the current API ends after a week, the draft does not."""
+    async with Sandbox(dialect=dialect) as sandbox, at(sandbox) as merchant:
+        shop.statuses = [500] * 1000
+        await sandbox.add_webhook(shop.url, [CREATED])
+        await merchant.create()
+        await until(lambda: sandbox.deliveries)
+        for delay in delays:
+            await next_attempt(sandbox, timedelta(seconds=delay))
+        waits = [
+            (later.started_at - earlier.started_at).total_seconds() for earlier, later in pairwise(sandbox.deliveries)
+        ]
+        assert all(wait >= delay for wait, delay in zip(waits, delays, strict=True))
+        assert bool(sandbox._installation.deliveries.pending) == (dialect == "draft")
+
+
+async def test_two_weeks_of_failure_remove_a_webhook(shop: Shop) -> None:
+    """Over several events, each tried for its week; then it hears nothing more."""
+    async with Sandbox(retry_delays=[DAY.total_seconds()]) as sandbox, at(sandbox) as merchant:
         shop.statuses = [500] * 100
         await merchant.register(shop.url, CREATED, "epayments.payment.authorized.v1", CAPTURED)
         await merchant.authorized()
@@ -42,10 +66,22 @@ async def test_two_weeks_of_failure_remove_a_webhook(
             await next_attempt(sandbox, DAY)
         assert await webhooks(merchant) == [shop.url]
         await next_attempt(sandbox, DAY)
-        assert [url.rpartition("/")[2] for url in await webhooks(merchant)] == kept
+        assert await webhooks(merchant) == []
         assert {delivery.event for delivery in sandbox.deliveries} == {"CREATED", "AUTHORIZED", "CAPTURED"}
-        if not kept:
-            await sandbox.settled(1)
+        await sandbox.settled(1)
+
+
+async def test_the_draft_removes_no_webhook(shop: Shop) -> None:
+    """Its guide names no end: after a month the first event is still tried."""
+    async with Sandbox(dialect="draft", retry_delays=[10 * DAY.total_seconds()]) as sandbox, at(sandbox) as merchant:
+        shop.statuses = [500] * 4
+        await merchant.register(shop.url, CREATED)
+        await merchant.create()
+        await until(lambda: sandbox.deliveries)
+        for _ in range(4):
+            await next_attempt(sandbox, 10 * DAY)
+        assert [delivery.status for delivery in sandbox.deliveries] == [500] * 4 + [200]
+        assert await webhooks(merchant) == [shop.url]
 
 
 async def test_one_success_starts_the_two_weeks_anew(shop: Shop) -> None:

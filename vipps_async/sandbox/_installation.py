@@ -128,6 +128,7 @@ def install(
         render=_renderer(dialect, credentials),
         copies=copies,
         retry_delays=retry_delays,
+        give_up_after=dialect.give_up_after,
     )
     ledger = Ledger(publish=deliveries.publish, psp_reference=dialect.psp_reference)
     operations = Operations(
