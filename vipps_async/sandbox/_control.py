@@ -67,7 +67,7 @@ class Control:
         async def act(request: web.Request) -> web.Response:
             reference = request.match_info["reference"]
             try:
-                after = self.installation.act(reference, action)
+                after = await self.installation.act(reference, action)
             except UnknownReference:
                 raise error("5090") from None
             except ActionRefused as refused:

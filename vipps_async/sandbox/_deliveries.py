@@ -24,7 +24,6 @@ from vipps_async.webhooks._signature import SignedUrl, sign
 _log = logging.getLogger("vipps_async.sandbox")
 
 _ANSWER_WITHIN = 10.0  # seconds; Webhooks API, responses
-_GIVE_UP_AFTER = timedelta(days=7)  # Webhooks API, retries
 _AT_ONCE = 100  # open connections to webhooks
 _SNIPPET = 1000  # bytes of an answer that a record keeps
 _REMEMBERED = 100_000  # records
@@ -106,6 +105,7 @@ class Deliveries:
         render: makes the body of an event.
         copies: how often each event is delivered successfully.
         retry_delays: seconds between attempts, the last one repeated.
+        give_up_after: how long an event is tried.
     """
 
     def __init__(
@@ -116,12 +116,14 @@ class Deliveries:
         render: Callable[[LedgerPayment, LedgerEvent], bytes],
         copies: int,
         retry_delays: Sequence[float],
+        give_up_after: timedelta,
     ) -> None:
         self._clock = clock
         self._registrations = registrations
         self._render = render
         self._copies = copies
         self._retry_delays = tuple(retry_delays)
+        self._give_up_after = give_up_after
         self._lanes: dict[_Lane, deque[_Parcel]] = {}
         self._carriers: dict[_Lane, asyncio.Task[None]] = {}
         self._abandoned: set[asyncio.Task[None]] = set()
@@ -230,10 +232,17 @@ class Deliveries:
             record = await self._attempt(parcel, attempt, copy)
             self._records.append(record)
             due = self._clock.now() + timedelta(seconds=self._delay_after(attempt))
-            if record.is_success or due - first > _GIVE_UP_AFTER:
+            self._note_answer(parcel.registration, arrived=record.is_success)
+            if record.is_success or due - first > self._give_up_after:
                 return
             _log.info("delivery of %s failed (%s); next try at %s", parcel, record.status or record.error, due)
             await self._clock.sleep_until(due)
+
+    def _note_answer(self, registration: Registration, *, arrived: bool) -> None:
+        if self._registrations.note_answer(registration.id, arrived=arrived, now=self._clock.now()):
+            _log.warning("the webhook %s has failed for too long and is removed", registration.url)
+            # Later, for it ends the very task that this runs in.
+            asyncio.get_running_loop().call_soon(self.withdraw, registration.id)
 
     def _delay_after(self, attempt: int) -> float:
         return self._retry_delays[min(attempt, len(self._retry_delays)) - 1]

@@ -50,7 +50,7 @@ class Landing:
         if payment is None or action is None:
             return self._landing(400, payment)
         try:
-            self.installation.act(payment.reference, action)
+            await self.installation.act(payment.reference, action)
         except ActionRefused:
             return self._landing(409, payment)
         back = payment.request.get("returnUrl") or str(request.rel_url)

@@ -50,6 +50,8 @@ class Sandbox:
         retry_delays: seconds between attempts of a delivery, the last one repeated; by default the documented ones.
         token_lifetime: seconds that an access token is valid.
         currency: of the sales unit's market; by default it takes all three.
+        rate_limits: whether more than 5 writes, or 120 reads, of a kind for one reference within a minute of the
+            sandbox's clock are answered with 429, as at Vipps MobilePay.
 
     Raises:
         ConfigurationError: an argument cannot work.
@@ -66,6 +68,7 @@ class Sandbox:
         retry_delays: Sequence[float] | None = None,
         token_lifetime: float = 3599,
         currency: Literal["NOK", "DKK", "EUR"] | None = None,
+        rate_limits: bool = True,
     ) -> None:
         if dialect not in DIALECTS:
             raise ConfigurationError(f"dialect={dialect!r} must be one of {', '.join(DIALECTS)}")
@@ -77,6 +80,7 @@ class Sandbox:
             credentials=credentials or Credentials(**_TEST_KEYS),
             currency=currency,
             token_lifetime=timedelta(seconds=token_lifetime),
+            rate_limits=rate_limits,
             copies=copies,
             retry_delays=delays,
             landing_page=lambda token: f"{self.base_url}{LANDING}?token={token}",
@@ -163,19 +167,22 @@ class Sandbox:
     async def approve(self, reference: str) -> LedgerPayment:
         """Approve a payment as its user does in the app.
 
+        Express with dynamic options asks the merchant's shipping callback first. A payment of 201 minor units stays
+        CREATED for an hour before it is authorized, and the other trigger amounts of the test environment are declined.
+
         Raises:
             UnknownReference: there is no such payment (a `LookupError`).
-            ActionRefused: somebody acted before, or its time ran out (a `ValueError`).
+            ActionRefused: somebody acted before, its time ran out, or the attempt to pay failed (a `ValueError`).
         """
-        return self._installation.act(reference, Action.APPROVE)
+        return await self._installation.act(reference, Action.APPROVE)
 
     async def reject(self, reference: str) -> LedgerPayment:
         """Reject a payment as its user does in the app; raises like `approve`."""
-        return self._installation.act(reference, Action.REJECT)
+        return await self._installation.act(reference, Action.REJECT)
 
     async def expire(self, reference: str) -> LedgerPayment:
         """Let the time of one payment run out; raises like `approve`."""
-        return self._installation.act(reference, Action.EXPIRE)
+        return await self._installation.act(reference, Action.EXPIRE)
 
     def fail(
         self, operation: str, fault: Fault | str, *, times: int | None = 1, retry_after: float | None = None
