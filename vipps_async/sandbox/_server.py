@@ -11,6 +11,7 @@ from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox._clock import Clock
 from vipps_async.sandbox._control import Control
+from vipps_async.sandbox._dashboard import Dashboard
 from vipps_async.sandbox._deliveries import Delivery
 from vipps_async.sandbox._dialects import DIALECTS
 from vipps_async.sandbox._faults import Fault
@@ -82,7 +83,7 @@ class Sandbox:
             landing_page=lambda token: f"{self.base_url}{LANDING}?token={token}",
         )
         self._installation.clock.on_move(self._installation.expire_due)
-        servants = (Front(self._installation), Landing(self._installation), Control(self._installation))
+        servants = [servant(self._installation) for servant in (Front, Landing, Control, Dashboard)]
         self._listener = Listener(
             host=host,
             port=port,
