@@ -9,7 +9,6 @@ import attrs
 from aiohttp import web
 
 from vipps_async.sandbox._bodies import parse
-from vipps_async.sandbox._deliveries import Delivery, UnknownDelivery
 from vipps_async.sandbox._faults import OPERATIONS, DeliveryFault, Fault
 from vipps_async.sandbox._http import read_body, to_response
 from vipps_async.sandbox._installation import Installation
@@ -18,7 +17,7 @@ from vipps_async.sandbox._lifecycle import Action
 from vipps_async.sandbox._operations import registered
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._problems import error, plain
-from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
 from vipps_async.sandbox._replies import Reply, of_json
 from vipps_async.sandbox._rules import refuse_violations
 from vipps_async.sandbox._schema import Check, choice, integer, nullable, number, record, sequence, text

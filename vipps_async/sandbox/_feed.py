@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import attrs
 
 from vipps_async.sandbox._control import shown_delivery, shown_payment
-from vipps_async.sandbox._deliveries import Delivery
 from vipps_async.sandbox._installation import Installation
 from vipps_async.sandbox._payments import LedgerPayment
+from vipps_async.sandbox._records import Delivery
 
 _SHOWN = 200  # payments, and as many deliveries
 

@@ -12,7 +12,6 @@ from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox._clock import Clock
 from vipps_async.sandbox._control import Control
 from vipps_async.sandbox._dashboard import Dashboard
-from vipps_async.sandbox._deliveries import Delivery
 from vipps_async.sandbox._dialects import DIALECTS
 from vipps_async.sandbox._faults import Fault
 from vipps_async.sandbox._front import Front
@@ -23,7 +22,7 @@ from vipps_async.sandbox._lifecycle import Action
 from vipps_async.sandbox._listener import Listener
 from vipps_async.sandbox._payments import LedgerPayment
 from vipps_async.sandbox._problems import Refused
-from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._records import Delivery, RecordedRequest
 from vipps_async.sandbox._registrations import Registration
 
 _TICK = 1.0  # seconds between looks for payments whose time ran out while nobody asked

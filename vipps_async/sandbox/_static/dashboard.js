@@ -2,9 +2,15 @@
 // What the feed tells is set as text and never as markup: references, URLs and answers are other people's to choose.
 
 const byId = (id) => document.getElementById(id);
-const clockTime = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const moment = new Intl.DateTimeFormat(undefined, {
+  day: "numeric",
+  month: "short",
+  hour: "numeric",
+  minute: "2-digit",
+  second: "2-digit",
+});
 
-const at = (iso) => clockTime.format(new Date(iso));
+const at = (iso) => moment.format(new Date(iso));
 const say = (text) => byId("news").replaceChildren(text);
 
 function money(value, currency) {
@@ -57,7 +63,7 @@ function showPayment(card, payment) {
     state,
     amount: money(payment.amount, currency),
     sums: sums(payment),
-    log: `${events.length} ${events.length === 1 ? "event" : "events"}, the latest at ${at(events.at(-1).timestamp)}`,
+    log: `${events.length} ${events.length === 1 ? "event" : "events"}, the latest on ${at(events.at(-1).timestamp)}`,
   });
   card.dataset.path = `/sandbox/payments/${encodeURIComponent(reference)}`;
   card.dataset.reference = reference;
@@ -75,7 +81,7 @@ function linkTo(link, url) {
 }
 
 function retireActions(card, retired) {
-  const actions = card.querySelector("[role=group]");
+  const actions = card.querySelector(".actions");
   if (retired && actions.contains(document.activeElement)) {
     card.querySelector("summary").focus();
   }
