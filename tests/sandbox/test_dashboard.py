@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from tests.sandbox.merchant import REFERENCE, Merchant, Shop, at, until
-from vipps_async.sandbox import Sandbox
+from vipps_async.sandbox import Sandbox, UnknownDelivery
 
 AUTHORIZED = "epayments.payment.authorized.v1"
 
@@ -198,6 +198,21 @@ class TestRedelivering:
         await merchant.modify("cancel")
         await merchant.sandbox.settled()
         assert {delivery.fault for delivery in merchant.sandbox.deliveries} == {None}
+
+    async def test_from_python(self, merchant: Merchant, shop: Shop) -> None:
+        """`redeliver` does the same, and raises what can be caught as a LookupError or a ValueError."""
+        await merchant.sandbox.add_webhook(shop.url, [AUTHORIZED])
+        await merchant.authorized()
+        await merchant.sandbox.settled()
+        identifier = merchant.sandbox.deliveries[0].id
+        await merchant.sandbox.redeliver(identifier)
+        await merchant.sandbox.redeliver(identifier, "DUPLICATE")
+        await merchant.sandbox.settled()
+        assert [delivery.copy for delivery in merchant.sandbox.deliveries] == [1, 1, 1, 2]
+        with pytest.raises(UnknownDelivery, match="no delivery 0"):
+            await merchant.sandbox.redeliver(0)
+        with pytest.raises(ValueError, match="TELEPORT"):
+            await merchant.sandbox.redeliver(identifier, "TELEPORT")
 
     async def test_what_cannot_be_redelivered(self, merchant: Merchant, shop: Shop) -> None:
         """An unknown delivery, one whose webhook was deleted, an unknown fault, and a request that is not JSON."""

@@ -12,7 +12,7 @@ from vipps_async.sandbox._faults import DeliveryFault, Fault
 from vipps_async.sandbox._ledger import ActionRefused, UnknownReference
 from vipps_async.sandbox._lifecycle import Action, EventName, State
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._records import Delivery, RecordedRequest
+from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
 from vipps_async.sandbox._registrations import Registration
 from vipps_async.sandbox._server import Sandbox
 
@@ -30,5 +30,6 @@ __all__ = [
     "Registration",
     "Sandbox",
     "State",
+    "UnknownDelivery",
     "UnknownReference",
 ]
