@@ -21,6 +21,13 @@ async def merchant(sandbox: Sandbox) -> AsyncIterator[Merchant]:
 
 
 @pytest.fixture
+async def unlimited() -> AsyncIterator[Merchant]:
+    """A merchant that may call about one payment as often as it likes."""
+    async with Sandbox(retry_delays=[0.02], rate_limits=False) as running, at(running) as signed_in:
+        yield signed_in
+
+
+@pytest.fixture
 async def draft() -> AsyncIterator[Merchant]:
     """A merchant that is signed in at a sandbox of the draft."""
     async with Sandbox(dialect="draft", retry_delays=[0.02]) as running, at(running) as signed_in:

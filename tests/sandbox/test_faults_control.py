@@ -85,13 +85,13 @@ async def test_redelivering(merchant: Merchant, shop: Shop) -> None:
     await merchant.create()
     await merchant.sandbox.settled()
     path = f"/sandbox/deliveries/{merchant.sandbox.deliveries[0].id}/redeliver"
-    assert (await merchant.send("POST", path)).status == 202
+    assert (await merchant.send("POST", path, json={})).status == 202
     assert (await merchant.send("POST", path, json={"fault": "duplicate"})).status == 202
     await merchant.sandbox.settled()
     assert len(shop.received) == 4
     assert merchant.sandbox.deliveries[-1].fault is DeliveryFault.DUPLICATE
     assert (await merchant.send("POST", path, json={"fault": "RESET_AFTER"})).status == 400
-    assert (await merchant.send("POST", "/sandbox/deliveries/99/redeliver")).status == 404
+    assert (await merchant.send("POST", "/sandbox/deliveries/99/redeliver", json={})).status == 404
     listed = (await merchant.send("GET", "/sandbox/deliveries")).json["deliveries"]
     assert [each["fault"] for each in listed] == [None, None, "DUPLICATE", "DUPLICATE"]
 

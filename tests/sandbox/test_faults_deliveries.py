@@ -104,7 +104,7 @@ async def test_a_dropped_event_never_arrives(merchant: Merchant, books: Books) -
     lost = sandbox.deliveries[-1]
     assert (lost.event, lost.status, lost.fault) == ("AUTHORIZED", None, DeliveryFault.DROP)
     assert "dropped" in (lost.error or "")
-    sandbox.redeliver(lost.id)
+    await sandbox.redeliver(lost.id)
     await sandbox.settled()
     assert books.names == ["CREATED", "AUTHORIZED"]
 
@@ -207,7 +207,7 @@ async def test_redelivering(merchant: Merchant, books: Books) -> None:
     await merchant.create()
     await sandbox.settled()
     (first,) = sandbox.deliveries
-    sandbox.redeliver(first.id, fault="mis-sign")
+    await sandbox.redeliver(first.id, fault="mis-sign")
     await sandbox.settled()
     statuses = [(record.status, record.fault) for record in sandbox.deliveries]
     assert statuses == [(200, None), (401, DeliveryFault.MIS_SIGN), (200, DeliveryFault.MIS_SIGN)]
@@ -218,13 +218,13 @@ async def test_redelivering(merchant: Merchant, books: Books) -> None:
 async def test_what_cannot_be_redelivered(merchant: Merchant, books: Books) -> None:
     """An unknown delivery, or one to a webhook that is gone, is a LookupError that names it."""
     with pytest.raises(UnknownDelivery, match="no delivery 99"):
-        merchant.sandbox.redeliver(99)
+        await merchant.sandbox.redeliver(99)
     await merchant.create()
     await merchant.sandbox.settled()
     (delivered,) = merchant.sandbox.deliveries
     await merchant.send("DELETE", f"/sandbox/webhooks/{delivered.registration_id}")
     with pytest.raises(LookupError, match="still registered"):
-        merchant.sandbox.redeliver(delivered.id)
+        await merchant.sandbox.redeliver(delivered.id)
     assert books.names == ["CREATED"]
 
 

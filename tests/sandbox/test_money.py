@@ -265,13 +265,13 @@ async def test_the_user_comes_too_late(merchant: Merchant) -> None:
         assert isinstance(unknown.value, UnknownReference)
 
 
-async def test_concurrent_captures_never_exceed_the_payment(merchant: Merchant) -> None:
+async def test_concurrent_captures_never_exceed_the_payment(unlimited: Merchant) -> None:
     """A hundred captures of 1000 at once: forty-nine fit into 49900."""
-    await merchant.authorized()
-    replies = await asyncio.gather(*(merchant.modify("capture", of(1000)) for _ in range(100)))
+    await unlimited.authorized()
+    replies = await asyncio.gather(*(unlimited.modify("capture", of(1000)) for _ in range(100)))
     assert sorted(reply.status for reply in replies) == [200] * 49 + [400] * 51
-    assert merchant.sandbox.payments[REFERENCE].captured_amount == 49000
-    assert len({event["pspReference"] for event in await merchant.events()}) == 51
+    assert unlimited.sandbox.payments[REFERENCE].captured_amount == 49000
+    assert len({event["pspReference"] for event in await unlimited.events()}) == 51
 
 
 async def test_profile_sharing_tells_about_the_user(merchant: Merchant) -> None:
@@ -367,23 +367,23 @@ class TestIdempotency:
             False,
         ]
 
-    async def test_a_repeated_modification_takes_effect_once(self, merchant: Merchant) -> None:
+    async def test_a_repeated_modification_takes_effect_once(self, unlimited: Merchant) -> None:
         """Capture, refund and cancel with a key that was used answer the stored reply."""
-        await merchant.authorized()
+        await unlimited.authorized()
         for operation, body in (("capture", of(300)), ("refund", of(100)), ("cancel", None)):
-            first = await merchant.modify(operation, body, key="same")
-            again = await asyncio.gather(*(merchant.modify(operation, body, key="same") for _ in range(5)))
+            first = await unlimited.modify(operation, body, key="same")
+            again = await asyncio.gather(*(unlimited.modify(operation, body, key="same") for _ in range(5)))
             assert {reply.body for reply in again} == {first.body}
-        payment = merchant.sandbox.payments[REFERENCE]
+        payment = unlimited.sandbox.payments[REFERENCE]
         assert (payment.captured_amount, payment.refunded_amount) == (300, 100)
         assert len(payment.events) == 5
 
-    async def test_concurrent_repetitions_take_effect_once(self, merchant: Merchant) -> None:
+    async def test_concurrent_repetitions_take_effect_once(self, unlimited: Merchant) -> None:
         """Fifty equal captures at once with one key are one capture."""
-        await merchant.authorized()
-        replies = await asyncio.gather(*(merchant.modify("capture", of(100), key="one") for _ in range(50)))
+        await unlimited.authorized()
+        replies = await asyncio.gather(*(unlimited.modify("capture", of(100), key="one") for _ in range(50)))
         assert {reply.status for reply in replies} == {200}
-        assert merchant.sandbox.payments[REFERENCE].captured_amount == 100
+        assert unlimited.sandbox.payments[REFERENCE].captured_amount == 100
 
     @pytest.mark.parametrize(
         ("operation", "first", "second", "code"),

@@ -8,13 +8,12 @@
 """
 
 from vipps_async.sandbox._clock import Clock
-from vipps_async.sandbox._delivery import Delivery, UnknownDelivery
 from vipps_async.sandbox._fault_plan import FaultDone
 from vipps_async.sandbox._faults import DeliveryFault, Fault
 from vipps_async.sandbox._ledger import ActionRefused, UnknownReference
 from vipps_async.sandbox._lifecycle import Action, EventName, State
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
 from vipps_async.sandbox._registrations import Registration
 from vipps_async.sandbox._server import Sandbox
 

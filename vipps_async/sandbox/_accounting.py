@@ -13,6 +13,7 @@ import attrs
 from vipps_async.sandbox._lifecycle import ADJUST_REFUSED, REFUSALS, TRANSITIONS, Action, EventName, State
 from vipps_async.sandbox._payments import Command, LedgerEvent, LedgerPayment
 from vipps_async.sandbox._problems import error
+from vipps_async.sandbox._triggers import REFUND_TRIGGERS
 
 _Broken = Callable[[LedgerPayment, Command, datetime], bool]
 
@@ -21,16 +22,27 @@ def _lapsed(deadline: datetime | None, now: datetime) -> bool:
     return deadline is not None and now > deadline
 
 
+def _asks_for(amount: int) -> _Broken:
+    return lambda _, command, __: command.asked == amount
+
+
+def _processing(payment: LedgerPayment, _: Command, now: datetime) -> bool:
+    return payment.is_processing(now)
+
+
 _FOREIGN: tuple[str, _Broken] = ("4040", lambda payment, command, _: command.currency not in {None, payment.currency})
 
 # For payments that the state table lets through: (error code, whether the rule is broken), in the order of checking.
 _MONEY_RULES: Mapping[Action, tuple[tuple[str, _Broken], ...]] = MappingProxyType(
     {
+        Action.APPROVE: (("10020", _processing),),
+        Action.REJECT: (("10060", _processing),),
+        Action.EXPIRE: (("10060", _processing),),
         Action.CAPTURE: (
             _FOREIGN,
             ("6170", lambda payment, *_: payment.capturable == 0 and payment.cancelled_amount == 0),
-            ("6070", lambda payment, *_: payment.capturable == 0),
             ("6100", lambda payment, _, now: _lapsed(payment.capture_until, now)),
+            ("6070", lambda payment, *_: payment.capturable == 0),
             ("6090", lambda payment, command, _: command.asked > payment.capturable),
         ),
         Action.REFUND: (
@@ -38,13 +50,15 @@ _MONEY_RULES: Mapping[Action, tuple[tuple[str, _Broken], ...]] = MappingProxyTyp
             ("6180", lambda payment, *_: payment.captured_amount > 0 and payment.refundable == 0),
             ("6220", lambda payment, _, now: _lapsed(payment.refund_until, now)),
             ("6150", lambda payment, command, _: command.asked > payment.refundable),
+            *((code, _asks_for(amount)) for amount, code in REFUND_TRIGGERS.items()),
         ),
         Action.CANCEL: (
             _FOREIGN,
+            ("6250", _processing),
             ("6060", lambda payment, command, _: command.unauthorized_only and payment.state is State.AUTHORIZED),
             ("6040", lambda payment, *_: payment.captured_amount == payment.authorized_amount > 0),
-            ("6050", lambda payment, *_: payment.state is State.AUTHORIZED and payment.capturable == 0),
             ("6030", lambda payment, _, now: _lapsed(payment.capture_until, now)),
+            ("6050", lambda payment, *_: payment.state is State.AUTHORIZED and payment.capturable == 0),
             ("6190", lambda payment, command, _: command.asked > (payment.capturable or payment.amount)),
         ),
         Action.ADJUST: (

@@ -1,6 +1,7 @@
 """Answer API requests: admit, read, and perform each once. Performs no I/O: a call in, an answer out.
 
-The order of checks, which is not documented: gateway, token, headers, idempotency key, JSON, fields, business rules.
+The order of checks, which is not documented: gateway, token, rate limit, headers, idempotency key, JSON, fields,
+business rules.
 """
 
 import secrets
@@ -17,6 +18,7 @@ from vipps_async.sandbox._dialects import Dialect
 from vipps_async.sandbox._idempotency import Answers, Scope
 from vipps_async.sandbox._operations import Operations, Request
 from vipps_async.sandbox._problems import Problem, Refused
+from vipps_async.sandbox._rate_limits import RateLimits, counted_reference
 from vipps_async.sandbox._replies import PROBLEM, Denied, Reply, of_json
 from vipps_async.sandbox._routes import Key, Route
 from vipps_async.sandbox._tokens import Tokens
@@ -60,6 +62,7 @@ class Api:
         credentials: the sales unit's keys.
         clock: the present.
         tokens: the access tokens.
+        rate_limits: how often a payment was called about.
         answers: what idempotency keys were answered.
         operations: what is done for an admitted request.
     """
@@ -68,6 +71,7 @@ class Api:
     credentials: Credentials
     clock: Clock
     tokens: Tokens
+    rate_limits: RateLimits
     answers: Answers
     operations: Operations
 
@@ -94,6 +98,8 @@ class Api:
             _auth.check_client(call.headers, self.credentials, now=now)
             return
         _auth.check_token(call.headers, self.tokens, now=now)
+        operation = call.route.operation
+        self.rate_limits.admit(operation, counted_reference(operation, call.resource, call.body), now=now)
         _auth.check_headers(call.headers, self.credentials, msn_required=call.route.msn_required)
 
     def _answer_once(self, call: Call) -> Answer:

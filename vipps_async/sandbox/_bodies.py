@@ -1,13 +1,18 @@
 """Read a request's body as JSON that every later step can rely on. Performs no I/O."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vipps_async._json import NotJson, decode
+from vipps_async._json import decode
 from vipps_async.sandbox._problems import plain
 from vipps_async.sandbox._replies import JSON
 
 _DEEPEST = 32  # far beyond any documented body, far below what recursion takes
+
+
+class Repeating(dict[str, Any]):
+    """An object that names a member more than once; the last one counts."""
 
 
 def parse(body: bytes, headers: Mapping[str, str], *, required: bool) -> Any:
@@ -22,11 +27,15 @@ def parse(body: bytes, headers: Mapping[str, str], *, required: bool) -> Any:
     if body and media_type != JSON:
         raise plain(415, f"The body must be {JSON}.")
     try:
-        data = decode(body)
-    except NotJson as error:
+        _check_values(decode(body))
+        return json.loads(body.decode(), object_pairs_hook=_object)
+    except ValueError as error:
         raise plain(400, "The body is not valid JSON.") from error
-    _check_values(data)
-    return data
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    as_dict = dict(members)
+    return as_dict if len(as_dict) == len(members) else Repeating(as_dict)
 
 
 def _check_values(data: Any) -> None:

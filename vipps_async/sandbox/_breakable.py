@@ -120,11 +120,11 @@ class Breakable:
         """Withdraw every fault that is on order."""
         self._installation.faults.withdraw()
 
-    def redeliver(self, delivery_id: int, *, fault: DeliveryFault | str | None = None) -> None:
-        """Send what a delivery carried to the same webhook once more.
+    async def redeliver(self, delivery_id: int, fault: DeliveryFault | str | None = None) -> None:
+        """Deliver what an earlier attempt carried once more: now, and to the same webhook.
 
         Args:
-            delivery_id: of any attempt in `deliveries`.
+            delivery_id: the ``id`` of one of `deliveries`, whatever became of it.
             fault: what it suffers this time.
 
         Raises:

@@ -10,7 +10,6 @@ from aiohttp import web
 
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox._bodies import parse
-from vipps_async.sandbox._delivery import Delivery, UnknownDelivery
 from vipps_async.sandbox._fault_orders import DELIVERIES, OPTIONS, Order, order, usual_times
 from vipps_async.sandbox._fault_plan import FaultDone
 from vipps_async.sandbox._http import read_body, to_response
@@ -20,7 +19,7 @@ from vipps_async.sandbox._lifecycle import Action
 from vipps_async.sandbox._operations import registered
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._problems import error, plain
-from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
 from vipps_async.sandbox._replies import Reply, of_json
 from vipps_async.sandbox._rules import refuse_violations
 from vipps_async.sandbox._schema import Check, Violation, nullable, number, record, sequence, text
@@ -40,7 +39,7 @@ _OPTIONS: Mapping[str, str] = MappingProxyType(
 
 _CLOCK = record(required={"advance": number(least=0)})
 _FAULT = record(required={"operation": text(), "fault": text()}, optional=dict.fromkeys(_OPTIONS, _anything))
-_REDELIVERY = record(optional={"fault": nullable(text())})
+_DELIVERY_FAULT = record(optional={"fault": nullable(text())})
 _WEBHOOK = record(
     required={"url": text()}, optional={"events": nullable(sequence(text())), "secret": nullable(text(least=1))}
 )
@@ -76,24 +75,34 @@ class Control:
 
     async def _list_payments(self, _: web.Request) -> web.Response:
         self.installation.expire_due()
-        return _json(200, {"payments": [_payment(payment) for payment in self.installation.ledger.payments.values()]})
+        shown = [shown_payment(payment) for payment in self.installation.ledger.payments.values()]
+        return _json(200, {"payments": shown})
 
     def _acting(self, action: Action) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def act(request: web.Request) -> web.Response:
-            reference = request.match_info["reference"]
+            reference, fault = request.match_info["reference"], await _delivery_fault(request)
             try:
-                after = self.installation.act(reference, action)
+                with self.installation.deliveries.suffering(reference, fault):
+                    after = await self.installation.act(reference, action)
             except UnknownReference:
                 raise error("5090") from None
             except ActionRefused as refused:
                 raise plain(409, str(refused)) from refused
-            return _json(200, _payment(after))
+            return _json(200, shown_payment(after))
 
         return act
 
     async def _list_deliveries(self, _: web.Request) -> web.Response:
-        shown = [_delivery(delivery) for delivery in self.installation.deliveries.records]
+        shown = [shown_delivery(delivery) for delivery in self.installation.deliveries.records]
         return _json(200, {"deliveries": shown, "pending": self.installation.deliveries.pending})
+
+    async def _redeliver(self, request: web.Request) -> web.Response:
+        fault = await _delivery_fault(request, required=True)
+        try:
+            self.installation.deliveries.redeliver(int(request.match_info["id"]), fault)
+        except UnknownDelivery as unknown:
+            raise plain(404, f"{unknown}.") from unknown
+        return to_response(Reply(status=202))
 
     async def _list_requests(self, _: web.Request) -> web.Response:
         return _json(200, {"requests": [_request(request) for request in self.installation.requests]})
@@ -137,16 +146,6 @@ class Control:
             "done": [_done(done) for done in plan.done],
         }
 
-    async def _redeliver(self, request: web.Request) -> web.Response:
-        fault = (await _body(request, _REDELIVERY, required=False)).get("fault")
-        try:
-            self.installation.deliveries.redeliver(
-                int(request.match_info["id"]), None if fault is None else _ordered(DELIVERIES, fault)
-            )
-        except UnknownDelivery as unknown:
-            raise plain(404, str(unknown)) from unknown
-        return to_response(Reply(status=202))
-
     async def _revoke_tokens(self, _: web.Request) -> web.Response:
         self.installation.tokens.revoke_all()
         return to_response(Reply(status=204))
@@ -170,6 +169,11 @@ async def _body(request: web.Request, check: Check, *, required: bool = True) ->
     return body
 
 
+async def _delivery_fault(request: web.Request, *, required: bool = False) -> Order | None:
+    name = (await _body(request, _DELIVERY_FAULT, required=required)).get("fault")
+    return None if name is None else _ordered(DELIVERIES, name)
+
+
 def _ordered(operation: str, fault: str, **options: Any) -> Order:
     try:
         return order(operation, fault, **options)
@@ -185,7 +189,8 @@ def _time(when: datetime | None) -> str | None:
     return None if when is None else when.isoformat(timespec="milliseconds")
 
 
-def _payment(payment: LedgerPayment) -> dict[str, Any]:
+def shown_payment(payment: LedgerPayment) -> dict[str, Any]:
+    """Return what is shown of a payment."""
     return {
         "reference": payment.reference,
         "state": payment.state,
@@ -215,7 +220,8 @@ def _event(event: LedgerEvent) -> dict[str, Any]:
     }
 
 
-def _delivery(delivery: Delivery) -> dict[str, Any]:
+def shown_delivery(delivery: Delivery) -> dict[str, Any]:
+    """Return what is shown of a delivery: all but the signature, which a reader could send again."""
     return {
         "id": delivery.id,
         "registrationId": delivery.registration_id,
@@ -230,7 +236,9 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "error": delivery.error,
         "startedAt": _time(delivery.started_at),
         "duration": delivery.duration.total_seconds(),
-        "requestHeaders": delivery.request_headers,
+        "requestHeaders": {
+            name: "(hidden)" if name == "Authorization" else value for name, value in delivery.request_headers.items()
+        },
         "requestBody": delivery.request_body.decode(),
         "responseBody": delivery.response_body.decode("utf-8", "replace"),
     }

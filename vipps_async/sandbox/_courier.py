@@ -13,7 +13,8 @@ import attrs
 from yarl import URL
 
 from vipps_async.sandbox._clock import Clock
-from vipps_async.sandbox._delivery import Delivery, Parcel
+from vipps_async.sandbox._parcel import Parcel
+from vipps_async.sandbox._records import Delivery
 from vipps_async.webhooks._signature import SignedUrl, sign
 
 _ANSWER_WITHIN = 10.0  # seconds; Webhooks API, responses

@@ -9,22 +9,23 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 import attrs
 
 from vipps_async.sandbox._clock import Clock
 from vipps_async.sandbox._courier import Courier
-from vipps_async.sandbox._delivery import Delivery, Lane, Parcel, UnknownDelivery
 from vipps_async.sandbox._fault_orders import DELIVERIES, Occasion, Order
 from vipps_async.sandbox._fault_plan import FaultPlan
+from vipps_async.sandbox._parcel import Lane, Parcel
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._registrations import Registrations
+from vipps_async.sandbox._records import Delivery, UnknownDelivery
+from vipps_async.sandbox._registrations import Registration, Registrations
 
 _log = logging.getLogger("vipps_async.sandbox")
 
-_GIVE_UP_AFTER = timedelta(days=7)  # Webhooks API, retries
 _REMEMBERED = 100_000  # records
 
 
@@ -38,6 +39,7 @@ class Deliveries:
         render: makes the body of an event.
         copies: how often each event is delivered successfully.
         retry_delays: seconds between attempts, the last one repeated.
+        give_up_after: how long an event is tried.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Deliveries:
         render: Callable[[LedgerPayment, LedgerEvent], bytes],
         copies: int,
         retry_delays: Sequence[float],
+        give_up_after: timedelta,
     ) -> None:
         self._clock = clock
         self._registrations = registrations
@@ -56,6 +59,8 @@ class Deliveries:
         self._render = render
         self._copies = copies
         self._retry_delays = tuple(retry_delays)
+        self._give_up_after = give_up_after
+        self._suffering: dict[str, Order | None] = {}
         self._courier = Courier(clock)
         self._lanes: dict[Lane, deque[Parcel]] = {}
         self._carriers: dict[Lane, asyncio.Task[None]] = {}
@@ -66,6 +71,10 @@ class Deliveries:
     def records(self) -> list[Delivery]:
         """Every attempt, oldest first."""
         return [record for record, _ in self._records]
+
+    def latest(self, reference: str) -> Iterator[Delivery]:
+        """Yield the attempts for payments whose reference contains *reference*, newest first."""
+        return (record for record, _ in reversed(self._records) if reference in record.reference)
 
     @property
     def pending(self) -> list[str]:
@@ -92,15 +101,16 @@ class Deliveries:
         Raises:
             RuntimeError: the sandbox is not running.
         """
+        order = self._suffering.pop(payment.reference, None)
         hearing = self._registrations.hearing_of(event.name)
         if hearing:
             self._courier.require_session()
             body = self._render(payment, event)
             for registration in hearing:
-                self._hand_over(Parcel(registration, event, body, self._faults.take(_occasion(event))))
+                self._hand_over(Parcel(registration, event, body, order or self._faults.take(_occasion(event))))
 
-    def redeliver(self, identifier: int, order: Order | None = None) -> None:
-        """Put what an earlier attempt carried on its way to the same webhook once more.
+    def redeliver(self, identifier: int, order: Order | None) -> None:
+        """Put what an earlier attempt carried on its way to the same webhook once more, at once.
 
         Args:
             identifier: of the attempt, whatever became of it.
@@ -114,7 +124,16 @@ class Deliveries:
         if parcel is None or parcel.registration not in self._registrations.all():
             raise UnknownDelivery(identifier)
         self._courier.require_session()
-        self._hand_over(attrs.evolve(parcel, order=order))
+        self._hand_over(attrs.evolve(parcel, order=order, repeats=identifier))
+
+    @contextmanager
+    def suffering(self, reference: str, order: Order | None) -> Iterator[None]:
+        """Have the first event of a payment that is published inside the block suffer *order* on its way."""
+        self._suffering[reference] = order
+        try:
+            yield
+        finally:
+            self._suffering.pop(reference, None)
 
     def withdraw(self, registration_id: str) -> None:
         """End the deliveries to a webhook that was deleted."""
@@ -181,10 +200,17 @@ class Deliveries:
             record = await self._courier.carry(parcel, attempt=attempt, copy=copy)
             self._note(record, parcel)
             due = self._clock.now() + timedelta(seconds=self._delay_after(attempt))
-            if record.is_success or due - first > _GIVE_UP_AFTER:
+            self._note_answer(parcel.registration, arrived=record.is_success)
+            if record.is_success or due - first > self._give_up_after:
                 return
             _log.info("delivery of %s failed (%s); next try at %s", parcel, record.status or record.error, due)
             await self._clock.sleep_until(due)
+
+    def _note_answer(self, registration: Registration, *, arrived: bool) -> None:
+        if self._registrations.note_answer(registration.id, arrived=arrived, now=self._clock.now()):
+            _log.warning("the webhook %s has failed for too long and is removed", registration.url)
+            # Later, for it ends the very task that this runs in.
+            asyncio.get_running_loop().call_soon(self.withdraw, registration.id)
 
     def _note(self, record: Delivery, parcel: Parcel) -> None:
         self._records.append((record, parcel))

@@ -3,6 +3,7 @@
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from itertools import count
 from types import MappingProxyType
 from typing import Any
@@ -49,6 +50,8 @@ class Dialect:
         notified: the body of a delivery; takes the MSN too.
         problem: a problem; takes the request's path and a trace id too.
         retry_delays: seconds between attempts of a delivery, the last one repeated.
+        give_up_after: how long an event is tried.
+        patience: how long a webhook may fail before it is removed; ``None``: forever.
     """
 
     routes: tuple[Route, ...]
@@ -63,6 +66,8 @@ class Dialect:
     notified: Callable[[LedgerPayment, LedgerEvent, str], Mapping[str, Any]]
     problem: Callable[[Problem, str, str], Mapping[str, Any]]
     retry_delays: tuple[float, ...]
+    give_up_after: timedelta
+    patience: timedelta | None
 
 
 _CURRENT = Dialect(
@@ -79,6 +84,8 @@ _CURRENT = Dialect(
     problem=lambda problem, instance, trace_id: _wire.problem(problem, instance=instance, trace_id=trace_id),
     # Attempts 1 to 4, 5, 6, 7 to 29, and then daily: Webhooks API, retries.
     retry_delays=(2.0,) * 4 + (_MINUTE, 2 * _MINUTE) + (_HOUR,) * 23 + (_DAY,),
+    give_up_after=timedelta(days=7),
+    patience=timedelta(weeks=2),
 )
 
 _DRAFT = Dialect(
@@ -93,8 +100,10 @@ _DRAFT = Dialect(
     logged=_wire.draft_logged,
     notified=lambda payment, event, _: _wire.draft_notified(payment, event),
     problem=lambda problem, _, trace_id: _wire.draft_problem(problem, trace_id=trace_id),
-    # Attempts 1 to 5, 6 to 10, 10 to 20, 20 to 50, and from 50 on: the draft's guide, callbacks.
+    # Attempts 1 to 5, 6 to 10, 10 to 20, 20 to 50, and from 50 on without an end: the draft's guide, callbacks.
     retry_delays=(2.0,) * 5 + (15.0,) * 5 + (_MINUTE,) * 10 + (15 * _MINUTE,) * 30 + (_HOUR,),
+    give_up_after=timedelta.max,
+    patience=None,
 )
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType({"current": _CURRENT, "draft": _DRAFT})

@@ -4,11 +4,13 @@ Source: ePayment API, Express.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from vipps_async.sandbox._amounts import amount
 from vipps_async.sandbox._schema import choice, flag, integer, matching, record, satisfying, sequence, text
 from vipps_async.sandbox._urls import is_server_url
+
+Groups: TypeAlias = list[Mapping[str, Any]]
 
 _OPTION = record(
     required={"id": text(), "amount": amount(), "name": text()},
@@ -38,9 +40,11 @@ _GROUP = record(
     optional={"isDefault": flag(), "priority": integer()},
 )
 
+GROUPS = sequence(_GROUP, least=1)
+
 SHIPPING = record(
     optional={
-        "fixedOptions": sequence(_GROUP, least=1),
+        "fixedOptions": GROUPS,
         "dynamicOptions": record(
             required={"callbackUrl": satisfying(is_server_url, "an https URL", code="4090")},
             optional={"callbackAuthorizationToken": matching("[a-zA-Z0-9-]{1,50}")},
@@ -50,7 +54,24 @@ SHIPPING = record(
 )
 
 
-def chosen_option(groups: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+def groups_of(body: Mapping[str, Any]) -> Groups:
+    """Return the shipping that a create request offers by itself."""
+    groups: Groups = body.get("shipping", {}).get("fixedOptions", [])
+    return groups
+
+
+def repeats_a_kind(groups: Groups) -> bool:
+    """Whether two groups have the same brand and type."""
+    kinds = [(group["brand"], group["type"]) for group in groups]
+    return len(set(kinds)) != len(kinds)
+
+
+def is_paid_in(currency: str, groups: Groups) -> bool:
+    """Whether every option has its price in *currency*."""
+    return all(option["amount"]["currency"] == currency for group in groups for option in group["options"])
+
+
+def chosen_option(groups: Groups) -> Mapping[str, Any]:
     """Return the shipping option that a user who changes nothing ends up with.
 
     The group, and in it the option, that is marked as the default comes first, then the lowest priority.

@@ -20,6 +20,7 @@ AnyFault = Fault | DeliveryFault
 
 _WEEK = 604_800  # seconds
 _MOST_COPIES = 100
+_MOST_TIMES = 1_000_000
 
 
 @attrs.frozen(kw_only=True)
@@ -104,8 +105,8 @@ def _for_each(*kinds: type[AnyFault]) -> Mapping[AnyFault, None]:
 OPTIONS: Mapping[str, Option] = MappingProxyType(
     {
         "times": Option(
-            rule="a whole number, 1 or more",
-            holds=_number(1, float("inf"), int),
+            rule=f"a whole number, 1 to {_MOST_TIMES}",
+            holds=_number(1, _MOST_TIMES, int),
             read=int,
             defaults=_for_each(Fault, DeliveryFault),
         ),

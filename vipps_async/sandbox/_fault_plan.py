@@ -4,17 +4,20 @@ Chance has a generator for each order and operation, or kind of event. So what h
 does not change which of its occasions are struck.
 """
 
+import secrets
 from collections import deque
 from collections.abc import Iterable
 from random import Random
 
 import attrs
 
+from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox._fault_orders import AnyFault, Occasion, Order
 from vipps_async.sandbox._fault_wishes import wishes
 from vipps_async.sandbox._lifecycle import EventName
 
 _REMEMBERED = 100_000  # faults
+_SEEDS = 2**32
 
 
 @attrs.frozen(kw_only=True)
@@ -38,11 +41,16 @@ class FaultPlan:
     """The faults to come, first come first served, and those that struck.
 
     Args:
-        seed: what chance goes by: with the same one, the same occasions are struck.
+        seed: what chance goes by: with the same one, the same occasions are struck; ``None`` takes any.
+
+    Raises:
+        ConfigurationError: the seed is out of its range.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int | None) -> None:
+        if seed is not None and not (type(seed) is int and 0 <= seed < _SEEDS):
+            raise ConfigurationError(f"seed={seed!r} must be a whole number, 0 to {_SEEDS - 1}")
+        self.seed = secrets.randbelow(_SEEDS) if seed is None else seed
         self._orders: list[Order] = []
         self._ordered = 0
         self._generators: dict[str, Random] = {}

@@ -18,10 +18,11 @@ from vipps_async.sandbox._ledger import Ledger
 from vipps_async.sandbox._lifecycle import Action
 from vipps_async.sandbox._operations import Operations
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._profiles import command_of
+from vipps_async.sandbox._rate_limits import RateLimits
 from vipps_async.sandbox._records import RecordedRequest
 from vipps_async.sandbox._registrations import Registrations
 from vipps_async.sandbox._tokens import Tokens
+from vipps_async.sandbox._user import User
 
 _REMEMBERED = 10_000  # requests
 
@@ -72,25 +73,25 @@ class Installation:
         """What pages call the sales unit."""
         return f"Test shop {self.credentials.merchant_serial_number}"
 
-    def act(self, reference: str, action: Action) -> LedgerPayment:
+    async def act(self, reference: str, action: Action) -> LedgerPayment:
         """Do to a payment what the user, or time, does; return it afterwards.
 
         Raises:
             UnknownReference: there is no such payment.
-            ActionRefused: its state forbids the action.
+            ActionRefused: its state forbids the action, or the attempt to pay failed.
         """
         self.expire_due()
-        now = self.clock.now()
-        return self.ledger.act(reference, lambda payment: command_of(action, payment), now=now)
+        return await User(clock=self.clock, ledger=self.ledger).act(reference, action)
 
     def expire_due(self) -> None:
-        """Expire the payments on which nobody acted in time."""
+        """Do what fell due: expire payments on which nobody acted in time, release what was not captured in time."""
         self.ledger.expire_due(now=self.clock.now())
 
     async def reset(self) -> None:
         """Forget everything, and return to the real time."""
         await self.deliveries.reset()
-        for part in (self.ledger, self.api.answers, self.registrations, self.faults, self.requests):
+        api = self.api
+        for part in (self.ledger, api.answers, api.rate_limits, self.registrations, self.faults, self.requests):
             part.clear()
         self.tokens.revoke_all()
         self.clock.reset()
@@ -102,9 +103,10 @@ def install(
     credentials: Credentials,
     currency: str | None,
     token_lifetime: timedelta,
+    rate_limits: bool,
     copies: int,
     retry_delays: Sequence[float],
-    seed: int,
+    seed: int | None,
     landing_page: Callable[[str], str],
 ) -> Installation:
     """Return a new installation.
@@ -114,13 +116,14 @@ def install(
         credentials: the sales unit's keys.
         currency: of its market; ``None``: it takes every one.
         token_lifetime: how long an access token is valid.
+        rate_limits: whether too many calls about a payment are refused.
         copies: how often each event is delivered successfully.
         retry_delays: seconds between attempts of a delivery, the last one repeated.
-        seed: what chance goes by where faults have a probability.
+        seed: what chance goes by where faults have a probability; ``None`` takes any.
         landing_page: returns the URL of the landing page for a token.
     """
-    clock, tokens, answers, registrations = Clock(), Tokens(token_lifetime), Answers(), Registrations()
-    faults = FaultPlan(seed)
+    clock, tokens, answers, faults = Clock(), Tokens(token_lifetime), Answers(), FaultPlan(seed)
+    registrations = Registrations(patience=dialect.patience)
     deliveries = Deliveries(
         clock=clock,
         registrations=registrations,
@@ -128,6 +131,7 @@ def install(
         render=_renderer(dialect, credentials),
         copies=copies,
         retry_delays=retry_delays,
+        give_up_after=dialect.give_up_after,
     )
     ledger = Ledger(publish=deliveries.publish, psp_reference=dialect.psp_reference)
     operations = Operations(
@@ -145,6 +149,7 @@ def install(
             credentials=credentials,
             clock=clock,
             tokens=tokens,
+            rate_limits=RateLimits(enforced=rate_limits),
             answers=answers,
             operations=operations,
         ),

@@ -4,7 +4,7 @@ An operation is one synchronous step, so that concurrent requests cannot mix.
 """
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
@@ -14,7 +14,11 @@ from vipps_async.errors import VippsError
 from vipps_async.sandbox._accounting import perform
 from vipps_async.sandbox._lifecycle import Action, EventName, State
 from vipps_async.sandbox._payments import Command, LedgerEvent, LedgerPayment
-from vipps_async.sandbox._problems import Refused, error
+from vipps_async.sandbox._problems import error
+
+# What time does to a payment at its deadline; a reservation that was not captured is released: knowledge base,
+# reservations.
+_FALLS_DUE: Mapping[State, Action] = MappingProxyType({State.CREATED: Action.EXPIRE, State.AUTHORIZED: Action.CANCEL})
 
 
 class UnknownReference(VippsError, LookupError):
@@ -25,10 +29,10 @@ class UnknownReference(VippsError, LookupError):
 
 
 class ActionRefused(VippsError, ValueError):
-    """The payment's state does not allow the action; the message names both."""
+    """The payment's state does not allow the action, or the attempt to pay failed; the message says why."""
 
-    def __init__(self, reference: str, action: Action, state: State) -> None:
-        super().__init__(f"cannot {action} payment {reference!r}: it is {state}")
+    def __init__(self, reference: str, action: Action, reason: str) -> None:
+        super().__init__(f"cannot {action} payment {reference!r}: {reason}")
 
 
 class Ledger:
@@ -46,12 +50,16 @@ class Ledger:
         self._psp_reference = psp_reference
         self._payments: dict[str, LedgerPayment] = {}
         self._references: dict[str, str] = {}
-        self._expiries: list[tuple[datetime, str]] = []
+        self._deadlines: list[tuple[datetime, str]] = []
 
     @property
     def payments(self) -> Mapping[str, LedgerPayment]:
         """A read-only view, in the order of creation."""
         return MappingProxyType(self._payments)
+
+    def latest(self, reference: str) -> Iterator[LedgerPayment]:
+        """Yield the payments whose reference contains *reference*, newest first."""
+        return (payment for payment in reversed(self._payments.values()) if reference in payment.reference)
 
     def open(self, payment: LedgerPayment) -> LedgerPayment:
         """Enter a new payment.
@@ -71,7 +79,6 @@ class Ledger:
             idempotency_key=payment.idempotency_key,
         )
         self._references[payment.token] = payment.reference
-        heapq.heappush(self._expiries, (payment.expires_at, payment.reference))
         return self._enter(attrs.evolve(payment, events=(event,)))
 
     def find(self, reference: str) -> LedgerPayment:
@@ -98,37 +105,44 @@ class Ledger:
         """
         return self._enter(perform(self.find(reference), command, psp_reference=self._psp_reference(), now=now))
 
-    def act(self, reference: str, command_of: Callable[[LedgerPayment], Command], *, now: datetime) -> LedgerPayment:
-        """Do what somebody beside the API wants done, the user in the app or a test; return the payment afterwards.
+    def hold(self, reference: str, *, until: datetime | None, outcome: Command | None = None) -> LedgerPayment:
+        """Keep everybody off a payment while its user's approval is under way.
+
+        Args:
+            reference: the payment.
+            until: when that ends; ``None`` ends it now.
+            outcome: what comes of it then, if anything.
 
         Raises:
-            UnknownReference: there is no such payment.
-            ActionRefused: its state forbids the action.
+            Refused: there is no such payment.
         """
-        payment = self._payments.get(reference)
-        if payment is None:
-            raise UnknownReference(reference)
-        command = command_of(payment)
-        try:
-            return self.perform(reference, command, now=now)
-        except Refused as refused:
-            raise ActionRefused(reference, command.action, payment.state) from refused
+        return self._replace(attrs.evolve(self.find(reference), processing_until=until, outcome=outcome))
 
     def expire_due(self, *, now: datetime) -> None:
-        """Expire every payment on which nobody acted in time."""
-        while self._expiries and self._expiries[0][0] <= now:
-            due, reference = heapq.heappop(self._expiries)
-            if self._payments[reference].state is State.CREATED:
+        """Do what fell due: expire payments on which nobody acted in time, release what was not captured in time."""
+        while self._deadlines and self._deadlines[0][0] <= now:
+            due, reference = heapq.heappop(self._deadlines)
+            payment = self._payments[reference]
+            if payment.next_deadline == due:
+                command = payment.outcome or Command(action=_FALLS_DUE[payment.state])
                 # By the deadline and not by when it was noticed, so that the event log tells what a user saw.
-                self.perform(reference, Command(action=Action.EXPIRE), now=due)
+                self.perform(reference, command, now=due)
 
     def clear(self) -> None:
         """Forget every payment."""
         self._payments.clear()
         self._references.clear()
-        self._expiries.clear()
+        self._deadlines.clear()
 
     def _enter(self, payment: LedgerPayment) -> LedgerPayment:
-        self._payments[payment.reference] = payment
+        self._replace(payment)
         self._publish(payment, payment.events[-1])
+        return payment
+
+    def _replace(self, payment: LedgerPayment) -> LedgerPayment:
+        before = self._payments.get(payment.reference)
+        deadline = payment.next_deadline
+        if deadline is not None and (before is None or before.next_deadline != deadline):
+            heapq.heappush(self._deadlines, (deadline, payment.reference))
+        self._payments[payment.reference] = payment
         return payment

@@ -15,6 +15,7 @@ from vipps_async.sandbox._dialects import Dialect
 from vipps_async.sandbox._ledger import Ledger
 from vipps_async.sandbox._lifecycle import Action
 from vipps_async.sandbox._payments import Command, LedgerPayment
+from vipps_async.sandbox._person import is_younger
 from vipps_async.sandbox._problems import error, plain
 from vipps_async.sandbox._profiles import approval_of
 from vipps_async.sandbox._registrations import EVENT_TYPES, Registration, Registrations
@@ -153,7 +154,9 @@ class Operations:
             raise error("10010")
         if "shipping" in payment.request:
             raise error("10060", "Express payments cannot be approved here.")
-        self.ledger.perform(payment.reference, approval_of(payment), now=request.now)
+        if is_younger(payment.request.get("minimumUserAge"), request.now):
+            raise error("7010")
+        self.ledger.perform(payment.reference, approval_of(payment, []), now=request.now)
         return Reply(status=200)
 
     def _register(self, request: Request) -> Reply:

@@ -63,6 +63,8 @@ class LedgerPayment:
         created_at: by the sandbox's clock, as the next two.
         expires_at: when it expires unless somebody acts.
         authorized_at: when the user approved.
+        processing_until: until when the user's approval is under way, and nobody else can act.
+        outcome: what comes of that approval then, if that is settled already.
         request: the create request's body.
         approval: what the user's approval added to replies: profile, user and shipping details.
         events: the event log, oldest first.
@@ -83,6 +85,8 @@ class LedgerPayment:
     created_at: datetime
     expires_at: datetime
     authorized_at: datetime | None = None
+    processing_until: datetime | None = None
+    outcome: "Command | None" = None
     request: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     approval: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     events: tuple[LedgerEvent, ...] = ()
@@ -106,6 +110,18 @@ class LedgerPayment:
     def refund_until(self) -> datetime | None:
         """When a refund is possible no more, counted from the reservation."""
         return self.authorized_at and self.authorized_at + REFUND_PERIOD
+
+    @property
+    def next_deadline(self) -> datetime | None:
+        """When time does something to it, unless somebody acts before."""
+        if self.state is not State.CREATED:
+            return self.capture_until if self.capturable else None
+        until = self.processing_until or self.expires_at
+        return until if self.outcome else max(until, self.expires_at)
+
+    def is_processing(self, now: datetime) -> bool:
+        """Whether the user's approval is under way."""
+        return self.state is State.CREATED and self.processing_until is not None and now < self.processing_until
 
 
 @attrs.frozen(kw_only=True)

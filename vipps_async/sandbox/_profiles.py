@@ -1,69 +1,69 @@
 """What the test user's approval discloses to the merchant. Performs no I/O.
 
-Sources: ePayment API, profile sharing; ePayment API, Express. The person is invented.
+Sources: ePayment API, profile sharing; ePayment API, Express.
 """
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
-from vipps_async.sandbox._express import chosen_option
+from vipps_async.sandbox import _person
+from vipps_async.sandbox._express import Groups, chosen_option
 from vipps_async.sandbox._lifecycle import Action
 from vipps_async.sandbox._payments import Command, LedgerPayment
 from vipps_async.sandbox._rules import scopes
 
-_PHONE_NUMBER = "4798765432"
-_ADDRESS: Mapping[str, str] = {
-    "addressLine1": "Robert Levins gate 5",
-    "city": "Oslo",
-    "country": "NO",
-    "postCode": "0154",
-}
+_USERS = uuid.UUID("6d5ab6a4-1bd5-4d0e-9d0e-0f6a7c2b9f51")
 
 
-def command_of(action: Action, payment: LedgerPayment) -> Command:
-    """Return the command by which the user, or time, does *action* to *payment*."""
-    return approval_of(payment) if action is Action.APPROVE else Command(action=action)
+def approval_of(payment: LedgerPayment, groups: Groups) -> Command:
+    """Return the command by which the user approves *payment*, with what that discloses.
 
-
-def approval_of(payment: LedgerPayment) -> Command:
-    """Return the command by which the user approves *payment*, with what that discloses."""
-    shipping = _shipping(payment.request)
+    Args:
+        payment: the payment.
+        groups: the shipping that the user chooses from, if any.
+    """
+    shipping = _shipping(groups)
     return Command(
         action=Action.APPROVE,
         shipping_cost=shipping.get("shippingCost", 0),
         approval={
-            **(
-                {"profile": {"sub": str(uuid.uuid4())}, "userDetails": _user(payment)}
-                if scopes(payment.request)
-                else {}
-            ),
+            **(_profile(payment) if scopes(payment.request) else {}),
             **({"shippingDetails": shipping} if shipping else {}),
         },
     )
 
 
-def _user(payment: LedgerPayment) -> dict[str, Any]:
+def _profile(payment: LedgerPayment) -> dict[str, Any]:
+    phone_number = _phone_number(payment)
+    # One user has one identifier at a sales unit, whatever is bought: Userinfo API, sub.
+    return {"profile": {"sub": str(uuid.uuid5(_USERS, phone_number))}, "userDetails": _details(payment, phone_number)}
+
+
+def _phone_number(payment: LedgerPayment) -> str:
+    customer = payment.request.get("customer")
+    # The draft's customer is a text.
+    known = customer.get("phoneNumber") if isinstance(customer, dict) else None
+    return known or _person.PHONE_NUMBER
+
+
+def _details(payment: LedgerPayment, phone_number: str) -> dict[str, Any]:
     wanted = scopes(payment.request)
-    customer = payment.request.get("customer", {})
-    phone_number = customer.get("phoneNumber", _PHONE_NUMBER) if isinstance(customer, dict) else _PHONE_NUMBER
     return {
-        "email": "user@example.com",
-        "firstName": "Ada",
-        "lastName": "Lovelace",
+        "email": _person.EMAIL,
+        "firstName": _person.FIRST_NAME,
+        "lastName": _person.LAST_NAME,
         "mobileNumber": phone_number,
-        **({"dateOfBirth": "1988-12-03"} if "birthDate" in wanted else {}),
-        **({"addresses": [dict(_ADDRESS)]} if "address" in wanted else {}),
+        **({"dateOfBirth": _person.BIRTH_DATE.isoformat()} if "birthDate" in wanted else {}),
+        **({"addresses": [dict(_person.ADDRESS)]} if "address" in wanted else {}),
     }
 
 
-def _shipping(request: Mapping[str, Any]) -> dict[str, Any]:
-    groups = request.get("shipping", {}).get("fixedOptions")
+def _shipping(groups: Groups) -> dict[str, Any]:
     if not groups:
         return {}
     option = chosen_option(groups)
     return {
-        "address": dict(_ADDRESS),
+        "address": dict(_person.ADDRESS),
         "shippingCost": option["amount"]["value"],
         "shippingOptionId": option["id"],
         "shippingOptionName": option["name"],

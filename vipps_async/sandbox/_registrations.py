@@ -7,6 +7,7 @@ import secrets
 import uuid
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import attrs
@@ -63,10 +64,16 @@ class Registration:
 
 
 class Registrations:
-    """The webhooks of the sales unit."""
+    """The webhooks of the sales unit.
 
-    def __init__(self) -> None:
+    Args:
+        patience: how long a webhook may fail before it is removed; ``None``: forever.
+    """
+
+    def __init__(self, *, patience: timedelta | None) -> None:
+        self._patience = patience
         self._by_id: dict[str, Registration] = {}
+        self._failing_since: dict[str, datetime] = {}
 
     def register(self, url: str, events: Iterable[str]) -> Registration:
         """Register through the API: with a fresh secret, within the limits.
@@ -96,8 +103,17 @@ class Registrations:
         self._by_id[registration.id] = registration
         return registration
 
+    def note_answer(self, identifier: str, *, arrived: bool, now: datetime) -> bool:
+        """Note whether a delivery *arrived*; return whether the webhook was removed, since none has for too long."""
+        if arrived:
+            self._failing_since.pop(identifier, None)
+            return False
+        since = self._failing_since.setdefault(identifier, now)
+        return self._patience is not None and now - since >= self._patience and self.remove(identifier)
+
     def remove(self, identifier: str) -> bool:
         """Forget a webhook; return whether there was one."""
+        self._failing_since.pop(identifier, None)
         return self._by_id.pop(identifier, None) is not None
 
     def all(self) -> tuple[Registration, ...]:
@@ -111,6 +127,7 @@ class Registrations:
     def clear(self) -> None:
         """Forget every webhook."""
         self._by_id.clear()
+        self._failing_since.clear()
 
     def _count(self, event: str) -> int:
         return sum(event in (registration.events or ()) for registration in self._by_id.values())

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from vipps_async.sandbox._amounts import amount
+from vipps_async.sandbox._bodies import Repeating
 from vipps_async.sandbox._express import SHIPPING
 from vipps_async.sandbox._receipts import RECEIPT
 from vipps_async.sandbox._schema import (
@@ -34,6 +35,8 @@ def _metadata(value: Any, path: str) -> Iterator[Violation]:
     if not (isinstance(value, dict) and all(isinstance(member, str) for member in value.values())):
         yield Violation(path, f"The field {label(path)} must be an object of texts.")
         return
+    if isinstance(value, Repeating):
+        yield Violation(path, "Each key once.", "4110")
     if len(value) > _METADATA_PAIRS:
         yield Violation(path, f"At most {_METADATA_PAIRS} pairs.", "4100")
     if any(len(name) > _METADATA_KEY for name in value):

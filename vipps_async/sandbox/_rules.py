@@ -10,6 +10,8 @@ from typing import Any
 
 import attrs
 
+from vipps_async.sandbox._express import groups_of, is_paid_in, repeats_a_kind
+from vipps_async.sandbox._person import is_younger
 from vipps_async.sandbox._problems import error, invalid
 from vipps_async.sandbox._requests import moment
 from vipps_async.sandbox._schema import Violation
@@ -85,21 +87,6 @@ def _ways_to_ship(body: Mapping[str, Any]) -> int:
     return sum(name in body["shipping"] for name in ("fixedOptions", "dynamicOptions"))
 
 
-def _groups(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    groups: list[Mapping[str, Any]] = body.get("shipping", {}).get("fixedOptions", [])
-    return groups
-
-
-def _repeats_a_group(body: Mapping[str, Any], _: Context) -> bool:
-    kinds = [(group["brand"], group["type"]) for group in _groups(body)]
-    return len(set(kinds)) != len(kinds)
-
-
-def _ships_in_another_currency(body: Mapping[str, Any], _: Context) -> bool:
-    options = (option for group in _groups(body) for option in group["options"])
-    return any(option["amount"]["currency"] != body["amount"]["currency"] for option in options)
-
-
 _CARD_IN_BROWSER = Rule(
     "paymentMethod.type",
     None,
@@ -125,7 +112,12 @@ CREATE_RULES = (
         "Shipping takes either fixedOptions or dynamicOptions.",
         lambda body, _: "shipping" in body and _ways_to_ship(body) != 1,
     ),
-    Rule("shipping.fixedOptions", None, "One group for each brand and type.", _repeats_a_group),
+    Rule(
+        "shipping.fixedOptions",
+        None,
+        "One group for each brand and type.",
+        lambda body, _: repeats_a_kind(groups_of(body)),
+    ),
     Rule(
         "shipping",
         None,
@@ -138,6 +130,12 @@ CREATE_RULES = (
         "Express needs the scope name address email phoneNumber.",
         # Integrations leave address out when nothing is sent by post, and get away with it.
         lambda body, _: "shipping" in body and not _EXPRESS_SCOPES.issubset(scopes(body)),
+    ),
+    Rule(
+        "paymentMethod.type",
+        None,
+        "expiresAt goes with WALLET.",
+        lambda body, _: bool(_expires(body)) and _type(body) != "WALLET",
     ),
     Rule("returnUrl", "4140", "WEB_REDIRECT requires returnUrl.", _flow_lacks("WEB_REDIRECT", "returnUrl")),
     _PUSH_NEEDS_CUSTOMER,
@@ -157,10 +155,21 @@ CREATE_RULES = (
         "Below the minimum of the currency.",
         lambda body, _: body["amount"]["value"] < MINIMUM_AMOUNTS[body["amount"]["currency"]],
     ),
-    Rule("shipping.fixedOptions", "4040", "Shipping is paid in the payment's currency.", _ships_in_another_currency),
+    Rule(
+        "shipping.fixedOptions",
+        "4040",
+        "Shipping is paid in the payment's currency.",
+        lambda body, _: not is_paid_in(body["amount"]["currency"], groups_of(body)),
+    ),
     Rule("expiresAt", "6110", "Less than 60 days ahead.", _too_late),
     Rule("expiresAt", "6120", "More than 10 minutes ahead.", _too_soon),
     Rule("receipt", "6130", "expiresAt needs it.", lambda body, _: bool(_expires(body)) and "receipt" not in body),
+    Rule(
+        "minimumUserAge",
+        "7010",
+        "The customer is too young.",
+        lambda body, context: "customer" in body and is_younger(body.get("minimumUserAge"), context.now),
+    ),
 )
 
 DRAFT_CREATE_RULES = (

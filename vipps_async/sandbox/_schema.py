@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
+_LARGEST = 2**63 - 1  # the documents' format int64
 _PATH_LIMIT = 100  # a sender chooses the names of unknown fields
 
 
@@ -88,7 +89,7 @@ def integer(*, least: int | None = None, most: int | None = None, code: str | No
     """A whole number from *least* to *most*; neither a fraction nor text nor a truth value."""
 
     def check(value: Any, path: str) -> Iterator[Violation]:
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST:
             yield Violation(path, f"The field {label(path)} must be a whole number.", code)
         elif (least is not None and value < least) or (most is not None and value > most):
             limits = f"at least {least}" if most is None else f"between {least} and {most}"
@@ -101,7 +102,7 @@ def number(*, least: float) -> Check:
     """A number of at least *least*."""
 
     def check(value: Any, path: str) -> Iterator[Violation]:
-        if not isinstance(value, int | float) or isinstance(value, bool) or not value >= least:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= _LARGEST:
             yield Violation(path, f"The field {label(path)} must be a number of at least {least}.")
 
     return check

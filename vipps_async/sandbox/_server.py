@@ -1,7 +1,6 @@
 """`Sandbox`: a real local server that behaves like Vipps MobilePay, and the handles by which a test moves it."""
 
 import asyncio
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -13,7 +12,7 @@ from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox._breakable import Breakable
 from vipps_async.sandbox._clock import Clock
 from vipps_async.sandbox._control import Control
-from vipps_async.sandbox._delivery import Delivery
+from vipps_async.sandbox._dashboard import Dashboard
 from vipps_async.sandbox._dialects import DIALECTS
 from vipps_async.sandbox._front import Front
 from vipps_async.sandbox._http import telling_problems
@@ -23,10 +22,9 @@ from vipps_async.sandbox._lifecycle import Action
 from vipps_async.sandbox._listener import Listener
 from vipps_async.sandbox._payments import LedgerPayment
 from vipps_async.sandbox._problems import Refused
-from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._records import Delivery, RecordedRequest
 from vipps_async.sandbox._registrations import Registration
 
-_SEEDS = 1_000_000
 _TICK = 1.0  # seconds between looks for payments whose time ran out while nobody asked
 
 _TEST_KEYS = {
@@ -52,8 +50,10 @@ class Sandbox(Breakable):
         retry_delays: seconds between attempts of a delivery, the last one repeated; by default the documented ones.
         token_lifetime: seconds that an access token is valid.
         currency: of the sales unit's market; by default it takes all three.
-        seed: what chance goes by where faults have a probability: with the same one, the same requests and deliveries
-            are struck. By default one that differs each time; `seed` tells it.
+        rate_limits: whether more than 5 writes, or 120 reads, of a kind for one reference within a minute of the
+            sandbox's clock are answered with 429, as at Vipps MobilePay.
+        seed: what chance goes by where faults have a probability, 0 to 4294967295: with the same one, the same requests
+            and deliveries are struck. By default one that differs each time; `seed` tells it.
 
     Raises:
         ConfigurationError: an argument cannot work.
@@ -70,6 +70,7 @@ class Sandbox(Breakable):
         retry_delays: Sequence[float] | None = None,
         token_lifetime: float = 3599,
         currency: Literal["NOK", "DKK", "EUR"] | None = None,
+        rate_limits: bool = True,
         seed: int | None = None,
     ) -> None:
         if dialect not in DIALECTS:
@@ -82,17 +83,17 @@ class Sandbox(Breakable):
             credentials=credentials or Credentials(**_TEST_KEYS),
             currency=currency,
             token_lifetime=timedelta(seconds=token_lifetime),
+            rate_limits=rate_limits,
             copies=copies,
             retry_delays=delays,
-            seed=secrets.randbelow(_SEEDS) if seed is None else seed,
+            seed=seed,
             landing_page=lambda token: f"{self.base_url}{LANDING}?token={token}",
         )
         self._installation.clock.on_move(self._installation.expire_due)
         servants = (
             # The listener does not exist yet: it is made of what these serve.
             Front(self._installation, lambda seconds: self._listener.refuse_connections(seconds)),  # noqa: PLW0108
-            Landing(self._installation),
-            Control(self._installation),
+            *(servant(self._installation) for servant in (Landing, Control, Dashboard)),
         )
         self._listener = Listener(
             host=host,
@@ -174,19 +175,22 @@ class Sandbox(Breakable):
     async def approve(self, reference: str) -> LedgerPayment:
         """Approve a payment as its user does in the app.
 
+        Express with dynamic options asks the merchant's shipping callback first. A payment of 201 minor units stays
+        CREATED for an hour before it is authorized, and the other trigger amounts of the test environment are declined.
+
         Raises:
             UnknownReference: there is no such payment (a `LookupError`).
-            ActionRefused: somebody acted before, or its time ran out (a `ValueError`).
+            ActionRefused: somebody acted before, its time ran out, or the attempt to pay failed (a `ValueError`).
         """
-        return self._installation.act(reference, Action.APPROVE)
+        return await self._installation.act(reference, Action.APPROVE)
 
     async def reject(self, reference: str) -> LedgerPayment:
         """Reject a payment as its user does in the app; raises like `approve`."""
-        return self._installation.act(reference, Action.REJECT)
+        return await self._installation.act(reference, Action.REJECT)
 
     async def expire(self, reference: str) -> LedgerPayment:
         """Let the time of one payment run out; raises like `approve`."""
-        return self._installation.act(reference, Action.EXPIRE)
+        return await self._installation.act(reference, Action.EXPIRE)
 
     async def add_webhook(
         self, url: str, events: Iterable[str] | None = None, *, secret: str | None = None
