@@ -80,7 +80,7 @@ async def test_the_log_for_people(shop: Shop) -> None:
     assert "request operation=create method=POST path=/epayment/v1/payments" in errors
     assert "status=500" in errors
     assert "message level=INFO message=delivery of CREATED" in errors
-    assert "Signature" not in errors
+    assert not any(secret in errors for secret in ("Signature", "hidden", running.environ["VIPPS_WEBHOOK_SECRET"]))
 
 
 async def test_a_known_secret_outlives_a_restart(shop: Shop) -> None:

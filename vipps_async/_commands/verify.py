@@ -14,7 +14,6 @@ import attrs
 from vipps_async._commands.arguments import SECRET_VARIABLE, URL_VARIABLE, add_webhook_arguments
 from vipps_async._commands.captured import Captured
 from vipps_async._times import as_utc
-from vipps_async.config import Secret
 from vipps_async.errors import ConfigurationError, NotAuthentic
 from vipps_async.webhooks._signature import SignedUrl, verify
 
