@@ -100,7 +100,9 @@ class WebhookReceiver:
         self._router = Router()
         self._notices = Notices()
         self._dispatcher = Dispatcher(store, self._router, self._notices, key)
-        self._workers = inbox and InboxWorkers(checked_inbox(store, inbox), inbox, self._dispatcher, self._notices)
+        self._workers: InboxWorkers | None = None
+        if inbox is not None:
+            self._workers = InboxWorkers(checked_inbox(store, inbox), inbox, self._dispatcher, self._notices)
         self._watchers = Watchers()
         self._running: set[asyncio.Task[Reply]] = set()
         self._is_closing = False
