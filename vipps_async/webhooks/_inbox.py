@@ -59,7 +59,12 @@ class InboxWorkers:
             BaseException: whatever the store raised; the event has to come again.
         """
         self.start()
-        if await self._inbox.put(self._dispatcher.key(event), event.reference, body):
+        try:
+            is_new = await self._inbox.put(self._dispatcher.key(event), event.reference, body)
+        except BaseException as error:
+            self._notices.tell(Notice(stage=Stage.FAILED, event=event, error=error))
+            raise
+        if is_new:
             self._news.set()
         else:
             self._notices.tell(Notice(stage=Stage.DUPLICATE, event=event))
