@@ -243,6 +243,6 @@ def open_session(
     return attrs.evolve(token_session, authorizer=tokens), tokens
 
 
-async def _fetch_token(session: Session) -> AccessToken:
+async def _fetch_token(session: Session, _: AccessToken | None) -> AccessToken:
     # The lifetime counts from before the first attempt: a token that is renewed too early costs one request.
     return await session.send(_TOKEN_CALL, partial(AccessToken.from_reply, asked_at=time.monotonic()))
