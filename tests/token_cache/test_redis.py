@@ -117,7 +117,7 @@ async def test_prefixes_and_environments_are_told_apart(shop: Shop, redis: Redis
 async def test_tokens_that_live_for_a_second_are_shared(redis: Redis) -> None:
     """Calls of two clients go on through many common lives, and no call fails."""
     async with (
-        Sandbox(token_lifetime=1) as sandbox,
+        Sandbox(token_lifetime=1, rate_limits=False) as sandbox,
         Shop(sandbox).client(RedisTokenCache(redis)) as one,
         Shop(sandbox).client(RedisTokenCache(redis)) as other,
     ):
