@@ -57,9 +57,9 @@ class Seal:
         except ImportError as error:
             remedy = "pip install 'vipps-async[tokens]'"
             raise ConfigurationError(f"a token cache needs the cryptography library: {remedy}") from error
-        public = (credentials.client_id, credentials.subscription_key, credentials.merchant_serial_number)
+        others = (credentials.client_id, credentials.subscription_key, credentials.merchant_serial_number)
         # None of them can hold a line end.
-        info = "\n".join((_FORMAT, environment.base_url, *public)).encode()
+        info = "\n".join((_FORMAT, environment.base_url, *others)).encode()
         derived = HKDF(SHA256(), length=64, salt=None, info=info).derive(credentials.client_secret.encode())
         self.name = derived[:32].hex()
         self._fernet = Fernet(urlsafe_b64encode(derived[32:]))
