@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from tests.servers.redis import RedisServer, provide_redis_server  # noqa: F401 - a fixture
+from tests.servers.redis import RedisServer
 from tests.token_cache.shop import Shop, open_shop
 from vipps_async.sandbox import Sandbox
 

@@ -10,7 +10,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import pytest
 import pytest_asyncio
 
-from tests.servers.postgres import PostgresServer, provide_postgres_server  # noqa: F401 - the fixture postgres_server
+from tests.servers.postgres import PostgresServer
 from tests.webhooks.places import Place, PostgresPlace, SqlitePlace
 
 _schemas = (f"test_{number}" for number in itertools.count())

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import pytest
 
-from tests.servers.postgres import PostgresServer, provide_postgres_server  # noqa: F401 - the fixture postgres_server
+from tests.servers.postgres import PostgresServer
 from tests.webhooks.signal_contract import SignalContract
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks.signals.postgres import PostgresSignal

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from tests.servers.redis import RedisServer, provide_redis_server  # noqa: F401 - the fixture redis_server
+from tests.servers.redis import RedisServer
 from tests.support import REFERENCE, create, requests_of
 from tests.webhooks.deliveries import delivery, event, receiver_of
 from tests.webhooks.serving import serving

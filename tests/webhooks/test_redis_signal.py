@@ -11,11 +11,7 @@ import pytest
 import redis as redis_library
 from redis.asyncio import Redis
 
-from tests.servers.redis import (  # noqa: F401 - fixtures are used by the names of arguments
-    RedisServer,
-    provide_redis_server,
-    provide_redis_tls_server,
-)
+from tests.servers.redis import RedisServer
 from tests.support import REFERENCE
 from tests.webhooks.signal_contract import SignalContract, becomes, happens, listening, subscribed, warnings
 from vipps_async.errors import ConfigurationError
