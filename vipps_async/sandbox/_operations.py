@@ -28,6 +28,7 @@ from vipps_async.sandbox._tokens import Tokens
 
 _LIFETIME = timedelta(minutes=10)  # knowledge base, timeouts
 _TOKEN_BYTES = 24
+_RESOURCE = "reference or id in the path"
 
 
 @attrs.frozen(kw_only=True)
@@ -79,6 +80,8 @@ class Operations:
         """
         self.ledger.expire_due(now=request.now)
         route = request.route
+        if route.resource is not None:
+            refuse_violations(route.resource(request.resource, _RESOURCE))
         if route.body is not None:
             refuse_violations(route.body(request.body, ""))
         if route.action is not None:
