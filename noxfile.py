@@ -39,13 +39,13 @@ def types(session: nox.Session) -> None:
 
 
 def _install_servers(session: nox.Session) -> None:
-    """Install the servers that the stores are tested against, where that can be done; tests say so where not."""
-    wanted = {"redis-server": "redis-server", "postgresql": "pg_ctlcluster"}
+    """Install the servers and the browser that tests need, where that can be done; tests say so where not."""
+    wanted = {"redis-server": "redis-server", "postgresql": "pg_ctlcluster", "chromium": "chromium"}
     missing = [package for package, program in wanted.items() if shutil.which(program) is None]
     if not missing:
         return
     if shutil.which("apt-get") is None or os.getuid() != 0:
-        session.warn(f"install {' and '.join(missing)} to test the stores that need them")
+        session.warn(f"install {' and '.join(missing)} to run the tests that need them")
         return
     session.run("apt-get", "update", "-qq", external=True, silent=True)
     quietly = {"DEBIAN_FRONTEND": "noninteractive"}

@@ -33,9 +33,9 @@ def make_app(url: str, secret: str) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        # FastAPI does not tell mounted applications of the shutdown, so that the handlers are awaited here.
-        await receiver.close()
+        # FastAPI does not tell mounted applications of startup and shutdown, so that the handlers are awaited here.
+        async with receiver:
+            yield
 
     app = FastAPI(lifespan=lifespan)
     app.mount("/vipps", receiver.asgi_app())  # takes /vipps/events, and all else below /vipps

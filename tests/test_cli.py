@@ -105,7 +105,7 @@ def test_interrupt_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     async def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vipps_async.cli._run_demo", interrupted)
+    monkeypatch.setattr("vipps_async._commands.demo._run", interrupted)
     assert main(["demo"]) == 130
 
 

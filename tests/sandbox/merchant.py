@@ -168,6 +168,7 @@ class Shop:
     """A server that takes deliveries: it answers with *statuses* one after the other, and 200 from then on."""
 
     url: str = ""
+    answer: str = "thank you"
     statuses: list[int] = attrs.field(factory=list)
     received: list[tuple[Mapping[str, str], bytes, str]] = attrs.field(factory=list)
     refused_references: set[str] = attrs.field(factory=set)
@@ -186,7 +187,7 @@ class Shop:
         if json.loads(body)["reference"] in self.refused_references:
             return web.Response(status=500, text="not this one")
         status = self.statuses.pop(0) if self.statuses else 200
-        return web.Response(status=status, text="thank you", headers={"Location": "/elsewhere"})
+        return web.Response(status=status, text=self.answer, headers={"Location": "/elsewhere"})
 
 
 @asynccontextmanager

@@ -58,8 +58,8 @@ def in_fastapi(receiver: WebhookReceiver) -> Application:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await receiver.close()
+        async with receiver:
+            yield
 
     app = FastAPI(lifespan=lifespan)
     app.mount("/vipps", receiver.asgi_app())
@@ -88,8 +88,8 @@ def at_a_route(receiver: WebhookReceiver) -> Application:
 def _starlette(receiver: WebhookReceiver, events: Mount | Route) -> Application:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-        await receiver.close()
+        async with receiver:
+            yield
 
     async def front_page(_: Request) -> Response:
         return PlainTextResponse("the shop")

@@ -75,7 +75,7 @@ async def test_a_payment_s_turn_goes_on_after_a_failure(shop: Shop) -> None:
     first, second = shop.deliver("AUTHORIZED"), shop.deliver("CAPTURED")
     shop.let_go.set()
     assert ((await first).status, (await second).status) == (500, 200)
-    assert len(shop.receiver._turns) == 0
+    assert len(shop.receiver._dispatcher._turns) == 0
 
 
 async def test_a_caller_that_gives_up_does_not_stop_the_handler(shop: Shop) -> None:

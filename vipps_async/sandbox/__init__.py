@@ -8,12 +8,11 @@
 """
 
 from vipps_async.sandbox._clock import Clock
-from vipps_async.sandbox._deliveries import Delivery
-from vipps_async.sandbox._faults import Fault
+from vipps_async.sandbox._faults import DeliveryFault, Fault
 from vipps_async.sandbox._ledger import ActionRefused, UnknownReference
 from vipps_async.sandbox._lifecycle import Action, EventName, State
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
 from vipps_async.sandbox._registrations import Registration
 from vipps_async.sandbox._server import Sandbox
 
@@ -22,6 +21,7 @@ __all__ = [
     "ActionRefused",
     "Clock",
     "Delivery",
+    "DeliveryFault",
     "EventName",
     "Fault",
     "LedgerEvent",
@@ -30,5 +30,6 @@ __all__ = [
     "Registration",
     "Sandbox",
     "State",
+    "UnknownDelivery",
     "UnknownReference",
 ]

@@ -9,8 +9,7 @@ import attrs
 from aiohttp import web
 
 from vipps_async.sandbox._bodies import parse
-from vipps_async.sandbox._deliveries import Delivery
-from vipps_async.sandbox._faults import OPERATIONS, Fault
+from vipps_async.sandbox._faults import OPERATIONS, DeliveryFault, Fault
 from vipps_async.sandbox._http import read_body, to_response
 from vipps_async.sandbox._installation import Installation
 from vipps_async.sandbox._ledger import ActionRefused, UnknownReference
@@ -18,7 +17,7 @@ from vipps_async.sandbox._lifecycle import Action
 from vipps_async.sandbox._operations import registered
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._problems import error, plain
-from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
 from vipps_async.sandbox._replies import Reply, of_json
 from vipps_async.sandbox._rules import refuse_violations
 from vipps_async.sandbox._schema import Check, choice, integer, nullable, number, record, sequence, text
@@ -32,6 +31,7 @@ _FAULT = record(
     required={"operation": choice(*OPERATIONS), "fault": choice(*Fault)},
     optional={"times": nullable(integer(least=1)), "retryAfter": nullable(number(least=0))},
 )
+_DELIVERY_FAULT = record(optional={"fault": nullable(choice(*DeliveryFault))})
 _WEBHOOK = record(required={"url": text()}, optional={"events": nullable(sequence(text()))})
 
 
@@ -50,6 +50,7 @@ class Control:
                 for name, action in _ACTIONS.items()
             ),
             web.get("/sandbox/deliveries", self._list_deliveries, allow_head=False),
+            web.post(r"/sandbox/deliveries/{id:\d{1,18}}/redeliver", self._redeliver),
             web.get("/sandbox/requests", self._list_requests, allow_head=False),
             web.post("/sandbox/reset", self._forget),
             web.get("/sandbox/clock", self._tell_time, allow_head=False),
@@ -61,24 +62,34 @@ class Control:
 
     async def _list_payments(self, _: web.Request) -> web.Response:
         self.installation.expire_due()
-        return _json(200, {"payments": [_payment(payment) for payment in self.installation.ledger.payments.values()]})
+        shown = [shown_payment(payment) for payment in self.installation.ledger.payments.values()]
+        return _json(200, {"payments": shown})
 
     def _acting(self, action: Action) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def act(request: web.Request) -> web.Response:
-            reference = request.match_info["reference"]
+            reference, fault = request.match_info["reference"], await _delivery_fault(request)
             try:
-                after = await self.installation.act(reference, action)
+                with self.installation.deliveries.suffering(reference, fault):
+                    after = await self.installation.act(reference, action)
             except UnknownReference:
                 raise error("5090") from None
             except ActionRefused as refused:
                 raise plain(409, str(refused)) from refused
-            return _json(200, _payment(after))
+            return _json(200, shown_payment(after))
 
         return act
 
     async def _list_deliveries(self, _: web.Request) -> web.Response:
-        shown = [_delivery(delivery) for delivery in self.installation.deliveries.records]
+        shown = [shown_delivery(delivery) for delivery in self.installation.deliveries.records]
         return _json(200, {"deliveries": shown, "pending": self.installation.deliveries.pending})
+
+    async def _redeliver(self, request: web.Request) -> web.Response:
+        fault = await _delivery_fault(request, required=True)
+        try:
+            self.installation.deliveries.redeliver(int(request.match_info["id"]), fault)
+        except UnknownDelivery as unknown:
+            raise plain(404, f"{unknown}.") from unknown
+        return to_response(Reply(status=202))
 
     async def _list_requests(self, _: web.Request) -> web.Response:
         return _json(200, {"requests": [_request(request) for request in self.installation.requests]})
@@ -119,10 +130,15 @@ class Control:
         return _json(201, registered(self.installation.registrations.add(body["url"], body.get("events"), secret=None)))
 
 
-async def _body(request: web.Request, check: Check) -> Any:
-    body = parse(await read_body(request), request.headers, required=True)
+async def _body(request: web.Request, check: Check, *, required: bool = True) -> Any:
+    body = parse(await read_body(request), request.headers, required=required)
     refuse_violations(check(body, ""))
     return body
+
+
+async def _delivery_fault(request: web.Request, *, required: bool = False) -> DeliveryFault | None:
+    name = (await _body(request, _DELIVERY_FAULT, required=required)).get("fault")
+    return None if name is None else DeliveryFault(name)
 
 
 def _json(status: int, data: Any) -> web.Response:
@@ -133,7 +149,8 @@ def _time(when: datetime | None) -> str | None:
     return None if when is None else when.isoformat(timespec="milliseconds")
 
 
-def _payment(payment: LedgerPayment) -> dict[str, Any]:
+def shown_payment(payment: LedgerPayment) -> dict[str, Any]:
+    """Return what is shown of a payment."""
     return {
         "reference": payment.reference,
         "state": payment.state,
@@ -163,7 +180,8 @@ def _event(event: LedgerEvent) -> dict[str, Any]:
     }
 
 
-def _delivery(delivery: Delivery) -> dict[str, Any]:
+def shown_delivery(delivery: Delivery) -> dict[str, Any]:
+    """Return what is shown of a delivery: all but the signature, which a reader could send again."""
     return {
         "id": delivery.id,
         "registrationId": delivery.registration_id,
@@ -173,11 +191,14 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "pspReference": delivery.psp_reference,
         "attempt": delivery.attempt,
         "copy": delivery.copy,
+        "fault": delivery.fault,
         "status": delivery.status,
         "error": delivery.error,
         "startedAt": _time(delivery.started_at),
         "duration": delivery.duration.total_seconds(),
-        "requestHeaders": delivery.request_headers,
+        "requestHeaders": {
+            name: "(hidden)" if name == "Authorization" else value for name, value in delivery.request_headers.items()
+        },
         "requestBody": delivery.request_body.decode(),
         "responseBody": delivery.response_body.decode("utf-8", "replace"),
     }

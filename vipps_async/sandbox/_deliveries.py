@@ -8,7 +8,8 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -16,8 +17,9 @@ import attrs
 from yarl import URL
 
 from vipps_async.sandbox._clock import Clock
-from vipps_async.sandbox._lifecycle import EventName
+from vipps_async.sandbox._faults import DeliveryFault
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
+from vipps_async.sandbox._records import Delivery, UnknownDelivery
 from vipps_async.sandbox._registrations import Registration, Registrations
 from vipps_async.webhooks._signature import SignedUrl, sign
 
@@ -28,51 +30,7 @@ _AT_ONCE = 100  # open connections to webhooks
 _SNIPPET = 1000  # bytes of an answer that a record keeps
 _REMEMBERED = 100_000  # records
 
-_Lane = tuple[str, str]
-
-
-@attrs.frozen(kw_only=True)
-class Delivery:
-    """One attempt to deliver an event.
-
-    Attributes:
-        id: of the attempt.
-        registration_id: the webhook's.
-        url: where it went.
-        event: what happened.
-        reference: to which payment.
-        psp_reference: of the event.
-        attempt: 1 for the first try.
-        copy: 1 for the first successful delivery of the event, 2 for the duplicate that may follow.
-        status: what the webhook answered, ``None`` if it did not.
-        error: why it did not.
-        started_at: by the sandbox's clock.
-        duration: in real time.
-        request_headers: what was sent.
-        request_body: what was sent.
-        response_body: the beginning of the answer.
-    """
-
-    id: int
-    registration_id: str
-    url: str
-    event: EventName
-    reference: str
-    psp_reference: str
-    attempt: int
-    copy: int
-    status: int | None
-    error: str | None
-    started_at: datetime
-    duration: timedelta
-    request_headers: dict[str, str] = attrs.field(repr=False)
-    request_body: bytes = attrs.field(repr=False)
-    response_body: bytes = attrs.field(repr=False)
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the webhook took it: any 2xx."""
-        return self.status is not None and self.status // 100 == 2
+_Lane = tuple[str, str, int]
 
 
 @attrs.frozen
@@ -80,10 +38,13 @@ class _Parcel:
     registration: Registration
     event: LedgerEvent
     body: bytes
+    fault: DeliveryFault | None
+    repeats: int = 0  # the attempt that it repeats
 
     @property
     def lane(self) -> _Lane:
-        return self.registration.id, self.event.reference
+        # What is asked for by hand does not wait for another try of what went before it.
+        return self.registration.id, self.event.reference, self.repeats
 
     def __str__(self) -> str:
         return f"{self.event.name} of {self.event.reference} to {self.registration.url}"
@@ -124,10 +85,11 @@ class Deliveries:
         self._copies = copies
         self._retry_delays = tuple(retry_delays)
         self._give_up_after = give_up_after
+        self._faults: dict[str, DeliveryFault | None] = {}
         self._lanes: dict[_Lane, deque[_Parcel]] = {}
         self._carriers: dict[_Lane, asyncio.Task[None]] = {}
         self._abandoned: set[asyncio.Task[None]] = set()
-        self._records: deque[Delivery] = deque(maxlen=_REMEMBERED)
+        self._records: deque[tuple[Delivery, _Parcel]] = deque(maxlen=_REMEMBERED)
         self._ids = itertools.count(1)
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._session: aiohttp.ClientSession | None = None
@@ -135,7 +97,11 @@ class Deliveries:
     @property
     def records(self) -> list[Delivery]:
         """Every attempt, oldest first."""
-        return list(self._records)
+        return [record for record, _ in self._records]
+
+    def latest(self, reference: str) -> Iterator[Delivery]:
+        """Yield the attempts for payments whose reference contains *reference*, newest first."""
+        return (record for record, _ in reversed(self._records) if reference in record.reference)
 
     @property
     def pending(self) -> list[str]:
@@ -170,12 +136,39 @@ class Deliveries:
         Raises:
             RuntimeError: the sandbox is not running.
         """
+        fault = self._faults.pop(payment.reference, None)
         hearing = self._registrations.hearing_of(event.name)
         if hearing:
             self._require_session()
             body = self._render(payment, event)
             for registration in hearing:
-                self._hand_over(_Parcel(registration, event, body))
+                self._hand_over(_Parcel(registration, event, body, fault))
+
+    def redeliver(self, identifier: int, fault: DeliveryFault | None) -> None:
+        """Put what an earlier attempt carried on its way to the same webhook once more, at once.
+
+        Args:
+            identifier: of the attempt, whatever became of it.
+            fault: what it suffers this time.
+
+        Raises:
+            UnknownDelivery: no such attempt is on record, or its webhook was deleted.
+            RuntimeError: the sandbox is not running.
+        """
+        parcel = next((parcel for record, parcel in self._records if record.id == identifier), None)
+        if parcel is None or parcel.registration not in self._registrations.all():
+            raise UnknownDelivery(identifier)
+        self._require_session()
+        self._hand_over(attrs.evolve(parcel, fault=fault, repeats=identifier))
+
+    @contextmanager
+    def suffering(self, reference: str, fault: DeliveryFault | None) -> Iterator[None]:
+        """Have the first event of a payment that is published inside the block suffer *fault* on its way."""
+        self._faults[reference] = fault
+        try:
+            yield
+        finally:
+            self._faults.pop(reference, None)
 
     def withdraw(self, registration_id: str) -> None:
         """End the deliveries to a webhook that was deleted."""
@@ -220,7 +213,8 @@ class Deliveries:
     async def _carry(self, lane: _Lane) -> None:
         parcels = self._lanes[lane]
         while parcels:
-            for copy in range(1, self._copies + 1):
+            copies = self._copies + (parcels[0].fault is DeliveryFault.DUPLICATE)
+            for copy in range(1, copies + 1):
                 await self._deliver(parcels[0], copy)
             parcels.popleft()
         # Nothing is awaited since the lane was seen empty, so no parcel can have been put into it.
@@ -230,7 +224,7 @@ class Deliveries:
         first = self._clock.now()
         for attempt in itertools.count(1):
             record = await self._attempt(parcel, attempt, copy)
-            self._records.append(record)
+            self._records.append((record, parcel))
             due = self._clock.now() + timedelta(seconds=self._delay_after(attempt))
             self._note_answer(parcel.registration, arrived=record.is_success)
             if record.is_success or due - first > self._give_up_after:
@@ -260,6 +254,7 @@ class Deliveries:
             psp_reference=parcel.event.psp_reference,
             attempt=attempt,
             copy=copy,
+            fault=parcel.fault,
             status=answer.status,
             error=answer.error,
             started_at=started_at,

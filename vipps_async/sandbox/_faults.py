@@ -60,6 +60,16 @@ class Fault(StrEnum):
     EXPIRED_TOKEN = "EXPIRED_TOKEN"  # noqa: S105 - the name of a fault
 
 
+class DeliveryFault(StrEnum):
+    """What can go wrong with a delivery to a webhook.
+
+    Attributes:
+        DUPLICATE: it succeeds once more than it should.
+    """
+
+    DUPLICATE = "DUPLICATE"
+
+
 class Transmission(StrEnum):
     """How much of an answer reaches the client."""
 

@@ -1,4 +1,4 @@
-"""Serve the pages on which a person acts: the landing page of a payment, and the index."""
+"""Serve the landing page of a payment, on which its user acts."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -16,29 +16,19 @@ from vipps_async.sandbox._payments import LedgerPayment
 from vipps_async.sandbox._replies import Reply, of_html
 
 LANDING = "/landing"
-_LATEST = 50  # payments on the index
 
 _BUTTONS: Mapping[str, Action] = MappingProxyType({"approve": Action.APPROVE, "reject": Action.REJECT})
 
 
 @attrs.frozen
 class Landing:
-    """Serves the pages of an installation."""
+    """Serves the landing pages of an installation."""
 
     installation: Installation
 
     def routes(self) -> list[web.RouteDef]:
         """Return what the server routes here."""
-        return [
-            web.get("/", self._index, allow_head=False),
-            web.get(LANDING, self._show, allow_head=False),
-            web.post(LANDING, self._act),
-        ]
-
-    async def _index(self, _: web.Request) -> web.Response:
-        self.installation.expire_due()
-        latest = list(self.installation.ledger.payments.values())[: -_LATEST - 1 : -1]
-        return _page(200, _pages.index(latest, merchant=self.installation.merchant))
+        return [web.get(LANDING, self._show, allow_head=False), web.post(LANDING, self._act)]
 
     async def _show(self, request: web.Request) -> web.Response:
         return self._landing(200, self._payment(request))

@@ -4,7 +4,7 @@ An operation is one synchronous step, so that concurrent requests cannot mix.
 """
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
@@ -56,6 +56,10 @@ class Ledger:
     def payments(self) -> Mapping[str, LedgerPayment]:
         """A read-only view, in the order of creation."""
         return MappingProxyType(self._payments)
+
+    def latest(self, reference: str) -> Iterator[LedgerPayment]:
+        """Yield the payments whose reference contains *reference*, newest first."""
+        return (payment for payment in reversed(self._payments.values()) if reference in payment.reference)
 
     def open(self, payment: LedgerPayment) -> LedgerPayment:
         """Enter a new payment.

@@ -1,10 +1,12 @@
-"""What the sandbox notes down about the requests that it receives. Performs no I/O."""
+"""What the sandbox notes down of the requests that it receives and the deliveries that it makes. Performs no I/O."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import attrs
 
-from vipps_async.sandbox._faults import Fault
+from vipps_async.errors import VippsError
+from vipps_async.sandbox._faults import DeliveryFault, Fault
+from vipps_async.sandbox._lifecycle import EventName
 
 
 @attrs.frozen(kw_only=True)
@@ -32,3 +34,56 @@ class RecordedRequest:
     status: int | None
     took_effect: bool
     fault: Fault | None
+
+
+class UnknownDelivery(VippsError, LookupError):
+    """The sandbox has no record of this delivery, or the webhook that it went to was deleted."""
+
+    def __init__(self, identifier: int) -> None:
+        super().__init__(f"the sandbox has no delivery {identifier} to a webhook that is still registered")
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """One attempt to deliver an event.
+
+    Attributes:
+        id: of the attempt.
+        registration_id: the webhook's.
+        url: where it went.
+        event: what happened.
+        reference: to which payment.
+        psp_reference: of the event.
+        attempt: 1 for the first try.
+        copy: 1 for the first successful delivery of the event, 2 for the duplicate that may follow.
+        fault: what it suffered, if anything.
+        status: what the webhook answered, ``None`` if it did not.
+        error: why it did not.
+        started_at: by the sandbox's clock.
+        duration: in real time.
+        request_headers: what was sent.
+        request_body: what was sent.
+        response_body: the beginning of the answer.
+    """
+
+    id: int
+    registration_id: str
+    url: str
+    event: EventName
+    reference: str
+    psp_reference: str
+    attempt: int
+    copy: int
+    fault: DeliveryFault | None
+    status: int | None
+    error: str | None
+    started_at: datetime
+    duration: timedelta
+    request_headers: dict[str, str] = attrs.field(repr=False)
+    request_body: bytes = attrs.field(repr=False)
+    response_body: bytes = attrs.field(repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the webhook took it: any 2xx."""
+        return self.status is not None and self.status // 100 == 2

@@ -11,9 +11,9 @@ from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox._clock import Clock
 from vipps_async.sandbox._control import Control
-from vipps_async.sandbox._deliveries import Delivery
+from vipps_async.sandbox._dashboard import Dashboard
 from vipps_async.sandbox._dialects import DIALECTS
-from vipps_async.sandbox._faults import Fault
+from vipps_async.sandbox._faults import DeliveryFault, Fault
 from vipps_async.sandbox._front import Front
 from vipps_async.sandbox._http import telling_problems
 from vipps_async.sandbox._installation import install
@@ -23,7 +23,7 @@ from vipps_async.sandbox._listener import Listener
 from vipps_async.sandbox._payments import LedgerPayment
 from vipps_async.sandbox._problems import Refused
 from vipps_async.sandbox._qr_images import QR_IMAGES, QrImages
-from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._records import Delivery, RecordedRequest
 from vipps_async.sandbox._redirects import Destination
 from vipps_async.sandbox._registrations import Registration
 
@@ -94,12 +94,7 @@ class Sandbox:
             redirect_url=lambda destination, token: _REDIRECTS[destination].format(base_url=self.base_url, token=token),
         )
         self._installation.clock.on_move(self._installation.expire_due)
-        servants = (
-            Front(self._installation),
-            Landing(self._installation),
-            QrImages(self._installation),
-            Control(self._installation),
-        )
+        servants = [servant(self._installation) for servant in (Front, Landing, QrImages, Control, Dashboard)]
         self._listener = Listener(
             host=host,
             port=port,
@@ -249,6 +244,19 @@ class Sandbox:
         except Refused as refused:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.problem.fields)
             raise ConfigurationError(f"the webhook cannot be registered: {reasons}") from refused
+
+    async def redeliver(self, delivery_id: int, fault: DeliveryFault | str | None = None) -> None:
+        """Deliver what an earlier attempt carried once more: now, and to the same webhook.
+
+        Args:
+            delivery_id: the ``id`` of one of `deliveries`, whatever became of it.
+            fault: what it suffers this time.
+
+        Raises:
+            UnknownDelivery: there is no such delivery, or its webhook was deleted (a `LookupError`).
+            ValueError: the fault is unknown.
+        """
+        self._installation.deliveries.redeliver(delivery_id, None if fault is None else DeliveryFault(fault))
 
     async def settled(self, timeout: float = 10.0) -> None:
         """Wait until every event has reached every webhook that hears of it.

@@ -52,7 +52,18 @@ READ_TIMEOUT = 10.0  # Webhooks API: an answer is awaited for 10 seconds, so a b
 class Receiving(Protocol):
     """What a web framework's adapter needs of a receiver."""
 
-    max_body: int
+    @property
+    def max_body(self) -> int:
+        """Bytes that a body may have."""
+        ...
+
+    def start(self) -> None:
+        """Begin what runs in the background."""
+        ...
+
+    def refuse(self, reply: Reply) -> Reply:
+        """Take note of a delivery that is not handled, and return the answer to it."""
+        ...
 
     def refusal(self, method: str, headers: Mapping[str, str]) -> Reply | None:
         """Return the answer to a delivery whose body need not be read."""

@@ -2,22 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
+from typing import TYPE_CHECKING, Self
 
 from vipps_async.epayment import PaymentEvent, PaymentEventName
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError, NotAnEvent, NotAuthentic
-from vipps_async.webhooks._events import read_event
-from vipps_async.webhooks._exchange import CLOSE, TOO_LARGE, IncomingRequest, Reply
+from vipps_async.webhooks._dispatcher import Dispatcher
+from vipps_async.webhooks._exchange import TOO_LARGE, IncomingRequest, Reply
+from vipps_async.webhooks._gate import Gate
+from vipps_async.webhooks._inbox import InboxWorkers
+from vipps_async.webhooks._inbox_policy import InboxPolicy
+from vipps_async.webhooks._notices import Notice, Notices, O, Stage
 from vipps_async.webhooks._router import H, Router
-from vipps_async.webhooks._settings import check_limits, checked_secrets, checked_url
-from vipps_async.webhooks._signature import verify
+from vipps_async.webhooks._settings import check_limits, checked_inbox, checked_secrets, checked_url
 from vipps_async.webhooks._watch import Watchers
 from vipps_async.webhooks.asgi_app import AsgiApp
-from vipps_async.webhooks.stores.base import Claim, EventStore
+from vipps_async.webhooks.stores.base import EventStore
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -52,10 +54,13 @@ class WebhookReceiver:
         leeway: how far in the future a signed date may lie.
         max_body: bytes that a body may have.
         key: what makes two deliveries the same event, `PaymentEvent.dedup_key`.
+        inbox: answer as soon as the store holds the event, and handle it afterwards, as the policy says. Without it the
+            answer waits for the handlers, and Vipps MobilePay repeats what fails.
         clock: the present, aware.
 
     Raises:
-        ConfigurationError: there is neither a secret nor *allow_unsigned*, or both, or the store forgets too early.
+        ConfigurationError: there is neither a secret nor *allow_unsigned*, or both, or the store forgets too early, or
+            cannot hold events for an *inbox*.
 
     ::
 
@@ -80,23 +85,37 @@ class WebhookReceiver:
         leeway: timedelta = _CLOCK_LEEWAY,
         max_body: int = _BODY_LIMIT,
         key: Callable[[PaymentEvent], str] = _key_of,
+        inbox: InboxPolicy | None = None,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self._secrets = checked_secrets(secrets, allow_unsigned=allow_unsigned)
-        self._url = checked_url(url, is_needed=not allow_unsigned)
-        self._takes_unsigned = allow_unsigned
         check_limits(store, max_age=max_age, leeway=leeway, max_body=max_body)
-        self.max_body = max_body
-        self._store = store
-        self._window = (max_age, leeway)
-        self._key = key
-        self._clock = clock
+        self._gate = Gate(
+            secrets=checked_secrets(secrets, allow_unsigned=allow_unsigned),
+            url=checked_url(url, is_needed=not allow_unsigned),
+            max_age=max_age,
+            leeway=leeway,
+            max_body=max_body,
+            clock=clock,
+        )
         self._router = Router()
-        self._in_hand: set[str] = set()
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._notices = Notices()
+        self._dispatcher = Dispatcher(store, self._router, self._notices, key)
+        self._workers: InboxWorkers | None = None
+        if inbox is not None:
+            self._workers = InboxWorkers(checked_inbox(store, inbox), inbox, self._dispatcher, self._notices)
         self._watchers = Watchers()
         self._running: set[asyncio.Task[Reply]] = set()
         self._is_closing = False
+
+    @property
+    def max_body(self) -> int:
+        """Bytes that a body may have."""
+        return self._gate.max_body
+
+    @property
+    def counts(self) -> Mapping[Stage, int]:
+        """How often each `Stage` was reached since the receiver was made, for whatever collects metrics."""
+        return self._notices.counts
 
     def on(self, *names: PaymentEventName | str) -> Callable[[H], H]:
         """Decorate an ``async def`` that takes the events of these names, where the operation succeeded.
@@ -135,6 +154,16 @@ class WebhookReceiver:
         """
         return self._router.add_fallback(handler)
 
+    def observe(self, observer: O) -> O:
+        """Decorate a plain function that is told of everything that happens: a `Notice` for each `Stage`.
+
+        It runs between deliveries, so it has to return at once; what it raises is logged, and changes nothing.
+
+        Raises:
+            ConfigurationError: the function is async, and would never run.
+        """
+        return self._notices.add(observer)
+
     def setup(self, app: "web.Application", path: str) -> None:
         """Route *path* of an aiohttp application here, and finish handlers when it shuts down.
 
@@ -156,9 +185,25 @@ class WebhookReceiver:
         """Return an ASGI application, to be served alone or mounted, that takes ``POST`` at every path.
 
         Mounted in Starlette or FastAPI, ``app.mount("/vipps", …)`` takes what is *below* ``/vipps``, and the lifespan
-        of the application around it has to call `close`, since only an application served alone is told of shutdown.
+        of the application around it has to be ``async with receiver:``, since only an application served alone is told
+        of startup and shutdown.
         """
         return AsgiApp(self)
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def start(self) -> None:
+        """Begin to handle what the inbox holds, in a running event loop; `setup` and the adapters do it at startup.
+
+        Without an inbox there is nothing to begin.
+        """
+        if self._workers:
+            self._workers.start()
 
     def refusal(self, method: str, headers: Mapping[str, str]) -> Reply | None:
         """Return the answer to a delivery that need not be read, or ``None`` if its body is to be read.
@@ -169,14 +214,13 @@ class WebhookReceiver:
         """
         if self._is_closing:
             return Reply(503, _RETRY_SOON, b"shutting down")
-        if method != "POST":
-            return Reply(405, {"Allow": "POST"}, b"deliveries are posted")
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            return Reply(415, CLOSE, b"deliveries are not compressed")
-        length = headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and int(length[:20]) > self.max_body:
-            return TOO_LARGE
-        return None
+        refused = self._gate.refusal(method, headers)
+        return refused and self.refuse(refused)
+
+    def refuse(self, reply: Reply) -> Reply:
+        """Take note that a delivery is answered with *reply* before it was handled, and return that."""
+        self._notices.tell(Notice(stage=Stage.REFUSED, reason=reply.body.decode()))
+        return reply
 
     async def handle(self, request: IncomingRequest) -> Reply:
         """Handle a delivery, and return what to answer; never raises for what arrives.
@@ -185,9 +229,9 @@ class WebhookReceiver:
             request: the delivery, its body raw.
 
         Returns:
-            What to send: 200 handled, or handled before; 400 authentic but not an event; 401 not authentic; 405, 413,
-            415 not a delivery at all; 500 a handler raised; 503 being handled elsewhere, or shutting down. Everything
-            but 200 is redelivered.
+            What to send: 200 handled, or handled before, or held in the inbox; 400 authentic but not an event; 401 not
+            authentic; 405, 413, 415 not a delivery at all; 500 a handler or the store raised; 503 being handled
+            elsewhere, or shutting down. Everything but 200 is redelivered.
 
         Cancelling this call, as servers do when a client hangs up, does not cancel the handlers.
         """
@@ -195,15 +239,16 @@ class WebhookReceiver:
         if refused is not None:
             return refused
         if len(request.body) > self.max_body:
-            return TOO_LARGE
+            return self.refuse(TOO_LARGE)
         try:
-            event = self._authentic_event(request)
+            event = self._gate.event_of(request)
         except DeliveryError as error:
             _logger.warning("refused a delivery to %s: %s", request.target, error)
-            return Reply(_STATUS_OF[type(error)], body=type(error).__name__.encode())
+            return self.refuse(Reply(_STATUS_OF[type(error)], body=type(error).__name__.encode()))
+        self._notices.tell(Notice(stage=Stage.RECEIVED, event=event))
         if event.name is not PaymentEventName.CREATED:
             self._watchers.notify(event.reference)
-        return await self._take(event)
+        return await self._to_its_end(event, request.body)
 
     def watch(self, reference: str) -> AbstractContextManager[asyncio.Event]:
         """Return a context whose event is set whenever something happens to the payment; `EPayment.wait` waits on it.
@@ -213,42 +258,32 @@ class WebhookReceiver:
         return self._watchers.watch(reference)
 
     async def close(self) -> None:
-        """Refuse what arrives from now on, so that it is redelivered, and wait for the handlers that run."""
+        """Refuse what arrives from now on, so that it is redelivered, and wait for the handlers that run.
+
+        With an inbox they are waited for as long as its policy says, and then cancelled; their events are handed back.
+        """
         self._is_closing = True
         while self._running:
             await asyncio.wait(self._running)
+        if self._workers:
+            await self._workers.close()
 
-    def _authentic_event(self, request: IncomingRequest) -> PaymentEvent:
-        if not self._takes_unsigned:
-            max_age, leeway = self._window
-            verify(
-                request.headers,
-                request.body,
-                secrets=self._secrets,
-                url=self._url,
-                now=self._clock(),
-                max_age=max_age,
-                leeway=leeway,
-                target=request.target,
-            )
-        return read_event(request.body)
-
-    async def _take(self, event: PaymentEvent) -> Reply:
-        work = asyncio.create_task(self._work(event), name=f"vipps_async event {event.reference}")
-        self._running.add(work)
-        work.add_done_callback(self._running.discard)
+    async def _to_its_end(self, event: PaymentEvent, body: bytes) -> Reply:
+        task = asyncio.create_task(self._answered(event, body), name=f"vipps_async event {event.reference}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         try:
-            return await asyncio.shield(work)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not work.cancelled() or (task is not None and task.cancelling()):
+            current = asyncio.current_task()
+            if not task.cancelled() or (current is not None and current.cancelling()):
                 raise  # the client hung up, or the server ends; otherwise the work goes on
             _logger.warning("a handler of event %s of payment %s was cancelled", event.name, event.reference)
             return Reply(500, body=b"not handled")
 
-    async def _work(self, event: PaymentEvent) -> Reply:
+    async def _answered(self, event: PaymentEvent, body: bytes) -> Reply:
         try:
-            await self._handle_once(event, self._key(event))
+            await (self._workers.hold(event, body) if self._workers else self._dispatcher.handle_once(event))
         except ClaimHeld as error:
             return Reply(503, {"Retry-After": f"{error.retry_after:.0f}"}, b"being handled")
         except Exception:
@@ -256,29 +291,6 @@ class WebhookReceiver:
             _logger.exception("event %s of payment %s is given back for redelivery", event.name, event.reference)
             return Reply(500, body=b"not handled")
         return Reply(200)
-
-    async def _handle_once(self, event: PaymentEvent, key: str) -> None:
-        if key in self._in_hand:
-            raise ClaimHeld(key)
-        self._in_hand.add(key)
-        try:
-            # The turn comes first: events that wait for it must not hold a connection of the store's meanwhile.
-            async with self._turn(event.reference), self._store.claim(key) as claim:
-                if not claim.is_duplicate:
-                    await self._dispatch(event, claim)
-        finally:
-            self._in_hand.discard(key)
-
-    async def _dispatch(self, event: PaymentEvent, claim: Claim) -> None:
-        for route in self._router.routes_for(event.name, success=event.success):
-            await (route.handler(event, claim) if route.takes_claim else route.handler(event))
-
-    @asynccontextmanager
-    async def _turn(self, reference: str) -> AsyncIterator[None]:
-        # Held weakly, so that only references with an event under way have a lock.
-        turn = self._turns.setdefault(reference, asyncio.Lock())
-        async with turn:
-            yield
 
 
 _STATUS_OF: Mapping[type[DeliveryError], int] = {NotAuthentic: 401, NotAnEvent: 400}

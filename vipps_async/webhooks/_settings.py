@@ -6,8 +6,9 @@ from datetime import timedelta
 from vipps_async._urls import is_web
 from vipps_async.config import Secret
 from vipps_async.errors import ConfigurationError
+from vipps_async.webhooks._inbox_policy import InboxPolicy
 from vipps_async.webhooks._signature import SignedUrl
-from vipps_async.webhooks.stores.base import EventStore
+from vipps_async.webhooks.stores.base import EventStore, Inbox, InboxStore
 
 
 def checked_secrets(secrets: Iterable[str], *, allow_unsigned: bool) -> tuple[str, ...]:
@@ -49,3 +50,15 @@ def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, ma
             f"the store remembers events for {store.retention}, but deliveries are taken for {max_age + leeway}, "
             "so that a late one could take effect twice: raise the store's retention, or lower max_age"
         )
+
+
+def checked_inbox(store: EventStore, policy: InboxPolicy) -> Inbox:
+    """Return the store's inbox, if it has one."""
+    if not isinstance(policy, InboxPolicy):
+        raise ConfigurationError(f"inbox={policy!r} must be an InboxPolicy, as in inbox=InboxPolicy(), or be left out")
+    if not isinstance(store, InboxStore):
+        raise ConfigurationError(
+            f"a {type(store).__name__} cannot hold events for an inbox: use SQLiteStore or PostgresStore, or leave "
+            "inbox out"
+        )
+    return store.inbox

@@ -14,9 +14,9 @@ _logger = logging.getLogger("vipps_async.webhooks")
 
 
 def setup(receiver: Receiving, app: web.Application, path: str) -> None:
-    """Route ``POST`` *path* of *app* to *receiver*, and close it when *app* shuts down."""
+    """Route ``POST`` *path* of *app* to *receiver*, which starts and closes with *app*."""
     app.router.add_route("*", path, _make_handler(receiver), expect_handler=_expect)
-    _close_with(app, receiver)
+    _live_with(app, receiver)
 
 
 def make_app(receiver: Receiving) -> web.Application:
@@ -25,14 +25,18 @@ def make_app(receiver: Receiving) -> web.Application:
     handler = _make_handler(receiver)
     app.router.add_route("*", "", handler, expect_handler=_expect)
     app.router.add_route("*", "/{rest:.*}", handler, expect_handler=_expect)
-    _close_with(app, receiver)
+    _live_with(app, receiver)
     return app
 
 
-def _close_with(app: web.Application, receiver: Receiving) -> None:
+def _live_with(app: web.Application, receiver: Receiving) -> None:
+    async def start(_: web.Application) -> None:
+        receiver.start()
+
     async def close(_: web.Application) -> None:
         await receiver.close()
 
+    app.on_startup.append(start)
     app.on_shutdown.append(close)
 
 
@@ -59,7 +63,7 @@ async def _expect(request: web.Request) -> web.StreamResponse | None:
 async def _receive(receiver: Receiving, request: web.Request, head: IncomingRequest) -> Reply:
     body = await _read(request, receiver.max_body)
     if isinstance(body, Reply):
-        return body
+        return receiver.refuse(body)
     return await receiver.handle(attrs.evolve(head, body=body))
 
 

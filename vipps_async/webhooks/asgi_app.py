@@ -27,8 +27,8 @@ Send = Callable[[Message], Awaitable[None]]
 class AsgiApp:
     """An ASGI 3 application that routes every path to a receiver.
 
-    As an application of its own it closes the receiver when the server shuts down. Starlette and FastAPI keep the
-    lifespan from what is mounted in them: there the lifespan of the application around it calls ``receiver.close()``.
+    As an application of its own it starts and closes the receiver with the server. Starlette and FastAPI keep the
+    lifespan from what is mounted in them: there the lifespan of the application around it is ``async with receiver``.
 
     Args:
         receiver: what handles the deliveries.
@@ -50,6 +50,7 @@ class AsgiApp:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        self.receiver.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.receiver.close()
@@ -62,7 +63,7 @@ class AsgiApp:
             return refused
         body = await _read(receive, self.receiver.max_body)
         if isinstance(body, Reply):
-            return body
+            return self.receiver.refuse(body)
         return await self.receiver.handle(attrs.evolve(head, body=body))
 
 

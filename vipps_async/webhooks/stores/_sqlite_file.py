@@ -19,6 +19,7 @@ _logger = logging.getLogger("vipps_async.webhooks")
 
 # Seconds to wait for another's write, or for a free connection; Webhooks API: an answer is awaited for 10 seconds.
 PATIENCE = 5.0
+_LASTING = "PRAGMA synchronous = FULL"
 
 
 class EventsFile:
@@ -33,6 +34,8 @@ class EventsFile:
         self._idle: list[Connection] = []
         self._lent: set[Connection] = set()
         self._is_closed = False
+        self._lasting: Connection | None = None
+        self._opening_lasting = asyncio.Lock()
 
     async def open(self, schema: str) -> None:
         """Open the file, and run *schema*.
@@ -51,15 +54,23 @@ class EventsFile:
     async def close(self) -> None:
         """Close every connection, those with handlers as they come back."""
         self._is_closed = True
-        for connection in (self.keeper, *self._idle):
-            await connection.close()
+        for connection in (self.keeper, self._lasting, *self._idle):
+            if connection is not None:
+                await connection.close()
+
+    async def lasting(self) -> "Connection":
+        """Return the connection for statements whose effect has to outlast a power cut as soon as they are done."""
+        async with self._opening_lasting:
+            if self._lasting is None:
+                self._lasting = await self._new_connection(_LASTING)
+            return self._lasting
 
     @asynccontextmanager
     async def lend(self, settle: Callable[["Connection"], Awaitable[None]]) -> AsyncIterator["Connection"]:
         """Lend a connection in a transaction; *settle* and commit it, or roll it back."""
         await self._wait_for_one()
         try:
-            connection = self._idle.pop() if self._idle else await self._new_connection("PRAGMA synchronous = FULL")
+            connection = self._idle.pop() if self._idle else await self._new_connection(_LASTING)
             try:
                 await connection.execute("BEGIN")  # locks nothing before the first statement
                 self._lent.add(connection)

@@ -1,10 +1,8 @@
 """A store in PostgreSQL: an event's effect and the mark that it took effect commit together, or neither does."""
 
-import hashlib
 import logging
-import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +10,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from vipps_async.errors import ClaimHeld, ConfigurationError
+from vipps_async.webhooks.stores._postgres_inbox import PostgresInbox
+from vipps_async.webhooks.stores._postgres_table import PATIENCE, advised, quoted, stored
 from vipps_async.webhooks.stores.base import Claim
 
 if TYPE_CHECKING:
@@ -20,18 +20,11 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
-# How long a delivery waits for a free connection; Webhooks API: an answer is awaited for 10 seconds.
-_PATIENCE = timedelta(seconds=3)
 # A purge every few events, of more rows than were written since the last, so that it catches up; few, so that no event
 # waits.
 _EVENTS_A_PURGE = 16
 _ROWS_A_PURGE = 64
 _PURGE_TIMEOUT = timedelta(seconds=1)
-
-# Lower case, so that the name means the same with quotes and without; short, so that the index's name fits as well.
-_TABLE_NAME = re.compile(r"(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,46}")
-# What PostgreSQL's text holds, and an index entry too (a third of a page at most).
-_PLAIN_KEY = re.compile(r"[ -~]{0,1000}")
 
 # The index over a million marks is read from its oldest end: vacuum often, or purges wade through the dead entries.
 _SCHEMA = """\
@@ -59,13 +52,8 @@ DELETE FROM {table} WHERE key = ANY (ARRAY(
     ORDER BY handled_at LIMIT $2 FOR UPDATE SKIP LOCKED
 ))
 """
+_HAS_TABLES = "SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL"
 _CREATION_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('vipps_async create_schema', 0))"
-
-# SQLSTATE -> what to do about it; PostgreSQL documentation, appendix A.
-_ADVICE = {
-    "25P02": "a handler caught a database error: wrap what may fail in `async with claim.connection.transaction()`",
-    "42P01": "the store's table is missing: `await store.create_schema()`, or run the SQL of `store.schema`",
-}
 
 
 @attrs.frozen
@@ -98,7 +86,8 @@ class PostgresStore:
             starve it, and should use the claim's.
         retention: how long an event is remembered at least, by the server's clock; a little longer than Vipps MobilePay
             redelivers.
-        table: the table's name, ``schema.table`` if need be, in lower case; `create_schema` makes it.
+        table: the table's name, ``schema.table`` if need be, in lower case; the inbox's is the same with ``_inbox``
+            behind it. `create_schema` makes both.
 
     Raises:
         ConfigurationError: *pool* is no pool, *retention* is not above 0, or *table* is no name.
@@ -120,8 +109,9 @@ class PostgresStore:
             raise ConfigurationError(f"retention={retention!r} must be above 0")
         self._pool = pool
         self._retention = retention
-        self._table = _quoted(table)
+        self._table = quoted(table)
         self._name = table.rpartition(".")[2]
+        self._inbox = PostgresInbox(pool, table)
         self._marked = 0
 
     @property
@@ -130,15 +120,23 @@ class PostgresStore:
         return self._retention
 
     @property
+    def inbox(self) -> PostgresInbox:
+        """The events that are held for later, and the dead letters among them."""
+        return self._inbox
+
+    @property
     def schema(self) -> str:
         """The SQL that `create_schema` runs, for those who migrate themselves."""
-        return _SCHEMA.format(table=self._table, name=self._name)
+        return _SCHEMA.format(table=self._table, name=self._name) + self._inbox.schema
 
     async def create_schema(self) -> None:
-        """Create the table unless there is one; any number of processes may do so at once."""
+        """Create the tables unless they are there; any number of processes may do so at once."""
         async with self._pool.acquire() as connection:
-            # Whoever may use the table, but not create one, needs no more than this.
-            if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", self._table):
+            # Whoever may use the tables, but not create any, needs no more than this.
+            tables = [self._table, self._inbox.table]
+            if await connection.fetchval(
+                "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::text[]) name", tables
+            ):
                 return
             async with connection.transaction():
                 # IF NOT EXISTS alone fails where two create the same table at once.
@@ -166,13 +164,13 @@ class PostgresStore:
     async def _enter(self, held: AsyncExitStack, key: str) -> "PoolConnectionProxy | None":
         """Return a connection whose open transaction has marked *key*, or ``None``, holding nothing, if it is done."""
         try:
-            connection = await held.enter_async_context(self._pool.acquire(timeout=_PATIENCE.total_seconds()))
+            connection = await held.enter_async_context(self._pool.acquire(timeout=PATIENCE))
         except TimeoutError as error:
             _logger.warning(
-                "no connection of the pool came free within %s: make it larger, or handlers faster", _PATIENCE
+                "no connection of the pool came free within %s s: make it larger, or handlers faster", PATIENCE
             )
             raise ClaimHeld(key) from error
-        with _advised():
+        with advised():
             # Most redeliveries are of events that are done: they need no transaction.
             if not await self._is_done(connection, key):
                 held.push_async_exit(partial(self._forget_expired, connection))
@@ -183,17 +181,17 @@ class PostgresStore:
         return None
 
     async def _is_done(self, connection: "PoolConnectionProxy", key: str) -> bool:
-        return bool(await connection.fetchval(_IS_DONE.format(table=self._table), _stored(key)))
+        return bool(await connection.fetchval(_IS_DONE.format(table=self._table), stored(key)))
 
     async def _mark(self, connection: "PoolConnectionProxy", key: str) -> bool:
-        found = await connection.fetchval(_MARK.format(table=self._table), _stored(key))
+        found = await connection.fetchval(_MARK.format(table=self._table), stored(key))
         if found == "held":
             raise ClaimHeld(key)
         return bool(found == "new")
 
     async def _confirm(self, connection: "PoolConnectionProxy", key: str) -> None:
         # PostgreSQL answers COMMIT of a failed transaction with a rollback and no error: the effect would be lost.
-        with _advised():
+        with advised():
             is_marked = await self._is_done(connection, key)
         if not is_marked or not connection.is_in_transaction():
             raise RuntimeError(
@@ -212,29 +210,3 @@ class PostgresStore:
             await connection.execute(purge, self._retention, _ROWS_A_PURGE, timeout=_PURGE_TIMEOUT.total_seconds())
         except Exception:
             _logger.exception("expired events stay in %s until a later purge", self._table)
-
-
-@contextmanager
-def _advised() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        advice = _ADVICE.get(getattr(error, "sqlstate", ""))
-        if advice:
-            error.add_note(advice)
-        raise
-
-
-def _quoted(table: str) -> str:
-    if not isinstance(table, str) or not _TABLE_NAME.fullmatch(table):
-        raise ConfigurationError(
-            f"table={table!r} must be a lower-case name of letters, digits and _, 47 at most, or schema.name"
-        )
-    return ".".join(f'"{part}"' for part in table.split("."))
-
-
-def _stored(key: str) -> str:
-    # The rare rest (NUL, lone surrogates, other scripts, very long ones) is known by its hash.
-    if _PLAIN_KEY.fullmatch(key):
-        return key
-    return f"sha256:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -19,6 +19,7 @@ from uuid import uuid4
 import attrs
 
 from vipps_async.errors import ClaimHeld, ConfigurationError
+from vipps_async.webhooks.stores import _sqlite_inbox
 from vipps_async.webhooks.stores._sqlite_file import EventsFile, connector, is_busy
 from vipps_async.webhooks.stores.base import Claim
 
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
+_SCHEMA = """\
+CREATE TABLE IF NOT EXISTS vipps_events (
+    key TEXT NOT NULL PRIMARY KEY,
+    holder TEXT,      -- who lets the event take effect; NULL once it did
+    at REAL NOT NULL  -- seconds since 1970: when the holder's lease ends, or when the event took effect
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
+"""
 # A row counts until its lease ends, or until the retention is over.
 _LOOK = """
 SELECT holder IS NULL FROM vipps_events
@@ -77,7 +86,7 @@ class SQLiteClaim(Claim):
 class SQLiteStore:
     """Remembers events in a file; what handlers write through their claim takes effect exactly once.
 
-    The first use creates file and table, and switches the file to write-ahead logging, which needs a local disk. Leave
+    The first use creates file and tables, and switches the file to write-ahead logging, which needs a local disk. Leave
     the store with ``async with``, or `close` it once the receiver is closed.
 
     Args:
@@ -91,14 +100,7 @@ class SQLiteStore:
         ConfigurationError: aiosqlite is not installed, or an argument is not above 0.
     """
 
-    schema = """\
-CREATE TABLE IF NOT EXISTS vipps_events (
-    key TEXT NOT NULL PRIMARY KEY,
-    holder TEXT,      -- who lets the event take effect; NULL once it did
-    at REAL NOT NULL  -- seconds since 1970: when the holder's lease ends, or when the event took effect
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
-"""
+    schema = _SCHEMA + _sqlite_inbox.SCHEMA
 
     def __init__(
         self,
@@ -117,6 +119,7 @@ CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
         self._clock = clock
         self._file: EventsFile | None = None
         self._opening = asyncio.Lock()
+        self._inbox = _sqlite_inbox.SQLiteInbox(self._opened, clock, retention)
 
     async def __aenter__(self) -> "SQLiteStore":
         await self._opened()
@@ -130,8 +133,13 @@ CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
         """How long an event is remembered."""
         return self._retention
 
+    @property
+    def inbox(self) -> _sqlite_inbox.SQLiteInbox:
+        """The events that are held for later, and the dead letters among them."""
+        return self._inbox
+
     async def create_schema(self) -> None:
-        """Create the table if it is not there, as the first use of the store does by itself.
+        """Create the tables if they are not there, as the first use of the store does by itself.
 
         Raises:
             ConfigurationError: the file cannot be opened, or is no database on a local disk.

@@ -1,0 +1,229 @@
+"""The dashboard in a real browser: what it shows while it happens, what its buttons do, and what it does not do."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.sandbox.merchant import REFERENCE, Merchant, Shop, of
+from vipps_async.sandbox import Sandbox, State
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+AUTHORIZED = "epayments.payment.authorized.v1"
+NEWS = "#news"
+
+
+async def opened(page: Page, sandbox: Sandbox) -> Page:
+    """Open the dashboard, and return once it is live."""
+    await page.goto(sandbox.base_url)
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    return page
+
+
+def payments(page: Page) -> Locator:
+    """The cards of payments, newest first."""
+    return page.locator("#payments > li")
+
+
+def deliveries(page: Page) -> Locator:
+    """The cards of deliveries, newest first."""
+    return page.locator("#deliveries > li")
+
+
+class TestShowing:
+    """What happens appears, without a reload."""
+
+    async def test_an_empty_sandbox_says_so(self, page: Page, sandbox: Sandbox) -> None:
+        """Both lists say what to do, and the page's own endpoints can be read up."""
+        await opened(page, sandbox)
+        await expect(page.get_by_text("No payment to show")).to_be_visible()
+        await expect(page.get_by_text("No delivery to show")).to_be_visible()
+        await page.get_by_text("What this server serves").click()
+        await expect(page.get_by_text("/sandbox/faults")).to_be_visible()
+
+    async def test_a_payment_lives_on_the_page(self, page: Page, merchant: Merchant) -> None:
+        """State, sums and event log follow each step, in the card that is there, and are announced."""
+        await opened(page, merchant.sandbox)
+        await merchant.create()
+        card = payments(page)
+        await expect(card).to_contain_text(re.compile(r"CREATED.*499\.00\sNOK", re.DOTALL))
+        await card.locator("summary").click()
+        await merchant.sandbox.approve(REFERENCE)
+        await merchant.modify("capture", of(10000), key="my-key")
+        await expect(card.locator(".state")).to_have_text("AUTHORIZED")
+        await expect(card).to_contain_text("captured 100.00\N{NO-BREAK SPACE}NOK")
+        await expect(card.locator(".log > li")).to_contain_text(["CREATED", "AUTHORIZED", "CAPTURED"])
+        await expect(card.locator(".log > li").last).to_contain_text("key my-key")
+        await expect(page.locator(NEWS)).to_have_text(f"CAPTURED: {REFERENCE}")
+
+    async def test_deliveries_appear_as_they_happen(self, page: Page, merchant: Merchant, shop: Shop) -> None:
+        """One under way is counted; a refused one and its repetition are shown with request, response and timing."""
+        shop.gate.clear()
+        shop.statuses = [500]
+        await merchant.register(f"{shop.url}?a=b", AUTHORIZED)
+        await opened(page, merchant.sandbox)
+        await merchant.authorized()
+        await expect(page.get_by_text("1 on the way")).to_be_visible()
+        shop.gate.set()
+        card = deliveries(page).first
+        await expect(card).to_contain_text(re.compile(r"AUTHORIZED.*500.*\d+ ms, attempt 1", re.DOTALL))
+        await card.locator("summary").click()
+        await expect(card.locator("pre").first).to_contain_text(f"POST {shop.url}?a=b")
+        await expect(card.locator("pre").first).to_contain_text(f'"reference": "{REFERENCE}"')
+        await expect(card.locator("pre").last).to_have_text("500\n\nthank you")
+        merchant.sandbox.clock.advance(timedelta(hours=1))
+        await expect(deliveries(page).first).to_contain_text(re.compile(r"200.*attempt 2", re.DOTALL))
+        await expect(page.get_by_text("on the way")).to_be_hidden()
+        await expect(page.locator(NEWS)).to_have_text(f"AUTHORIZED delivered: {REFERENCE}")
+
+    async def test_a_webhook_that_does_not_answer(self, page: Page, merchant: Merchant) -> None:
+        """The card says that there was no answer, and why."""
+        await merchant.sandbox.add_webhook("http://127.0.0.1:9/", [AUTHORIZED])
+        await merchant.authorized()
+        card = deliveries(await opened(page, merchant.sandbox))
+        await expect(card.locator(".state")).to_have_text("no answer")
+        await card.locator("summary").click()
+        await expect(card.locator("pre").last).to_contain_text("Cannot connect")
+
+    async def test_the_newest_two_hundred(self, page: Page, merchant: Merchant) -> None:
+        """Of more payments, the newest 200 are shown; the filter finds the others."""
+        for number in range(203):
+            await merchant.create(reference=f"payment-{number:03}")
+        await opened(page, merchant.sandbox)
+        await expect(payments(page)).to_have_count(200)
+        await expect(payments(page).first).to_contain_text("payment-202")
+        await merchant.create(reference="payment-203")
+        await expect(payments(page).first).to_contain_text("payment-203")
+        await expect(payments(page)).to_have_count(200)
+        await page.get_by_label("Filter by reference").fill("-00")
+        await expect(payments(page)).to_have_count(10)
+        await payments(page).last.locator("summary").click()
+        await payments(page).last.get_by_role("button", name="Show this payment only").click()
+        await expect(payments(page)).to_have_count(1)
+        await expect(page.get_by_label("Filter by reference")).to_have_value("payment-000")
+
+    async def test_a_reset_empties_the_page(self, page: Page, merchant: Merchant) -> None:
+        """What the sandbox forgets, the page forgets, and a payment of the same name is a new one."""
+        await merchant.create()
+        await opened(page, merchant.sandbox)
+        await expect(payments(page)).to_have_count(1)
+        await merchant.sandbox.reset()
+        await expect(payments(page)).to_have_count(0)
+
+    async def test_the_page_comes_back(self, page: Page, merchant: Merchant) -> None:
+        """It says that the sandbox is gone, connects again by itself, and shows what there is then, no more."""
+        await merchant.create(reference="before-it-left")
+        await opened(page, merchant.sandbox)
+        await expect(payments(page)).to_have_count(1)
+        async with merchant.sandbox.offline():
+            await expect(page.get_by_text("Connecting again")).to_be_visible()
+            await merchant.sandbox.approve("before-it-left")
+        await expect(payments(page).locator(".state")).to_have_text("AUTHORIZED")
+        async with merchant.sandbox.offline():
+            await merchant.sandbox.reset()
+        await expect(payments(page)).to_have_count(0)
+
+
+class TestActing:
+    """What the buttons do."""
+
+    async def test_acting_on_payments(self, page: Page, merchant: Merchant, shop: Shop) -> None:
+        """A press acts as the user or time does, with a fault if one is chosen; then nothing more is offered."""
+        await merchant.sandbox.add_webhook(shop.url, [AUTHORIZED])
+        await opened(page, merchant.sandbox)
+        for button, state in (("Approve", State.AUTHORIZED), ("Reject", State.ABORTED), ("Expire", State.EXPIRED)):
+            reference = f"payment-to-{button}"
+            await merchant.create(reference=reference)
+            card = payments(page).filter(has_text=reference)
+            await card.get_by_label("Fault of the delivery").select_option("duplicate")
+            await card.get_by_role("button", name=f"{button}: {reference}").click()
+            await expect(card.locator(".state")).to_have_text(state)
+            assert merchant.sandbox.payments[reference].state is state
+            await expect(card.get_by_role("button", name=re.compile("Approve|Reject|Expire"))).to_have_count(0)
+        await expect(deliveries(page)).to_have_count(2)
+
+    async def test_acting_by_keyboard(self, page: Page, merchant: Merchant) -> None:
+        """A key press does, and the focus stays in the card although its button is gone."""
+        await merchant.create()
+        card = payments(await opened(page, merchant.sandbox))
+        await card.get_by_role("button", name="Approve").press("Enter")
+        await expect(card.locator(".state")).to_have_text("AUTHORIZED")
+        await expect(card.locator("summary")).to_be_focused()
+
+    async def test_what_is_refused_is_told(self, page: Page, merchant: Merchant, shop: Shop) -> None:
+        """The webhook was deleted meanwhile: the sandbox's own words appear."""
+        webhook = (await merchant.register(shop.url, AUTHORIZED)).json["id"]
+        await merchant.authorized()
+        await opened(page, merchant.sandbox)
+        await expect(deliveries(page)).to_have_count(1)
+        await merchant.call("DELETE", f"/webhooks/v1/webhooks/{webhook}")
+        await deliveries(page).get_by_role("button", name="Redeliver").click()
+        await expect(page.locator(NEWS)).to_contain_text("to a webhook that is still registered")
+        assert len(shop.received) == 1
+
+    async def test_redelivering(self, page: Page, merchant: Merchant, shop: Shop) -> None:
+        """The same bytes go to the same webhook once more, and the page shows it."""
+        await merchant.register(shop.url, AUTHORIZED)
+        await merchant.authorized()
+        await opened(page, merchant.sandbox)
+        await deliveries(page).get_by_role("button", name=f"Redeliver: AUTHORIZED of {REFERENCE}").click()
+        await expect(deliveries(page)).to_have_count(2)
+        assert [body for _, body, _ in shop.received] == [shop.received[0][1]] * 2
+
+    async def test_redelivering_with_a_fault(self, page: Page, merchant: Merchant, shop: Shop) -> None:
+        """The fault that is chosen beside the button is suffered once, and shown; the choice is then back at none."""
+        await merchant.register(shop.url, AUTHORIZED)
+        await merchant.authorized()
+        card = deliveries(await opened(page, merchant.sandbox)).last
+        await card.get_by_label("Fault of the delivery").select_option("duplicate")
+        await card.get_by_role("button", name="Redeliver").click()
+        await expect(deliveries(page)).to_have_count(3)
+        await expect(deliveries(page).first).to_contain_text("copy 2, fault: DUPLICATE")
+        await expect(card.get_by_label("Fault of the delivery")).to_have_value("")
+        assert [delivery.fault for delivery in merchant.sandbox.deliveries] == [None, "DUPLICATE", "DUPLICATE"]
+
+
+class TestHostile:
+    """What others choose is shown as they wrote it, and does nothing."""
+
+    async def test_markup_stays_text(self, page: Page, merchant: Merchant, shop: Shop) -> None:
+        """In an idempotency key, a webhook's URL and its answer; a script in them does not run."""
+        hostile = "<img src=x onerror=alert(1)>"
+        shop.answer = hostile
+        await merchant.register(f"{shop.url}?<script>alert(2)</script>", AUTHORIZED)
+        await merchant.authorized(key=hostile)
+        await merchant.modify("capture", of(1), key="<b>key</b>")
+        await opened(page, merchant.sandbox)
+        await payments(page).locator("summary").click()
+        await deliveries(page).locator("summary").click()
+        await expect(payments(page).locator(".log > li").first).to_contain_text(f"key {hostile}")
+        await expect(payments(page).locator(".log > li").last).to_contain_text("key <b>key</b>")
+        await expect(deliveries(page).locator("pre").first).to_contain_text("?<script>alert(2)</script>")
+        await expect(deliveries(page).locator("pre").last).to_have_text(f"200\n\n{hostile}")
+        await expect(page.locator(":is(#payments, #deliveries) :is(img, script, b)")).to_have_count(0)
+
+    async def test_no_secret_is_shown(self, page: Page, merchant: Merchant, shop: Shop) -> None:
+        """Neither a key, a token, a webhook's secret nor a signature; the header's name is there."""
+        secret = (await merchant.register(shop.url, AUTHORIZED)).json["secret"]
+        await merchant.authorized()
+        await opened(page, merchant.sandbox)
+        await expect(deliveries(page).locator("pre").first).to_contain_text("Authorization: (hidden)")
+        shown = await page.content()
+        signature = merchant.sandbox.deliveries[0].request_headers["Authorization"]
+        for hidden in (secret, signature, merchant.authorization["Authorization"], *merchant.token_headers.values()):
+            assert hidden not in shown
+
+    async def test_nothing_comes_from_elsewhere(self, page: Page, merchant: Merchant) -> None:
+        """Every request of the dashboard and the landing page goes to the sandbox."""
+        addresses: list[str] = []
+        page.on("request", lambda request: addresses.append(request.url))
+        created = await merchant.create()
+        await opened(page, merchant.sandbox)
+        await payments(page).locator("summary").click()
+        await payments(page).get_by_role("link", name="Landing page").click()
+        await expect(page.get_by_role("button", name="Approve")).to_be_visible()
+        assert page.url == created.json["redirectUrl"]
+        assert len(addresses) >= 5
+        assert all(address.startswith(merchant.sandbox.base_url) for address in addresses)

@@ -1,0 +1,136 @@
+"""``vipps-async inbox`` on a store that a receiver filled."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
+import pytest
+
+from tests.servers.postgres import PostgresServer, provide_postgres_server  # noqa: F401 - the fixture postgres_server
+from tests.webhooks.deliveries import delivery, event, receiver_of
+from vipps_async.cli import main
+from vipps_async.epayment import PaymentEvent
+from vipps_async.webhooks import InboxPolicy, Notice, Stage
+from vipps_async.webhooks.stores.base import InboxStore
+from vipps_async.webhooks.stores.postgres import PostgresStore
+from vipps_async.webhooks.stores.sqlite import SQLiteStore
+
+GIVES_UP = InboxPolicy(attempts=1)
+
+
+async def _fill(store: InboxStore, *references: str) -> None:
+    """Have a receiver give up one event of each payment."""
+    receiver = receiver_of(store=store, inbox=GIVES_UP)
+    dead: asyncio.Queue[Notice] = asyncio.Queue()
+
+    @receiver.on_all
+    async def fail(_: PaymentEvent) -> None:
+        raise RuntimeError("the warehouse is closed")
+
+    @receiver.observe
+    def note(notice: Notice) -> None:
+        if notice.stage is Stage.DEAD:
+            dead.put_nowait(notice)
+
+    async with receiver:
+        for reference in references:
+            body = event(reference=reference, pspReference=f"psp-{reference}")
+            assert (await receiver.handle(delivery(body))).status == 200
+            await dead.get()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """A file with two dead letters."""
+
+    async def fill() -> None:
+        async with SQLiteStore(tmp_path / "events.db") as store:
+            await _fill(store, "order-0001", "order-0002")
+
+    asyncio.run(fill())
+    return str(tmp_path / "events.db")
+
+
+@pytest.fixture
+def url(postgres_server: PostgresServer) -> str:
+    """A database with one dead letter."""
+
+    async def fill() -> None:
+        async with asyncpg.create_pool(postgres_server.url(), min_size=0, max_size=6) as pool:
+            store = PostgresStore(pool)
+            await store.create_schema()
+            await _fill(store, "order-0001")
+
+    asyncio.run(fill())
+    return postgres_server.url()
+
+
+def test_list_shows_the_dead_letters(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has a line with its key, its payment, its attempts and what ended the last."""
+    assert main(["inbox", "--store", path, "list"]) == 0
+    first, *letters = capsys.readouterr().out.splitlines()
+    assert first == "waiting: 0, dead: 2"
+    assert letters[0].startswith("psp-order-0001:CAPTURED  payment order-0001  died 20")
+    assert letters[1].endswith("after 1 attempts: RuntimeError('the warehouse is closed')")
+
+
+def test_list_as_json_has_the_bodies(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json each line is a document, with the body as it arrived."""
+    assert main(["inbox", "--store", path, "list", "--json"]) == 0
+    letters = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [json.loads(letter["body"])["reference"] for letter in letters] == ["order-0001", "order-0002"]
+
+
+def test_requeue_gives_a_dead_letter_back(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is requeued waits again, and the other stays dead."""
+    assert main(["inbox", "--store", path, "requeue", "psp-order-0001:CAPTURED"]) == 0
+    assert main(["inbox", "--store", path, "list"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[:2] == ["requeue: 1 of 1", "waiting: 1, dead: 1"]
+
+
+def test_discard_all_removes_every_dead_letter(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """--all takes them all."""
+    assert main(["inbox", "--store", path, "discard", "--all"]) == 0
+    assert main(["inbox", "--store", path, "list"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["discard: 2 of 2", "waiting: 0, dead: 0"]
+
+
+def test_postgresql_is_served_by_its_url(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store can be named in the environment, where a password belongs."""
+    monkeypatch.setenv("VIPPS_EVENT_STORE", url)
+    assert main(["inbox", "list"]) == 0
+    assert main(["inbox", "requeue", "--all"]) == 0
+    assert main(["inbox", "list"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert (out[0], out[2:]) == ("waiting: 0, dead: 1", ["requeue: 1 of 1", "waiting: 1, dead: 0"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["list"], "no store: give --store, or set VIPPS_EVENT_STORE"),
+        (["--store", "nowhere.db", "list"], "nowhere.db: there is no such file, and it is no postgresql:// URL"),
+        (["--store", "postgresql://127.0.0.1:1/x", "list"], "PostgreSQL says no: "),
+        (["--store", "PATH", "requeue"], "inbox requeue takes either keys or --all"),
+        (["--store", "PATH", "discard", "--all", "key"], "inbox discard takes either keys or --all"),
+        (["--store", "PATH", "requeue", "key-1"], "there is no dead letter key-1"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_1_and_the_reason(
+    arguments: list[str], message: str, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is changed, and the message says what to do."""
+    assert main(["inbox", *(path if argument == "PATH" else argument for argument in arguments)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_database_without_the_tables_is_told_apart(
+    postgres_server: PostgresServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong database, or a wrong table name, gets the advice to create the tables."""
+    assert main(["inbox", "--store", postgres_server.url(), "--table", "other", "list"]) == 1
+    assert "the store's tables are missing: `await store.create_schema()`" in capsys.readouterr().err

@@ -1,0 +1,53 @@
+"""How events are handled after their delivery was answered. Performs no I/O."""
+
+from datetime import timedelta
+from typing import Any
+
+import attrs
+
+from vipps_async.errors import ConfigurationError
+
+
+def _check_count(_: Any, field: "attrs.Attribute[Any]", value: object) -> None:
+    if type(value) is not int or value < 1:
+        raise ConfigurationError(f"{field.name}={value!r} must be a whole number, 1 or more")
+
+
+def _check_time(_: Any, field: "attrs.Attribute[Any]", value: object) -> None:
+    if not isinstance(value, timedelta) or value < timedelta(milliseconds=1):
+        raise ConfigurationError(f"{field.name}={value!r} must be a timedelta of a millisecond or more")
+
+
+@attrs.frozen(kw_only=True)
+class InboxPolicy:
+    """How events are handled after their delivery was answered.
+
+    Args:
+        workers: how many events this process handles at once; with PostgreSQL keep it below the pool's size, since each
+            occupies a connection, and deliveries need some too.
+        attempts: how often an event is tried before it is a dead letter.
+        first_pause: before the second attempt; each later pause is twice as long as the one before.
+        longest_pause: what pauses grow to.
+        stop_at_dead: whether the later events of a dead letter's payment wait until it is requeued or discarded; with
+            ``False`` they go on, and a dead letter that is requeued takes effect after events that came later.
+        lease: when the events of a process that died are free again; one that lives renews it.
+        poll: how often the store is asked for events that this process did not receive itself, or that failed.
+        grace: how long a shutdown waits for handlers before it cancels them and hands their events back.
+
+    Raises:
+        ConfigurationError: an argument is not above 0.
+    """
+
+    workers: int = attrs.field(default=4, validator=_check_count)
+    attempts: int = attrs.field(default=20, validator=_check_count)
+    first_pause: timedelta = attrs.field(default=timedelta(seconds=1), validator=_check_time)
+    longest_pause: timedelta = attrs.field(default=timedelta(hours=1), validator=_check_time)
+    stop_at_dead: bool = True
+    lease: timedelta = attrs.field(default=timedelta(seconds=30), validator=_check_time)
+    poll: timedelta = attrs.field(default=timedelta(seconds=1), validator=_check_time)
+    grace: timedelta = attrs.field(default=timedelta(seconds=20), validator=_check_time)
+
+    def pause_after(self, attempt: int) -> timedelta:
+        """Return the pause after the attempt of this number, 1 the first."""
+        doublings = min(attempt - 1, 40)  # more than any pause has, and few enough for a timedelta
+        return min(self.longest_pause, timedelta(seconds=self.first_pause.total_seconds() * 2**doublings))
