@@ -108,7 +108,7 @@ async def _send_half_then_wait(request: web.Request, reply: Reply) -> web.Stream
 
 
 def _content_type(reply: Reply) -> str:
-    return f"{reply.media_type}; charset=utf-8"
+    return reply.media_type if reply.media_type.startswith("image/") else f"{reply.media_type}; charset=utf-8"
 
 
 _SENDERS: Mapping[Transmission, Callable[[web.Request, Reply], Awaitable[web.StreamResponse]]] = MappingProxyType(
