@@ -9,9 +9,19 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
+from tests.servers.postgres import provide_postgres_server
+from tests.servers.redis import provide_redis_persistent_server, provide_redis_server, provide_redis_tls_server
 from tests.support import everything_of
 from vipps_async import RetryPolicy, VippsClient
 from vipps_async.sandbox import Sandbox
+
+# Fixtures are found by where they are imported: here once, so that one server of a kind serves all tests of a process.
+__all__ = [
+    "provide_postgres_server",
+    "provide_redis_persistent_server",
+    "provide_redis_server",
+    "provide_redis_tls_server",
+]
 
 # A shared machine pauses at times, and then any example takes too long.
 settings.register_profile("shared", deadline=None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import pytest
 
-from tests.servers.postgres import PostgresServer, provide_postgres_server  # noqa: F401 - the fixture postgres_server
+from tests.servers.postgres import PostgresServer
 from tests.webhooks.deliveries import delivery, event, receiver_of
 from vipps_async.cli import main
 from vipps_async.epayment import PaymentEvent

@@ -59,6 +59,8 @@ async def test_published_snippet_runs(page: str, source: str, sandbox: Sandbox, 
     async with SQLiteStore("store.db") as store:
         context: dict[str, Any] = {
             "vipps": vipps,
+            "credentials": sandbox.credentials,
+            "VippsClient": VippsClient,
             "PaymentEvent": PaymentEvent,
             "PaymentEventName": PaymentEventName,
             "reference": "order-0002",

@@ -14,6 +14,8 @@ from vipps_async._http.token import TokenProvider
 from vipps_async.config import Credentials, Environment, SystemInfo, check_msn
 from vipps_async.epayment import EPayment
 from vipps_async.errors import ConfigurationError
+from vipps_async.token_cache import TokenCache
+from vipps_async.token_cache._sharing import sharing
 from vipps_async.webhooks import Webhooks
 
 T = TypeVar("T")
@@ -32,6 +34,8 @@ class VippsClient:
         session: an `aiohttp.ClientSession` to use; it is not closed. Without it the client has its own.
         timeout: seconds that a call may take, with all its attempts and waits.
         retry: how calls are attempted again.
+        token_cache: where processes with the same credentials share one access token, such as a `RedisTokenCache`. It
+            is not closed. Without it each client fetches its own token.
 
     Raises:
         ConfigurationError: a setting cannot work.
@@ -53,16 +57,19 @@ class VippsClient:
         session: aiohttp.ClientSession | None = None,
         timeout: float = _DEFAULT_TIMEOUT,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        token_cache: TokenCache | None = None,
     ) -> None:
+        keys = _checked("credentials", credentials, Credentials)
+        named = Environment.named(environment) if isinstance(environment, str) else environment
+        place = _checked("environment", named, Environment)
         http, tokens = open_session(
-            _checked("credentials", credentials, Credentials),
-            environment=Environment.named(environment)
-            if isinstance(environment, str)
-            else _checked("environment", environment, Environment),
+            keys,
+            environment=place,
             system=_checked("system", system, SystemInfo),
             session=session and _checked("session", session, aiohttp.ClientSession),
             timeout=check_seconds("timeout", timeout),
             retry=_checked("retry", retry, RetryPolicy),
+            share=sharing(token_cache, keys, place),
         )
         self._use(http, tokens)
 

@@ -1,6 +1,7 @@
 """The access token's life: the provider alone, and over real HTTP against the sandbox."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -32,12 +33,14 @@ class Issuer:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.issued = 0
+        self.replaced: list[AccessToken | None] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.error: Exception | None = None
 
-    async def __call__(self) -> AccessToken:
+    async def __call__(self, old: AccessToken | None) -> AccessToken:
         """Issue the next token."""
+        self.replaced.append(old)
         self.issued += 1
         number = self.issued
         await self.gate.wait()
@@ -185,11 +188,47 @@ async def test_refused_token_is_forgotten_once(issuer: Issuer, clock: Clock) -> 
     assert await provider.authorize() is replacement
 
 
+async def test_fetch_learns_which_token_it_replaces(issuer: Issuer, clock: Clock) -> None:
+    """A fetch gets the old token, and whether that was refused or is only renewed ahead of time."""
+    provider = TokenProvider(issuer, clock)
+    first = await provider.authorize()
+    clock.now = 800.0
+    await provider.authorize()
+    await until(lambda: _is_new(provider, first))
+    second = await provider.authorize()
+    provider.refused(second)
+    await provider.authorize()
+    none, renewed, refused = issuer.replaced
+    assert none is None
+    assert renewed is not None
+    assert refused is not None
+    assert (renewed.headers, renewed.is_refused, renewed.is_usable(clock())) == (first, False, True)
+    assert (refused.headers, refused.is_refused, refused.is_usable(clock())) == (second, True, False)
+
+
 async def test_closing_ends_a_fetch_with_an_error_of_the_tree(issuer: Issuer, clock: Clock) -> None:
     """A caller that waits for a token while the client closes gets ClientClosed, not a cancellation."""
     provider = TokenProvider(issuer, clock)
     issuer.gate.clear()
     caller = asyncio.create_task(provider.authorize())
+    await asyncio.sleep(0)
+    await provider.close()
+    with pytest.raises(ClientClosed):
+        await caller
+
+
+async def test_closing_ends_a_fetch_that_loses_a_cancellation(clock: Clock) -> None:
+    """A fetch that goes on although it was cancelled, as what it waits for can, is cancelled again."""
+
+    async def go_on(_: AccessToken | None) -> AccessToken:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    provider = TokenProvider(go_on, clock)
+    caller = asyncio.create_task(provider.authorize())
+    await asyncio.sleep(0)
     await asyncio.sleep(0)
     await provider.close()
     with pytest.raises(ClientClosed):

@@ -5,7 +5,7 @@ import multiprocessing
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
@@ -16,8 +16,9 @@ import aiohttp
 import attrs
 
 from tests.chaos import worker
-from tests.chaos.stores import STORES
+from tests.chaos.stores import INBOXES, STORES, Held
 from tests.webhooks.deliveries import event, signed
+from vipps_async.webhooks import InboxPolicy
 
 _PATIENCE = 20.0  # seconds that a delivery, or a start, may take
 _DOWN = "down"  # the answer of a process that is not there; no delivery
@@ -37,6 +38,8 @@ class Plan:
         before: seconds that a handler takes at most before its effect.
         after: seconds that it takes at most after its effect.
         lease: of the store; a claim whose process was killed is free after it.
+        inbox: how events are handled after the answer, or ``None`` for before.
+        late_kills: how many more processes are killed while the inbox drains after the deliveries, at most.
     """
 
     events: int
@@ -48,6 +51,8 @@ class Plan:
     before: float = 0.01
     after: float = 0.005
     lease: timedelta = timedelta(seconds=1)
+    inbox: InboxPolicy | None = None
+    late_kills: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +70,8 @@ class Outcome:
     effects: Counter[str] = attrs.field(repr=lambda effects: str(effects.total()))
     lost: list[str]
     doubled: list[str]
+    backlog: int
+    dead: list[str]
     seconds: float
 
     @property
@@ -128,18 +135,47 @@ class Chaos:
         self._slots = [_Slot() for _ in range(plan.processes)]
         self._kills = 0
         self._progress = 0
+        self._held = Held({}, [])
+        self._backlog = 0
         self._kills_at = sorted(self._random.sample(range(1, plan.events * plan.copies), plan.kills), reverse=True)
 
     async def run(self, folder: Path) -> Outcome:
-        """Deliver all events until each was answered 200, and return what took effect."""
+        """Deliver all events until each was answered 200 and is handled, and return what took effect."""
         begun = time.monotonic()
         async with STORES[self._store].server(folder) as location:
             job = self._job(location, folder)
             async with self._processes(job), self._session() as session, asyncio.TaskGroup() as kills:
                 self._start_kill = lambda: kills.create_task(self._kill_one(job))
                 await self._deliver_all(session)
+                if self._plan.inbox:
+                    await self._drain(location)
             effects = await STORES[self._store].effects(location)
         return self._outcome(effects, job.journal, time.monotonic() - begun)
+
+    async def answered(self, folder: Path) -> tuple[dict[str, bytes], Held]:
+        """Deliver every event, kill all processes amid that, and return what was answered 200, and what is held."""
+        bodies = {f"{reference}:CAPTURED": _event(reference) for reference in _references(self._plan.events)}
+        async with STORES[self._store].server(folder) as location:
+            async with self._processes(self._job(location, folder)), self._session() as session:
+                answers = await self._post_until_killed(session, bodies)
+            held = await INBOXES[self._store].held(location)
+        return {key: bodies[key] for key, answer in answers.items() if answer == "200"}, held
+
+    async def _post_until_killed(self, session: aiohttp.ClientSession, bodies: Mapping[str, bytes]) -> dict[str, str]:
+        answers: dict[str, str] = {}
+        turns = asyncio.Semaphore(self._plan.in_flight)
+
+        async def post(key: str, body: bytes) -> None:
+            async with turns:
+                answers[key] = await self._post(session, self._random.choice(self._slots).port, body)
+
+        async with asyncio.TaskGroup() as posts:
+            for key, body in bodies.items():
+                posts.create_task(post(key, body))
+            while len(answers) < self._plan.events / 2:
+                await asyncio.sleep(0.001)
+            await asyncio.gather(*(slot.kill() for slot in self._slots))
+        return answers
 
     def _job(self, location: str, folder: Path) -> worker.Job:
         return worker.Job(
@@ -147,6 +183,7 @@ class Chaos:
             location=location,
             order=self._order,
             lease=self._plan.lease,
+            inbox=self._plan.inbox,
             journal=folder / "journal",
             before=self._plan.before,
             after=self._plan.after,
@@ -178,7 +215,7 @@ class Chaos:
                 task.add_done_callback(lambda _: turns.release())
 
     async def _deliver(self, session: aiohttp.ClientSession, reference: str) -> None:
-        body = event(reference=reference, pspReference=reference)
+        body = _event(reference)
         missing, was_handled = self._plan.copies, False
         while missing or not was_handled:
             posts = (
@@ -212,6 +249,19 @@ class Chaos:
         except (aiohttp.ClientError, OSError) as error:
             return type(error).__name__
 
+    async def _drain(self, location: str) -> None:
+        """Kill on while the events that are held are handled, until none is left but dead letters."""
+        self._held = await INBOXES[self._store].held(location)
+        self._backlog = len(self._held.waiting)
+        marks = range(1, self._backlog + 1)
+        self._kills_at = sorted(self._random.sample(marks, min(self._plan.late_kills, self._backlog)))
+        while self._held.waiting:
+            while self._kills_at and len(self._held.waiting) <= self._kills_at[-1]:
+                self._kills_at.pop()
+                self._start_kill()
+            await asyncio.sleep(0.1)
+            self._held = await INBOXES[self._store].held(location)
+
     async def _kill_one(self, job: worker.Job) -> None:
         running = [slot for slot in self._slots if slot.port is not None]
         while not running:
@@ -237,12 +287,18 @@ class Chaos:
             effects=effects,
             lost=[reference for reference in references if not effects[reference]],
             doubled=[reference for reference in references if effects[reference] > 1],
+            backlog=self._backlog,
+            dead=self._held.dead,
             seconds=round(seconds, 1),
         )
 
 
 def _references(events: int) -> Iterable[str]:
     return (f"acme-shop-{number:05}" for number in range(events))
+
+
+def _event(reference: str) -> bytes:
+    return event(reference=reference, pspReference=reference)
 
 
 def _interrupted(journal: Path) -> Counter[str]:

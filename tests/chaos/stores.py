@@ -1,11 +1,12 @@
 """The stores that chaos is tried on.
 
-To add one: write a class like `Sqlite`, and name it in `STORES`. The short and the long form then run on it.
+To add one: write a class like `Sqlite`, and name it in `STORES`, or in `INBOXES` if it can hold events. The short and
+the long form then run on it.
 """
 
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
@@ -43,6 +44,25 @@ class Opened:
     apart: Effect
 
 
+@attrs.frozen
+class Held:
+    """What is in an inbox, as the database tells it to anybody.
+
+    Attributes:
+        waiting: the bodies of the events that are to be handled, by their keys.
+        dead: the keys of the dead letters.
+    """
+
+    waiting: Mapping[str, bytes]
+    dead: list[str]
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[Any]]) -> "Held":
+        """Return what *rows* of key, body and whether it is dead say."""
+        rows = [*rows]
+        return cls({key: body for key, body, is_dead in rows if not is_dead}, [row[0] for row in rows if row[2]])
+
+
 class ChaosStore(Protocol):
     """What the harness needs to know of a store.
 
@@ -63,6 +83,14 @@ class ChaosStore(Protocol):
 
     async def effects(self, location: str) -> Counter[str]:
         """Return how often each reference took effect."""
+        ...
+
+
+class ChaosInbox(ChaosStore, Protocol):
+    """A store that can hold events."""
+
+    async def held(self, location: str) -> Held:
+        """Return what its inbox holds, read with plain SQL."""
         ...
 
 
@@ -103,6 +131,11 @@ class Sqlite:
         with closing(sqlite3.connect(location)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             return Counter(reference for (reference,) in connection.execute("SELECT reference FROM effects"))
+
+    async def held(self, location: str) -> Held:
+        """Read the file as another program does."""
+        with closing(sqlite3.connect(location)) as connection:
+            return Held.of(connection.execute("SELECT key, body, died_at IS NOT NULL FROM vipps_inbox"))
 
 
 class InRedis:
@@ -172,5 +205,11 @@ class InPostgres:
             assert await pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
             return Counter(reference for (reference,) in await pool.fetch("SELECT reference FROM effects"))
 
+    async def held(self, location: str) -> Held:
+        """Read the table on a connection of its own."""
+        async with asyncpg.create_pool(location, min_size=0, max_size=1) as pool:
+            return Held.of(await pool.fetch("SELECT key, body, died_at IS NOT NULL FROM vipps_events_inbox"))
 
-STORES: dict[str, ChaosStore] = {"sqlite": Sqlite(), "redis": InRedis(), "postgres": InPostgres()}
+
+INBOXES: dict[str, ChaosInbox] = {"sqlite": Sqlite(), "postgres": InPostgres()}
+STORES: dict[str, ChaosStore] = {"redis": InRedis(), **INBOXES}

@@ -16,8 +16,9 @@ from aiohttp import web
 from tests.chaos.stores import STORES, Effect, Opened
 from tests.webhooks.deliveries import SECRET, URL
 from vipps_async.epayment import PaymentEvent
-from vipps_async.webhooks import WebhookReceiver
-from vipps_async.webhooks.stores.base import Claim, EventStore
+from vipps_async.errors import DeliveryError
+from vipps_async.webhooks import InboxPolicy, WebhookReceiver
+from vipps_async.webhooks.stores.base import Claim, EventStore, Inbox, InboxStore
 
 
 @attrs.frozen(kw_only=True)
@@ -29,6 +30,7 @@ class Job:
         location: where that store is.
         order: a name in `ORDERS`.
         lease: of the store.
+        inbox: how events are handled after the answer, or ``None`` for before.
         journal: the file that gets a line when a handler begins, and when its claim was left.
         before: seconds that a handler takes at most before its effect.
         after: seconds that it takes at most after its effect.
@@ -38,6 +40,7 @@ class Job:
     location: str
     order: str
     lease: timedelta
+    inbox: InboxPolicy | None
     journal: Path
     before: float
     after: float
@@ -59,12 +62,18 @@ class MarksFirst:
 
 
 class Journaled:
-    """Writes down when a handler begins, and when its claim was left: what has no end was killed."""
+    """Writes down when a handler begins, and when its claim was left: what has no end was killed, or lost its lease."""
 
     def __init__(self, store: EventStore, journal: Path) -> None:
         self._store = store
         self._journal = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self.retention = store.retention
+
+    @property
+    def inbox(self) -> Inbox:
+        """The store's own."""
+        assert isinstance(self._store, InboxStore)
+        return self._store.inbox
 
     @asynccontextmanager
     async def claim(self, key: str) -> AsyncIterator[Claim]:
@@ -75,6 +84,9 @@ class Journaled:
                 if not claim.is_duplicate:
                     has_begun = self._note("+", key)
                 yield claim
+        except DeliveryError:
+            has_begun = False  # it stood still for longer than its lease, which for others is the same as being killed
+            raise
         finally:
             if has_begun:
                 self._note("-", key)
@@ -96,10 +108,18 @@ def _marked_last(opened: Opened) -> tuple[EventStore, Effect]:
     return opened.store, opened.apart
 
 
+def _endless(opened: Opened) -> tuple[EventStore, Effect]:
+    async def wait(_: PaymentEvent, __: Any) -> None:
+        await asyncio.Event().wait()
+
+    return opened.store, wait
+
+
 ORDERS: dict[str, Callable[[Opened], tuple[EventStore, Effect]]] = {
     "together": _together,
     "mark, then run": _marked_first,
     "run, then mark": _marked_last,
+    "run without an end": _endless,
 }
 
 
@@ -124,7 +144,7 @@ async def _serve(job: Job, parent: Connection) -> None:
 
 
 def _receiver(store: EventStore, effect: Effect, job: Job) -> WebhookReceiver:
-    receiver = WebhookReceiver(url=URL, secrets=[SECRET], store=store)
+    receiver = WebhookReceiver(url=URL, secrets=[SECRET], store=store, inbox=job.inbox)
     pause = random.Random().uniform  # noqa: S311 - no secret
 
     @receiver.on_all

@@ -59,6 +59,23 @@ async def test_wrong_keys_are_told_in_the_form_of_who_found_them(
 
 
 @pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Merchant-Serial-Number": "123456", "Vipps-System-Name": "x" * 30}, 200),
+        ({"Merchant-Serial-Number": "12a456"}, 400),
+        ({"Merchant-Serial-Number": "654321"}, 403),
+        ({"Vipps-System-Plugin-Version": "x" * 31}, 400),
+    ],
+)
+async def test_the_optional_headers_of_a_token_request_are_checked(
+    merchant: Merchant, headers: dict[str, str], status: int
+) -> None:
+    """They may be missing, but if they are there they have to be right."""
+    got = await merchant.send("POST", "/accesstoken/get", headers=merchant.token_headers | headers)
+    assert got.status == status
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         {"Ocp-Apim-Subscription-Key": None},

@@ -304,13 +304,13 @@ async def test_a_problem_has_the_documented_shape(merchant: Merchant) -> None:
     ("flow", "start"),
     [
         ("WEB_REDIRECT", "{base_url}/landing?token="),
-        ("QR", "{base_url}/landing?token="),
+        ("QR", "{base_url}/qr?token="),
         ("NATIVE_REDIRECT", "vipps://sandbox?token="),
         ("PUSH_MESSAGE", None),
     ],
 )
 async def test_the_flow_decides_on_the_redirect_url(merchant: Merchant, flow: str, start: str | None) -> None:
-    """A landing page, an app link, or nothing for a push message."""
+    """A landing page, a QR image, an app link, or nothing for a push message."""
     got = await merchant.create(userFlow=flow, customer={"phoneNumber": "4712345678"})
     token = merchant.sandbox.payments[REFERENCE].token
     redirect = {} if start is None else {"redirectUrl": start.format(base_url=merchant.sandbox.base_url) + token}

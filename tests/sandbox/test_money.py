@@ -212,6 +212,14 @@ async def test_an_unknown_reference_is_5090(merchant: Merchant) -> None:
         assert got.json["instance"] == f"/v1/payments/{REFERENCE}{suffix}"
 
 
+@pytest.mark.parametrize("reference", ["short", "a" * 65, "under_score", "caf%C3%A9-12345", "a%2Fb%2Fc%2Fd%2Fe"])
+async def test_a_path_that_names_no_reference_is_malformed(merchant: Merchant, reference: str) -> None:
+    """What cannot be a reference is 400 and not 404, for reads and writes."""
+    for method, suffix, body in (("GET", "", None), ("GET", "/events", None), ("POST", "/capture", of(1))):
+        got = await merchant.call(method, f"{PAYMENTS}/{reference}{suffix}", body, key=merchant.fresh_key())
+        assert (got.status, got.json["title"]) == (400, "Bad Request")
+
+
 @pytest.mark.parametrize(("currency", "days"), [("NOK", 180), ("DKK", 14), ("EUR", 14)])
 async def test_capture_and_cancel_have_a_deadline(merchant: Merchant, currency: str, days: int) -> None:
     """A day before the market's deadline a capture works, a day after it neither capture nor cancel does."""
@@ -291,6 +299,17 @@ async def test_profile_sharing_tells_about_the_user(merchant: Merchant) -> None:
     }
     assert body["userDetails"]["mobileNumber"] == "4712345678"
     assert {"addressLine1", "city", "country", "postCode"} <= set(body["userDetails"]["addresses"][0])
+
+
+async def test_one_user_is_one_sub(merchant: Merchant) -> None:
+    """Two payments of one user have the same `sub`, those of two users do not."""
+    subs = []
+    for number, phone_number in enumerate(("4712345678", "4712345678", "4787654321")):
+        reference = await merchant.authorized(
+            reference=f"payment-number-{number}", profile={"scope": "name"}, customer={"phoneNumber": phone_number}
+        )
+        subs.append((await merchant.get(reference)).json["profile"]["sub"])
+    assert subs[0] == subs[1] != subs[2]
 
 
 async def test_express_adds_the_chosen_shipping(merchant: Merchant) -> None:

@@ -295,7 +295,7 @@ class TestPages:
 
     async def test_a_payment_without_a_return_url_stays_on_the_page(self, merchant: Merchant) -> None:
         """A QR payment has nowhere to go back to."""
-        created = await merchant.create(userFlow="QR", returnUrl=None)
+        created = await merchant.create(userFlow="QR", returnUrl=None, qrFormat={"format": "TEXT/TARGETURL"})
         got = await merchant.send("POST", created.json["redirectUrl"], data={"action": "approve"})
         assert got.status == 303
         page = await merchant.send("GET", got.headers["Location"])

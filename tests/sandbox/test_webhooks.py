@@ -35,12 +35,14 @@ class TestRegistering:
         assert (deleted.status, deleted.body) == (204, b"")
         assert (await merchant.call("GET", WEBHOOKS)).json == {"webhooks": []}
         assert (await merchant.call("DELETE", f"{WEBHOOKS}/{identifier}")).status == 404
+        assert (await merchant.call("DELETE", f"{WEBHOOKS}/no-uuid")).status == 400
 
     @pytest.mark.parametrize(
         ("body", "field"),
         [
             ({"url": "http://example.com/", "events": [CREATED]}, "url"),
             ({"url": "https://user:pass@example.com/", "events": [CREATED]}, "url"),
+            ({"url": "https://example.com:8443/", "events": [CREATED]}, "url"),
             ({"url": "https://exämple.com/", "events": [CREATED]}, "url"),
             ({"url": "myapp://hook", "events": [CREATED]}, "url"),
             ({"url": 5, "events": [CREATED]}, "url"),
@@ -57,6 +59,12 @@ class TestRegistering:
         got = await merchant.call("POST", WEBHOOKS, body)
         assert (got.status, got.json["instance"]) == (400, "/v1/webhooks")
         assert field in got.fields
+
+    @pytest.mark.parametrize("port", [80, 443, 8080])
+    async def test_the_common_ports_are_called(self, merchant: Merchant, port: int) -> None:
+        """Those that the documentation names; towards loopback it may be any."""
+        assert (await merchant.register(f"https://example.com:{port}/hook", CREATED)).status == 201
+        assert (await merchant.register("https://localhost:12345/hook", CREATED)).status == 201
 
     async def test_types_of_other_apis_are_known(self, merchant: Merchant) -> None:
         """They can be registered, though nothing here sends them."""
@@ -150,13 +158,15 @@ class TestDelivering:
         assert [body["name"] for body in shop.bodies] == ["AUTHORIZED"]
 
     async def test_an_approval_discloses_the_profile(self, merchant: Merchant, shop: Shop) -> None:
-        """Profile, user and shipping details travel with AUTHORIZED, and with nothing else."""
+        """Profile and user details, and until when a capture is sure, travel with AUTHORIZED, and with nothing else."""
         await merchant.sandbox.add_webhook(shop.url)
         await merchant.authorized(profile={"scope": "name"})
         await merchant.modify("capture", of(1))
         await merchant.sandbox.settled()
         created, authorized, captured = shop.bodies
-        assert set(authorized) - set(created) == {"profile", "userDetails"}
+        assert set(authorized) - set(created) == {"profile", "sub", "userDetails", "captureGuaranteedUntil"}
+        assert authorized["sub"] == authorized["profile"]["sub"] == (await merchant.get()).json["profile"]["sub"]
+        assert authorized["captureGuaranteedUntil"] == (await merchant.get()).json["captureGuaranteedUntil"]
         assert set(captured) == set(created)
 
     async def test_a_failing_delivery_is_tried_again(self, merchant: Merchant, shop: Shop) -> None:

@@ -93,6 +93,20 @@ class PostgresServer:
         self.kill()
         self.start()
 
+    def freeze(self) -> None:
+        """Make the server silent: it takes connections and bytes, and answers nothing, until `thaw`."""
+        self._tell_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        self._tell_all(signal.SIGCONT)
+
+    def _tell_all(self, what: signal.Signals) -> None:
+        assert self._process is not None
+        for process in (self._process.pid, *_children(self._process.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, what)
+
     def _initialize(self) -> None:
         options = [
             "--no-sync",

@@ -98,6 +98,18 @@ class RedisServer:
         self.kill()
         self.start()
 
+    def freeze(self) -> None:
+        """Make the server silent: it takes connections and bytes, and answers nothing, until `thaw`."""
+        self._tell(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        self._tell(signal.SIGCONT)
+
+    def _tell(self, what: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(what)
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)

@@ -16,7 +16,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import pytest
 import pytest_asyncio
 
-from tests.servers.postgres import PostgresServer, provide_postgres_server  # noqa: F401 - the fixture postgres_server
+from tests.servers.postgres import PostgresServer
 from tests.webhooks.deliveries import delivery, event, receiver_of
 from tests.webhooks.store_contract import StoreContract
 from vipps_async import PaymentEvent
@@ -27,24 +27,12 @@ from vipps_async.webhooks.stores.postgres import PostgresClaim, PostgresStore
 KEY = "psp-1:CAPTURED"
 UNUSED_POOL: Any = SimpleNamespace(acquire=None)
 Handler = Callable[[PaymentEvent, PostgresClaim], Awaitable[None]]
-_schemas = (f"test_{number}" for number in itertools.count())
 
 
 @pytest_asyncio.fixture
-async def url(postgres_server: PostgresServer) -> AsyncIterator[str]:
-    """What connects to an empty schema of the test's own, in which handlers write to ``effects``."""
-    schema = next(_schemas)
-    async with connected(postgres_server.url()) as connection:
-        await connection.execute(f"CREATE SCHEMA {schema}; CREATE TABLE {schema}.effects (reference text)")
-    yield postgres_server.url(schema)
-    async with connected(postgres_server.url()) as connection:
-        await connection.execute(f"DROP SCHEMA {schema} CASCADE")
-
-
-@pytest_asyncio.fixture
-async def pool(url: str) -> AsyncIterator[Any]:
+async def pool(postgres_url: str) -> AsyncIterator[Any]:
     """A small pool."""
-    async with asyncpg.create_pool(url, min_size=0, max_size=3) as pool:
+    async with asyncpg.create_pool(postgres_url, min_size=0, max_size=3) as pool:
         yield pool
 
 
@@ -63,16 +51,6 @@ class TestPostgresStore(StoreContract):
     async def store(self, store: PostgresStore) -> PostgresStore:
         """An empty store."""
         return store
-
-
-@contextlib.asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Any]:
-    """A connection of the test's own."""
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def effects(pool: Any) -> int:
@@ -252,11 +230,11 @@ async def test_a_duplicate_has_no_connection(store: PostgresStore) -> None:
             _ = claim.connection
 
 
-async def test_a_duplicate_is_told_by_a_plain_read(store: PostgresStore, url: str) -> None:
+async def test_a_duplicate_is_told_by_a_plain_read(store: PostgresStore, postgres_url: str) -> None:
     """Redeliveries of what took effect write nothing, and are answered by a server that takes no writes."""
     assert await is_new(store, KEY)
     async with asyncpg.create_pool(
-        url, min_size=0, max_size=1, server_settings={"default_transaction_read_only": "on"}
+        postgres_url, min_size=0, max_size=1, server_settings={"default_transaction_read_only": "on"}
     ) as reading:
         assert await claimed(PostgresStore(reading), KEY) is False
 
@@ -286,9 +264,9 @@ async def test_a_connection_is_of_no_use_after_its_claim(store: PostgresStore) -
         await connection.execute("SELECT 1")
 
 
-async def test_processes_share_the_claims(store: PostgresStore, url: str) -> None:
+async def test_processes_share_the_claims(store: PostgresStore, postgres_url: str) -> None:
     """Two stores on two pools, as in two processes, hold and mark events for each other."""
-    async with asyncpg.create_pool(url, min_size=0, max_size=2) as other_pool:
+    async with asyncpg.create_pool(postgres_url, min_size=0, max_size=2) as other_pool:
         other = PostgresStore(other_pool)
         async with store.claim(KEY):
             assert await claimed(other, KEY) is None
@@ -321,10 +299,10 @@ asyncio.run(hold())
 """
 
 
-async def test_a_killed_process_leaves_no_claim(store: PostgresStore, pool: Any, url: str) -> None:
+async def test_a_killed_process_leaves_no_claim(store: PostgresStore, pool: Any, postgres_url: str) -> None:
     """A process killed inside its claim leaves neither its effect nor a claim, and a redelivery takes effect."""
     holder = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HOLD, url, "2018200034:CAPTURED", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", HOLD, postgres_url, "2018200034:CAPTURED", stdout=asyncio.subprocess.PIPE
     )
     assert holder.stdout is not None
     assert await holder.stdout.readline() == b"held\n"
@@ -484,9 +462,9 @@ async def test_purges_use_the_index(store: PostgresStore, pool: Any) -> None:
     assert "vipps_events_handled_at" in "".join(line for (line,) in plan)
 
 
-async def test_the_schema_is_created_by_several_at_once(pool: Any, url: str) -> None:
+async def test_the_schema_is_created_by_several_at_once(pool: Any, postgres_url: str) -> None:
     """Processes that start together all create the table, and none fails."""
-    async with asyncpg.create_pool(url, min_size=0, max_size=20) as wide:
+    async with asyncpg.create_pool(postgres_url, min_size=0, max_size=20) as wide:
         await asyncio.gather(*(PostgresStore(wide).create_schema() for _ in range(20)))
         assert await is_new(PostgresStore(wide), KEY)
     assert not await is_new(PostgresStore(pool), KEY)
@@ -533,10 +511,10 @@ async def test_any_key_can_be_remembered(store: PostgresStore, key: str) -> None
     assert await is_new(store, key + "2")
 
 
-async def test_a_stricter_isolation_keeps_the_promise(url: str, store: PostgresStore, pool: Any) -> None:
+async def test_a_stricter_isolation_keeps_the_promise(postgres_url: str, store: PostgresStore, pool: Any) -> None:
     """With SERIALIZABLE as the database's default, fifty duplicates still take effect once."""
     async with asyncpg.create_pool(
-        url, min_size=0, max_size=5, server_settings={"default_transaction_isolation": "serializable"}
+        postgres_url, min_size=0, max_size=5, server_settings={"default_transaction_isolation": "serializable"}
     ) as strict:
         receivers = [receiver_with(PostgresStore(strict), ship) for _ in range(50)]
         assert set(await asyncio.gather(*map(deliver, receivers))) <= {200, 500, 503}

@@ -16,12 +16,7 @@ import redis as redis_library
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from tests.servers.redis import (  # noqa: F401 - fixtures are used by the names of arguments
-    RedisServer,
-    provide_redis_persistent_server,
-    provide_redis_server,
-    provide_redis_tls_server,
-)
+from tests.servers.redis import RedisServer
 from tests.webhooks.deliveries import delivery, event, receiver_of
 from tests.webhooks.store_contract import StoreContract
 from vipps_async.epayment import PaymentEvent

@@ -54,6 +54,27 @@ async def test_all_who_wait_for_a_payment_are_woken() -> None:
         assert second.is_set()
 
 
+async def test_everybody_can_be_woken() -> None:
+    """Where anything may have been missed, all are woken, and nothing counts as heard of."""
+    watchers = Watchers()
+    with (
+        watchers.watch(REFERENCE) as first,
+        watchers.watch(REFERENCE) as second,
+        watchers.watch("acme-shop-2") as other,
+    ):
+        watchers.notify_all()
+        assert (first.is_set(), second.is_set(), other.is_set()) == (True, True, True)
+    assert not is_remembered(watchers, REFERENCE)
+
+
+@pytest.mark.parametrize("reference", ["", "x" * 65, "x" * 200_000, "two words", "a\0b", "\ud800", "kjøp"])
+async def test_what_is_no_reference_is_not_remembered(reference: str) -> None:
+    """What an unsigned delivery may say in place of a reference takes no memory."""
+    watchers = Watchers()
+    watchers.notify(reference)
+    assert watchers._heard_of == {}
+
+
 async def test_waiting_leaves_no_trace() -> None:
     """When the last one leaves, also by an error, nothing of the payment is kept that was never heard of."""
     watchers = Watchers()

@@ -16,7 +16,7 @@ import attrs
 from vipps_async._http.call import Call
 from vipps_async._http.reply import decode
 from vipps_async._http.retry import Again, Attempts, RetryPolicy, repeat
-from vipps_async._http.token import AccessToken, ApiKeys, Authorizer, TokenProvider
+from vipps_async._http.token import AccessToken, ApiKeys, Authorizer, Fetch, TokenProvider
 from vipps_async.config import Credentials, Environment, Secret, SystemInfo
 from vipps_async.errors import CallError, ClientClosed, ConfigurationError, ConnectionFailed, InvalidReply, Unauthorized
 
@@ -222,8 +222,12 @@ def open_session(
     session: aiohttp.ClientSession | None,
     timeout: float,
     retry: RetryPolicy,
+    share: Callable[[Fetch], Fetch],
 ) -> tuple[Session, TokenProvider]:
-    """Put a session and its token together; nothing is sent, and no event loop is needed, before the first call."""
+    """Put a session and its token together; nothing is sent, and no event loop is needed, before the first call.
+
+    *share* turns the fetch of a token of this session's own into the one to use.
+    """
     if session is not None and session.auth is not None:
         raise ConfigurationError("the aiohttp session has auth of its own, which takes the place of the access token")
     keys = ApiKeys({"client_id": credentials.client_id, "client_secret": credentials.client_secret})
@@ -239,10 +243,10 @@ def open_session(
         timeout=timeout,
         retry=retry,
     )
-    tokens = TokenProvider(partial(_fetch_token, token_session))
+    tokens = TokenProvider(share(partial(_fetch_token, token_session)))
     return attrs.evolve(token_session, authorizer=tokens), tokens
 
 
-async def _fetch_token(session: Session) -> AccessToken:
+async def _fetch_token(session: Session, _: AccessToken | None) -> AccessToken:
     # The lifetime counts from before the first attempt: a token that is renewed too early costs one request.
     return await session.send(_TOKEN_CALL, partial(AccessToken.from_reply, asked_at=time.monotonic()))

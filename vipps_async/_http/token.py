@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ _logger = logging.getLogger("vipps_async")
 _RENEW_AHEAD = 300.0  # seconds; the token lives 3600 in test and 86400 in production
 _MOST_DIGITS = 9  # of a lifetime in seconds: 31 years
 _PAUSE_AFTER_FAILED_RENEWAL = 10.0
+_CANCEL_AGAIN_AFTER = 1.0  # seconds
 
 
 @attrs.frozen
@@ -53,6 +55,15 @@ class AccessToken:
         """Whether the server still takes it."""
         return now < self.expires_at
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the server refused it before its time was over."""
+        return self.expires_at == -math.inf
+
+    def refused(self) -> "AccessToken":
+        """Return it as one that the server refused."""
+        return attrs.evolve(self, renew_at=-math.inf, expires_at=-math.inf)
+
 
 def _read_seconds(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
@@ -87,6 +98,10 @@ class ApiKeys:
         return False
 
 
+# Fetches a token in place of the one that it is passed, if there was one.
+Fetch = Callable[[AccessToken | None], Awaitable[AccessToken]]
+
+
 class TokenProvider:
     """Authorizes with the current token; the fetch is injected.
 
@@ -95,9 +110,7 @@ class TokenProvider:
         clock: monotonic seconds.
     """
 
-    def __init__(
-        self, fetch: Callable[[], Awaitable[AccessToken]], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, fetch: Fetch, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
         self._clock = clock
         self._token: AccessToken | None = None
@@ -118,16 +131,17 @@ class TokenProvider:
         return token.headers
 
     def refused(self, headers: Mapping[str, str]) -> bool:
-        """Forget the token of *headers*, unless it was replaced already."""
+        """Use the token of *headers* no more, unless it was replaced already."""
         if self._token is not None and self._token.headers is headers:
-            self._token = None
+            self._token = self._token.refused()
         return True
 
     async def close(self) -> None:
         """End a renewal that is under way."""
-        if self._renewal is not None:
+        while self._renewal is not None:
             self._renewal.cancel()
-            await asyncio.wait([self._renewal])
+            # Again: what waits inside can lose a cancellation, as asyncio.wait_for of Python 3.11 does.
+            await asyncio.wait([self._renewal], timeout=_CANCEL_AGAIN_AFTER)
 
     async def _renewed(self) -> AccessToken:
         renewal = self._renew()
@@ -144,7 +158,7 @@ class TokenProvider:
         return self._renewal
 
     async def _fetch_one(self) -> AccessToken:
-        return await self._fetch()
+        return await self._fetch(self._token)
 
     def _finish(self, renewal: "asyncio.Task[AccessToken]") -> None:
         self._renewal = None

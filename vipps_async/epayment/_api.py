@@ -298,9 +298,10 @@ class EPayment:
             reference: the payment's.
             timeout: seconds; a user has 10 minutes to act.
             until: what to wait for, asked of each payment that is read; a plain function.
-            signal: a `WebhookReceiver` in this process: an event for the payment has it read at once. It is then read
-                once a minute instead of every 2 seconds, and a last time before the wait ends, so give it only if
-                the events arrive here.
+            signal: a `WebhookReceiver` in this process, or a signal that other processes' receivers announce their
+                events on, such as `PostgresSignal`: an event for the payment has it read at once. It is then read once
+                a minute instead of every 2 seconds, and a last time before the wait ends, so give it only if the events
+                arrive there.
 
         Raises:
             WaitTimeout: *until* does not hold yet; ``last`` is the last payment seen.

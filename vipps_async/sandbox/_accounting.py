@@ -85,7 +85,7 @@ def _authorized(payment: LedgerPayment, command: Command, now: datetime) -> _Boo
     # The chosen shipping is added to the payment: ePayment API, Express.
     total = payment.amount + command.shipping_cost
     changes = {"amount": total, "authorized_amount": total, "authorized_at": now, "approval": command.approval}
-    return _Booking(total, changes)
+    return _Booking(total, {**changes, "outcome": None})
 
 
 def _captured(payment: LedgerPayment, command: Command, _: datetime) -> _Booking:

@@ -94,11 +94,11 @@ class Api:
     def _admit(self, call: Call) -> None:
         now = self.clock.now()
         _auth.check_subscription(call.headers, self.credentials)
-        if call.route.operation == "token":
-            _auth.check_client(call.headers, self.credentials, now=now)
-            return
-        _auth.check_token(call.headers, self.tokens, now=now)
         operation = call.route.operation
+        if operation == "token":
+            _auth.check_client(call.headers, self.credentials, now=now)
+        else:
+            _auth.check_token(call.headers, self.tokens, now=now)
         self.rate_limits.admit(operation, counted_reference(operation, call.resource, call.body), now=now)
         _auth.check_headers(call.headers, self.credentials, msn_required=call.route.msn_required)
 

@@ -22,7 +22,7 @@ from vipps_async.sandbox._fault_plan import FaultPlan
 from vipps_async.sandbox._parcel import Lane, Parcel
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._records import Delivery, UnknownDelivery
-from vipps_async.sandbox._registrations import Registration, Registrations
+from vipps_async.sandbox._registrations import Registrations
 
 _log = logging.getLogger("vipps_async.sandbox")
 
@@ -200,17 +200,18 @@ class Deliveries:
             record = await self._courier.carry(parcel, attempt=attempt, copy=copy)
             self._note(record, parcel)
             due = self._clock.now() + timedelta(seconds=self._delay_after(attempt))
-            self._note_answer(parcel.registration, arrived=record.is_success)
+            self._note_answer(parcel, arrived=record.is_success)
             if record.is_success or due - first > self._give_up_after:
                 return
             _log.info("delivery of %s failed (%s); next try at %s", parcel, record.status or record.error, due)
             await self._clock.sleep_until(due)
 
-    def _note_answer(self, registration: Registration, *, arrived: bool) -> None:
-        if self._registrations.note_answer(registration.id, arrived=arrived, now=self._clock.now()):
-            _log.warning("the webhook %s has failed for too long and is removed", registration.url)
+    def _note_answer(self, parcel: Parcel, *, arrived: bool) -> None:
+        identifier = parcel.registration.id
+        if self._registrations.note_answer(identifier, arrived=arrived, now=self._clock.now()):
+            _log.warning("the webhook has failed for too long and is removed; in vain was %s", parcel)
             # Later, for it ends the very task that this runs in.
-            asyncio.get_running_loop().call_soon(self.withdraw, registration.id)
+            asyncio.get_running_loop().call_soon(self.withdraw, identifier)
 
     def _note(self, record: Delivery, parcel: Parcel) -> None:
         self._records.append((record, parcel))

@@ -13,6 +13,7 @@ import attrs
 from vipps_async.sandbox import _wire
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._problems import Problem
+from vipps_async.sandbox._redirects import DRAFT_FLOWS, FLOWS, Destination
 from vipps_async.sandbox._replies import Reply, of_json
 from vipps_async.sandbox._routes import CURRENT_ROUTES, DRAFT_ROUTES, Route
 from vipps_async.sandbox._rules import CREATE_RULES, DRAFT_CREATE_RULES, Rule
@@ -40,8 +41,7 @@ class Dialect:
     Attributes:
         routes: its operations.
         rules: the rules of a create request that join several fields.
-        landing_flows: the user flows whose redirect URL is the landing page.
-        app_flows: those whose redirect URL opens the app.
+        flows: where each user flow sends the user.
         psp_reference: makes the ``pspReference`` of an event after the creation.
         created: the answer to create.
         fetched: the answer to get.
@@ -56,8 +56,7 @@ class Dialect:
 
     routes: tuple[Route, ...]
     rules: tuple[Rule, ...]
-    landing_flows: frozenset[str]
-    app_flows: frozenset[str]
+    flows: Mapping[str, Destination]
     psp_reference: Callable[[], str]
     created: Callable[[LedgerPayment], Mapping[str, Any]]
     fetched: Callable[[LedgerPayment], Mapping[str, Any]]
@@ -73,8 +72,7 @@ class Dialect:
 _CURRENT = Dialect(
     routes=CURRENT_ROUTES,
     rules=CREATE_RULES,
-    landing_flows=frozenset({"WEB_REDIRECT", "QR"}),
-    app_flows=frozenset({"NATIVE_REDIRECT"}),
+    flows=FLOWS,
     psp_reference=_number,
     created=_wire.created,
     fetched=_wire.fetched,
@@ -91,8 +89,7 @@ _CURRENT = Dialect(
 _DRAFT = Dialect(
     routes=DRAFT_ROUTES,
     rules=DRAFT_CREATE_RULES,
-    landing_flows=frozenset({"WEB_REDIRECT", "NATIVE_REDIRECT"}),
-    app_flows=frozenset(),
+    flows=DRAFT_FLOWS,
     psp_reference=_uuid,
     created=_wire.draft_payment,
     fetched=_wire.draft_payment,

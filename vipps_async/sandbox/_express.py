@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from vipps_async.sandbox._amounts import amount
 from vipps_async.sandbox._schema import choice, flag, integer, matching, record, satisfying, sequence, text
-from vipps_async.sandbox._urls import is_server_url
+from vipps_async.sandbox._urls import is_callback_url
 
 Groups: TypeAlias = list[Mapping[str, Any]]
 
@@ -46,7 +46,7 @@ SHIPPING = record(
     optional={
         "fixedOptions": GROUPS,
         "dynamicOptions": record(
-            required={"callbackUrl": satisfying(is_server_url, "an https URL", code="4090")},
+            required={"callbackUrl": satisfying(is_callback_url, "an https URL on port 443, 80 or 8080", code="4090")},
             optional={"callbackAuthorizationToken": matching("[a-zA-Z0-9-]{1,50}")},
         ),
         "allowedCountries": sequence(matching("[A-Z]{2}")),

@@ -120,7 +120,7 @@ def _has_left(request: web.Request) -> bool:
 
 
 def _content_type(reply: Reply) -> str:
-    return f"{reply.media_type}; charset=utf-8"
+    return reply.media_type if reply.media_type.startswith("image/") else f"{reply.media_type}; charset=utf-8"
 
 
 _SENDERS: Mapping[Transmission, Callable[[web.Request, Reply], Awaitable[web.StreamResponse]]] = MappingProxyType(

@@ -20,6 +20,7 @@ from vipps_async.sandbox._operations import Operations
 from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._rate_limits import RateLimits
 from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._redirects import Destination
 from vipps_async.sandbox._registrations import Registrations
 from vipps_async.sandbox._tokens import Tokens
 from vipps_async.sandbox._user import User
@@ -73,6 +74,10 @@ class Installation:
         """What pages call the sales unit."""
         return f"Test shop {self.credentials.merchant_serial_number}"
 
+    def landing_page(self, token: str) -> str:
+        """Return the URL of the page on which the payment that *token* stands for is approved."""
+        return self.api.operations.redirect_url(Destination.LANDING_PAGE, token)
+
     async def act(self, reference: str, action: Action) -> LedgerPayment:
         """Do to a payment what the user, or time, does; return it afterwards.
 
@@ -107,7 +112,7 @@ def install(
     copies: int,
     retry_delays: Sequence[float],
     seed: int | None,
-    landing_page: Callable[[str], str],
+    redirect_url: Callable[[Destination, str], str],
 ) -> Installation:
     """Return a new installation.
 
@@ -120,7 +125,7 @@ def install(
         copies: how often each event is delivered successfully.
         retry_delays: seconds between attempts of a delivery, the last one repeated.
         seed: what chance goes by where faults have a probability; ``None`` takes any.
-        landing_page: returns the URL of the landing page for a token.
+        redirect_url: returns the address of a destination for a token.
     """
     clock, tokens, answers, faults = Clock(), Tokens(token_lifetime), Answers(), FaultPlan(seed)
     registrations = Registrations(patience=dialect.patience)
@@ -137,7 +142,7 @@ def install(
     operations = Operations(
         dialect=dialect,
         currency=currency,
-        landing_page=landing_page,
+        redirect_url=redirect_url,
         ledger=ledger,
         tokens=tokens,
         registrations=registrations,

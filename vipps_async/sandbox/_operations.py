@@ -18,6 +18,7 @@ from vipps_async.sandbox._payments import Command, LedgerPayment
 from vipps_async.sandbox._person import is_younger
 from vipps_async.sandbox._problems import error, plain
 from vipps_async.sandbox._profiles import approval_of
+from vipps_async.sandbox._redirects import Destination, destination_of
 from vipps_async.sandbox._registrations import EVENT_TYPES, Registration, Registrations
 from vipps_async.sandbox._replies import Reply, of_json
 from vipps_async.sandbox._requests import moment
@@ -27,6 +28,7 @@ from vipps_async.sandbox._tokens import Tokens
 
 _LIFETIME = timedelta(minutes=10)  # knowledge base, timeouts
 _TOKEN_BYTES = 24
+_RESOURCE = "reference or id in the path"
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +57,7 @@ class Operations:
     Attributes:
         dialect: which version of the API is spoken.
         currency: of the sales unit's market; ``None``: it takes every one.
-        landing_page: returns the URL of the landing page for a token.
+        redirect_url: returns the address of a destination for a token.
         ledger: the payments.
         tokens: the access tokens.
         registrations: the webhooks.
@@ -64,7 +66,7 @@ class Operations:
 
     dialect: Dialect
     currency: str | None
-    landing_page: Callable[[str], str]
+    redirect_url: Callable[[Destination, str], str]
     ledger: Ledger
     tokens: Tokens
     registrations: Registrations
@@ -78,6 +80,8 @@ class Operations:
         """
         self.ledger.expire_due(now=request.now)
         route = request.route
+        if route.resource is not None:
+            refuse_violations(route.resource(request.resource, _RESOURCE))
         if route.body is not None:
             refuse_violations(route.body(request.body, ""))
         if route.action is not None:
@@ -107,7 +111,7 @@ class Operations:
         return of_json(201, self.dialect.created(payment))
 
     def _new_payment(self, body: Mapping[str, Any], key: str, now: datetime) -> LedgerPayment:
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        token, destination = secrets.token_urlsafe(_TOKEN_BYTES), destination_of(body, self.dialect.flows)
         expires_at = moment(body["expiresAt"]).astimezone(UTC) if body.get("expiresAt") else now + _LIFETIME
         return LedgerPayment(
             reference=body["reference"],
@@ -115,17 +119,12 @@ class Operations:
             amount=body["amount"]["value"],
             psp_reference=str(uuid.uuid4()),
             token=token,
-            redirect_url=self._redirect_url(body["userFlow"], token),
+            redirect_url=destination and self.redirect_url(destination, token),
             idempotency_key=key,
             created_at=now,
             expires_at=expires_at,
             request=body,
         )
-
-    def _redirect_url(self, flow: str, token: str) -> str | None:
-        if flow in self.dialect.landing_flows:
-            return self.landing_page(token)
-        return f"vipps://sandbox?token={token}" if flow in self.dialect.app_flows else None
 
     def _get(self, request: Request) -> Reply:
         return of_json(200, self.dialect.fetched(self.ledger.find(request.resource)))

@@ -45,4 +45,5 @@ class Parcel:
         return self.registration.id, self.event.reference, id(self) if self.passage.goes_alone else self.repeats
 
     def __str__(self) -> str:
-        return f"{self.event.name} of {self.event.reference} to {self.registration.url}"
+        # Without the query, which may hold a key: this is what is logged.
+        return f"{self.event.name} of {self.event.reference} to {self.registration.url.partition('?')[0]}"

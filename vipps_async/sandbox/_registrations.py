@@ -15,7 +15,7 @@ import attrs
 from vipps_async.config import Secret
 from vipps_async.sandbox._lifecycle import EventName
 from vipps_async.sandbox._problems import invalid
-from vipps_async.sandbox._urls import is_server_url
+from vipps_async.sandbox._urls import is_callback_url
 
 # The draft's adjustment has no event type: only who asked for everything hears of it.
 EVENT_TYPES: Mapping[EventName, str] = MappingProxyType(
@@ -95,8 +95,8 @@ class Registrations:
         """
         wanted = None if events is None else tuple(events)
         unknown = [event for event in wanted or () if event not in _KNOWN_TYPES]
-        if not is_server_url(url):
-            raise invalid([("url", "The url must use https, or http towards loopback.")])
+        if not is_callback_url(url):
+            raise invalid([("url", "The url must use https on port 443, 80 or 8080, or lead to loopback.")])
         if unknown or wanted == ():
             raise invalid(("events", f"{event} is no event type.") for event in unknown or ["An empty list"])
         registration = Registration(id=str(uuid.uuid4()), url=url, events=wanted, secret=secret)

@@ -26,7 +26,7 @@ from vipps_async.sandbox._schema import (
     sequence,
     text,
 )
-from vipps_async.sandbox._urls import is_server_url, is_user_url
+from vipps_async.sandbox._urls import is_callback_url, is_user_url
 
 _METADATA_PAIRS, _METADATA_KEY, _METADATA_VALUE = 5, 100, 500
 
@@ -79,7 +79,7 @@ def _exactly_one_of(inner: Check, *names: str) -> Check:
 
 
 _USER_URL = satisfying(is_user_url, "a URL with https or a custom scheme", code="4090")
-_SERVER_URL = satisfying(is_server_url, "an https URL", code="4090")
+_SERVER_URL = satisfying(is_callback_url, "an https URL on port 443, 80 or 8080", code="4090")
 
 _CUSTOMER = _exactly_one_of(
     record(
@@ -106,6 +106,9 @@ _AIRLINE = record(
 
 _INTERACTION = choice("CUSTOMER_PRESENT", "CUSTOMER_NOT_PRESENT")
 
+REFERENCE = matching("[a-zA-Z0-9-]{8,64}")
+UUID = matching("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
 CREATE = record(
     required={
         "amount": amount(),
@@ -113,7 +116,7 @@ CREATE = record(
             required={"type": choice("WALLET", "CARD", "CARD_PASSTHROUGH")},
             optional={"blockedSources": sequence(choice("COMMERCIAL_CARDS"))},
         ),
-        "reference": matching("[a-zA-Z0-9-]{8,64}"),
+        "reference": REFERENCE,
         "userFlow": choice("PUSH_MESSAGE", "NATIVE_REDIRECT", "WEB_REDIRECT", "QR"),
     },
     optional={
@@ -172,7 +175,7 @@ _DRAFT_LINE_ITEM = record(
 _DRAFT_LOGISTICS_OPTION = record(
     required={
         "amount": _draft_amount(),
-        "id": matching("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
+        "id": UUID,
         "priority": integer(),
         "brand": text(most=256),
         "product": text(),

@@ -28,16 +28,18 @@ class Route:
         operation: its name.
         method: the HTTP method.
         path: with ``{reference}`` or ``{id}`` for the resource.
+        resource: the check of what the path names.
         key: what becomes of an idempotency key.
         body: the check of a body, for what takes one.
         body_required: whether a request without a body is refused.
         action: what it does to a payment, for a modification.
-        msn_required: whether the request must name the sales unit; optional in the Webhooks API.
+        msn_required: whether the request must name the sales unit; optional in the Webhooks and Access Token APIs.
     """
 
     operation: str
     method: str
     path: str
+    resource: Check | None = None
     key: Key = Key.IGNORED
     body: Check | None = None
     body_required: bool = True
@@ -51,6 +53,7 @@ def _capture_and_refund(base: str, body: Check) -> tuple[Route, ...]:
             operation=action.value,
             method="POST",
             path=f"{base}/{{reference}}/{action.value}",
+            resource=_requests.REFERENCE,
             key=Key.REQUIRED,
             body=body,
             action=action,
@@ -62,13 +65,14 @@ def _capture_and_refund(base: str, body: Check) -> tuple[Route, ...]:
 def _payments(base: str, *, create: Check, modification: Check) -> tuple[Route, ...]:
     return (
         Route(operation="create", method="POST", path=base, key=Key.REQUIRED, body=create),
-        Route(operation="get", method="GET", path=f"{base}/{{reference}}"),
-        Route(operation="events", method="GET", path=f"{base}/{{reference}}/events"),
+        Route(operation="get", method="GET", path=f"{base}/{{reference}}", resource=_requests.REFERENCE),
+        Route(operation="events", method="GET", path=f"{base}/{{reference}}/events", resource=_requests.REFERENCE),
         *_capture_and_refund(base, modification),
         Route(
             operation="cancel",
             method="POST",
             path=f"{base}/{{reference}}/cancel",
+            resource=_requests.REFERENCE,
             # Not a parameter of cancel in the specification, recommended by the guidance.
             key=Key.OPTIONAL,
             body=_requests.CANCELLATION,
@@ -85,6 +89,7 @@ def _draft_payments(base: str) -> tuple[Route, ...]:
             operation="cancel",
             method="PUT",
             path=f"{base}/{{reference}}/cancel",
+            resource=_requests.REFERENCE,
             key=Key.REQUIRED,
             body=_requests.DRAFT_MODIFICATION,
             action=Action.CANCEL,
@@ -93,6 +98,7 @@ def _draft_payments(base: str) -> tuple[Route, ...]:
             operation="adjust",
             method="PUT",
             path=f"{base}/{{reference}}/adjustAuthorization",
+            resource=_requests.REFERENCE,
             key=Key.REQUIRED,
             body=_requests.DRAFT_ADJUSTMENT,
             action=Action.ADJUST,
@@ -104,12 +110,13 @@ _SPECIFIED = "/epayment/v1/payments"
 _DRAFT_GUIDE = "/payments/v1"
 
 _COMMON = (
-    Route(operation="token", method="POST", path="/accesstoken/get"),
-    Route(operation="token", method="POST", path="/accessToken/get"),
+    Route(operation="token", method="POST", path="/accesstoken/get", msn_required=False),
+    Route(operation="token", method="POST", path="/accessToken/get", msn_required=False),
     Route(
         operation="approve",
         method="POST",
         path="/epayment/v1/test/payments/{reference}/approve",
+        resource=_requests.REFERENCE,
         body=_requests.FORCE_APPROVAL,
     ),
     Route(
@@ -120,7 +127,13 @@ _COMMON = (
         msn_required=False,
     ),
     Route(operation="list", method="GET", path="/webhooks/v1/webhooks", msn_required=False),
-    Route(operation="delete", method="DELETE", path="/webhooks/v1/webhooks/{id}", msn_required=False),
+    Route(
+        operation="delete",
+        method="DELETE",
+        path="/webhooks/v1/webhooks/{id}",
+        resource=_requests.UUID,
+        msn_required=False,
+    ),
 )
 
 CURRENT_ROUTES = (

@@ -22,10 +22,18 @@ from vipps_async.sandbox._lifecycle import Action
 from vipps_async.sandbox._listener import Listener
 from vipps_async.sandbox._payments import LedgerPayment
 from vipps_async.sandbox._problems import Refused
+from vipps_async.sandbox._qr_images import QR_IMAGES, QrImages
 from vipps_async.sandbox._records import Delivery, RecordedRequest
+from vipps_async.sandbox._redirects import Destination
 from vipps_async.sandbox._registrations import Registration
 
 _TICK = 1.0  # seconds between looks for payments whose time ran out while nobody asked
+
+_REDIRECTS = {
+    Destination.LANDING_PAGE: f"{{base_url}}{LANDING}?token={{token}}",
+    Destination.QR_IMAGE: f"{{base_url}}{QR_IMAGES}?token={{token}}",
+    Destination.APP: "vipps://sandbox?token={token}",
+}
 
 _TEST_KEYS = {
     "client_id": "5a3cbd07-3b6d-4c0b-9f0e-6c1c7f4f2e10",
@@ -87,13 +95,13 @@ class Sandbox(Breakable):
             copies=copies,
             retry_delays=delays,
             seed=seed,
-            landing_page=lambda token: f"{self.base_url}{LANDING}?token={token}",
+            redirect_url=lambda destination, token: _REDIRECTS[destination].format(base_url=self.base_url, token=token),
         )
         self._installation.clock.on_move(self._installation.expire_due)
         servants = (
             # The listener does not exist yet: it is made of what these serve.
             Front(self._installation, lambda seconds: self._listener.refuse_connections(seconds)),  # noqa: PLW0108
-            *(servant(self._installation) for servant in (Landing, Control, Dashboard)),
+            *(servant(self._installation) for servant in (Landing, QrImages, Control, Dashboard)),
         )
         self._listener = Listener(
             host=host,

@@ -96,9 +96,13 @@ def logged(_: LedgerPayment, event: LedgerEvent) -> Document:
 
 
 def notified(payment: LedgerPayment, event: LedgerEvent, *, msn: str) -> Document:
-    """Return the body of a webhook delivery: the log's entry and the MSN, and what an approval disclosed."""
-    disclosed = payment.approval if event.name is EventName.AUTHORIZED else {}
-    return {"msn": msn, **logged(payment, event), **disclosed}
+    """Return the body of a webhook delivery: the log's entry and the MSN, and what comes with an approval."""
+    return {"msn": msn, **logged(payment, event), **(_approved(payment) if event.name is EventName.AUTHORIZED else {})}
+
+
+def _approved(payment: LedgerPayment) -> Document:
+    # The specification has the user's identifier at the top, the guide within the profile.
+    return {**payment.approval, **payment.approval.get("profile", {}), **_guarantee(payment)}
 
 
 def problem(found: Problem, *, instance: str, trace_id: str) -> Document:

@@ -59,7 +59,12 @@ class InboxWorkers:
             BaseException: whatever the store raised; the event has to come again.
         """
         self.start()
-        if await self._inbox.put(self._dispatcher.key(event), event.reference, body):
+        try:
+            is_new = await self._inbox.put(self._dispatcher.key(event), event.reference, body)
+        except BaseException as error:
+            self._notices.tell(Notice(stage=Stage.FAILED, event=event, error=error))
+            raise
+        if is_new:
             self._news.set()
         else:
             self._notices.tell(Notice(stage=Stage.DUPLICATE, event=event))
@@ -72,10 +77,11 @@ class InboxWorkers:
             return
         feeder, renewals = self._loops
         await asyncio.wait({feeder, *self._in_hand}, timeout=self._policy.grace.total_seconds())
-        unfinished = {feeder, renewals, *self._in_hand}
-        for task in unfinished:
+        for task in (renewals, *self._in_hand):
             task.cancel()
-        await asyncio.wait(unfinished, timeout=_SECONDS_TO_HAND_BACK)
+        # The feeder ends by itself: cancelled inside the store, it would not know whether it has taken an event.
+        await asyncio.wait({feeder, renewals, *self._in_hand}, timeout=_SECONDS_TO_HAND_BACK)
+        feeder.cancel()
 
     async def _feed(self) -> None:
         while not self._is_closing:
@@ -101,6 +107,9 @@ class InboxWorkers:
     async def _taken(self) -> StoredEvent | None:
         try:
             event = await self._inbox.take(self._holder, self._policy.lease)
+            if event is not None and self._is_closing:
+                await self._inbox.hand_back(event, timedelta(0))
+                event = None
         except Exception:
             if not self._is_away:
                 _logger.warning("the inbox is out of reach, and is tried again until it is not", exc_info=True)

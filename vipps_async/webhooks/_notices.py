@@ -1,6 +1,5 @@
 """What happens to deliveries and events, told to whoever observes a receiver, and counted. Performs no I/O."""
 
-import inspect
 import logging
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -10,6 +9,7 @@ import attrs
 
 from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import ConfigurationError
+from vipps_async.webhooks._router import is_async
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
@@ -68,7 +68,7 @@ class Notices:
         Raises:
             ConfigurationError: it is async.
         """
-        if inspect.iscoroutinefunction(observer):
+        if is_async(observer):
             raise ConfigurationError(f"{observer!r} must be a plain function: the receiver does not await observers")
         self._observers.append(observer)
         return observer

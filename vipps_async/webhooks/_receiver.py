@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from vipps_async.epayment import PaymentEvent, PaymentEventName
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError, NotAnEvent, NotAuthentic
@@ -16,14 +16,16 @@ from vipps_async.webhooks._inbox import InboxWorkers
 from vipps_async.webhooks._inbox_policy import InboxPolicy
 from vipps_async.webhooks._notices import Notice, Notices, O, Stage
 from vipps_async.webhooks._router import H, Router
-from vipps_async.webhooks._settings import check_limits, checked_inbox, checked_secrets, checked_url
+from vipps_async.webhooks._settings import check_limits, checked_inbox, checked_secrets, checked_signal, checked_url
 from vipps_async.webhooks._watch import Watchers
 from vipps_async.webhooks.asgi_app import AsgiApp
+from vipps_async.webhooks.signals.base import Signal
 from vipps_async.webhooks.stores.base import EventStore
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+T = TypeVar("T")
 _logger = logging.getLogger("vipps_async.webhooks")
 
 _REDELIVERY_WINDOW = timedelta(days=7)  # Webhooks API: deliveries are retried for up to 7 days
@@ -56,6 +58,8 @@ class WebhookReceiver:
         key: what makes two deliveries the same event, `PaymentEvent.dedup_key`.
         inbox: answer as soon as the store holds the event, and handle it afterwards, as the policy says. Without it the
             answer waits for the handlers, and Vipps MobilePay repeats what fails.
+        signal: carries the news of events to other processes, such as a `PostgresSignal` or `RedisSignal`, so that an
+            `EPayment.wait` anywhere ends with an event that arrived here. Without it those in this process do.
         clock: the present, aware.
 
     Raises:
@@ -86,6 +90,7 @@ class WebhookReceiver:
         max_body: int = _BODY_LIMIT,
         key: Callable[[PaymentEvent], str] = _key_of,
         inbox: InboxPolicy | None = None,
+        signal: Signal | None = None,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         check_limits(store, max_age=max_age, leeway=leeway, max_body=max_body)
@@ -100,9 +105,12 @@ class WebhookReceiver:
         self._router = Router()
         self._notices = Notices()
         self._dispatcher = Dispatcher(store, self._router, self._notices, key)
-        self._workers = inbox and InboxWorkers(checked_inbox(store, inbox), inbox, self._dispatcher, self._notices)
+        self._workers: InboxWorkers | None = None
+        if inbox is not None:
+            self._workers = InboxWorkers(checked_inbox(store, inbox), inbox, self._dispatcher, self._notices)
         self._watchers = Watchers()
-        self._running: set[asyncio.Task[Reply]] = set()
+        self._signal = checked_signal(signal)
+        self._running: set[asyncio.Task[Any]] = set()
         self._is_closing = False
 
     @property
@@ -245,7 +253,7 @@ class WebhookReceiver:
             return self.refuse(Reply(_STATUS_OF[type(error)], body=type(error).__name__.encode()))
         self._notices.tell(Notice(stage=Stage.RECEIVED, event=event))
         if event.name is not PaymentEventName.CREATED:
-            self._watchers.notify(event.reference)
+            self._announce(event.reference)
         return await self._to_its_end(event, request.body)
 
     def watch(self, reference: str) -> AbstractContextManager[asyncio.Event]:
@@ -253,7 +261,7 @@ class WebhookReceiver:
 
         It is set from the start for a payment that was heard of before. A creation decides nothing, and does not count.
         """
-        return self._watchers.watch(reference)
+        return (self._signal or self._watchers).watch(reference)
 
     async def close(self) -> None:
         """Refuse what arrives from now on, so that it is redelivered, and wait for the handlers that run.
@@ -266,10 +274,21 @@ class WebhookReceiver:
         if self._workers:
             await self._workers.close()
 
-    async def _to_its_end(self, event: PaymentEvent, body: bytes) -> Reply:
-        task = asyncio.create_task(self._answered(event, body), name=f"vipps_async event {event.reference}")
+    def _announce(self, reference: str) -> None:
+        if self._signal is None:
+            self._watchers.notify(reference)
+        else:
+            # In the background, so that it does not delay the answer.
+            self._run(self._signal.announce(reference), name=f"vipps_async announcement {reference}")
+
+    def _run(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        task = asyncio.create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        return task
+
+    async def _to_its_end(self, event: PaymentEvent, body: bytes) -> Reply:
+        task = self._run(self._answered(event, body), name=f"vipps_async event {event.reference}")
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:

@@ -91,7 +91,7 @@ class Router:
         takes_failed: bool = False,
         takes_all: bool = False,
     ) -> H:
-        if not any(map(inspect.iscoroutinefunction, (handler, getattr(handler, "__call__", None)))):  # noqa: B004 - an object's own method may be async
+        if not is_async(handler):
             raise ConfigurationError(f"{handler!r} must be an `async def`: the receiver awaits its handlers")
         route = Route(
             handler=handler,
@@ -102,6 +102,11 @@ class Router:
         )
         self._routes.append(route)
         return handler
+
+
+def is_async(function: object) -> bool:
+    """Whether calling *function* gives something to await, as far as its definition tells."""
+    return any(map(inspect.iscoroutinefunction, (function, getattr(function, "__call__", None))))  # noqa: B004 - an object's own method may be async
 
 
 def _takes_claim(handler: Handler) -> bool:

@@ -8,6 +8,7 @@ from vipps_async.config import Secret
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks._inbox_policy import InboxPolicy
 from vipps_async.webhooks._signature import SignedUrl
+from vipps_async.webhooks.signals.base import Signal
 from vipps_async.webhooks.stores.base import EventStore, Inbox, InboxStore
 
 
@@ -62,3 +63,10 @@ def checked_inbox(store: EventStore, policy: InboxPolicy) -> Inbox:
             "inbox out"
         )
     return store.inbox
+
+
+def checked_signal(signal: Signal | None) -> Signal | None:
+    """Return the signal, if it is one or none."""
+    if signal is not None and not (hasattr(signal, "announce") and hasattr(signal, "watch")):
+        raise ConfigurationError(f"signal={signal!r} must be a signal, such as RedisSignal(client), or be left out")
+    return signal

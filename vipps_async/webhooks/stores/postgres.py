@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from vipps_async._postgres import check_pool
 from vipps_async.errors import ClaimHeld, ConfigurationError
 from vipps_async.webhooks.stores._postgres_inbox import PostgresInbox
 from vipps_async.webhooks.stores._postgres_table import PATIENCE, advised, quoted, stored
@@ -100,11 +101,7 @@ class PostgresStore:
     """
 
     def __init__(self, pool: "Pool", *, retention: timedelta = timedelta(days=8), table: str = "vipps_events") -> None:
-        if not hasattr(pool, "acquire"):
-            raise ConfigurationError(
-                f"pool is a {type(pool).__name__}, and must be what `await asyncpg.create_pool(…)` returns; "
-                "asyncpg comes with pip install 'vipps-async[postgres]'"
-            )
+        check_pool(pool)
         if retention <= timedelta(0):
             raise ConfigurationError(f"retention={retention!r} must be above 0")
         self._pool = pool

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
+from vipps_async._redis import check_client
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError
 from vipps_async.webhooks.stores.base import Claim
 
@@ -90,7 +91,7 @@ class RedisStore:
     ) -> None:
         if min(retention, lease) < timedelta(milliseconds=1):
             raise ConfigurationError(f"retention={retention} and lease={lease} must be a millisecond or more")
-        _check(client)
+        check_client(client, name="RedisStore", extra="redis")
         self._retention, self._lease, self._prefix = retention, lease, prefix
         scripts = (_TAKE, _RENEW, _MARK, _GIVE_BACK)
         self._take, self._renew, self._mark, self._give_back = map(client.register_script, scripts)
@@ -188,12 +189,3 @@ async def _finished(work: Awaitable[_T]) -> _T:
     if cancelled is not None:
         raise cancelled
     return result
-
-
-def _check(client: object) -> None:
-    try:
-        from redis import asyncio as library  # noqa: PLC0415 - an extra: only who uses the store needs it
-    except ImportError as error:
-        raise ConfigurationError("RedisStore needs the redis library: pip install 'vipps-async[redis]'") from error
-    if not isinstance(client, library.Redis):
-        raise ConfigurationError(f"RedisStore takes a redis.asyncio.Redis, not {type(client).__module__}'s")

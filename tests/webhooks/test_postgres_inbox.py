@@ -1,0 +1,132 @@
+"""The inbox in PostgreSQL keeps the contract, by the server's clock, and its transactions wait for nobody."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
+import pytest
+import pytest_asyncio
+
+from tests.webhooks.inbox_contract import InboxContract, drained, put, take, taken
+from tests.webhooks.places import PostgresPlace
+from vipps_async.webhooks.stores import _postgres_inbox
+from vipps_async.webhooks.stores.postgres import PostgresStore
+
+SHORT = timedelta(milliseconds=50)
+
+
+class TestPostgresInbox(InboxContract):
+    """The contract of every inbox."""
+
+    @pytest.fixture
+    def place(self, postgres_place: PostgresPlace) -> PostgresPlace:
+        """A schema."""
+        return postgres_place
+
+
+@pytest_asyncio.fixture
+async def pool(postgres_url: str) -> AsyncIterator[Any]:
+    """A small pool."""
+    async with asyncpg.create_pool(postgres_url, min_size=0, max_size=3) as pool:
+        yield pool
+
+
+@pytest_asyncio.fixture
+async def store(pool: Any) -> PostgresStore:
+    """An empty store."""
+    store = PostgresStore(pool)
+    await store.create_schema()
+    return store
+
+
+async def test_leases_and_pauses_end_by_the_server_s_clock(store: PostgresStore) -> None:
+    """What is held or postponed for a moment is due by itself a moment later."""
+    await put(store.inbox, "a")
+    for attempt in (1, 2, 3, 4):
+        async with asyncio.timeout(10):
+            while not (event := await store.inbox.take("me", SHORT)):
+                await asyncio.sleep(0.005)
+        assert event.attempt == attempt
+        if attempt == 2:
+            await store.inbox.postpone(event, SHORT, "failed")
+
+
+async def test_who_takes_passes_over_what_another_is_taking(store: PostgresStore, pool: Any) -> None:
+    """An event whose row another process has locked is not waited for, and the next one is taken."""
+    await put(store.inbox, "a", "b")
+    async with pool.acquire() as other, other.transaction(), asyncio.timeout(5):
+        await other.execute("SELECT FROM vipps_events_inbox WHERE key = 'a' FOR UPDATE")
+        assert await taken(store.inbox) == ["b"]
+    assert await taken(store.inbox) == ["a"]
+
+
+async def test_events_of_a_payment_are_seen_in_the_order_of_their_ids(store: PostgresStore, pool: Any) -> None:
+    """While one is being put, the next of its payment waits, and nobody can take that first; others do not wait."""
+    async with asyncio.timeout(10):
+        async with pool.acquire() as other, other.transaction():
+            await other.execute(_postgres_inbox._PUT.format_map(store.inbox._names), "a1", "a", b"a1")
+            second = asyncio.create_task(store.inbox.put("a2", "a", b"a2"))
+            await put(store.inbox, "b1")
+            assert await drained(store.inbox) == ["b1"]
+            assert not second.done()
+        assert await second
+        assert await drained(store.inbox) == ["a1", "a2"]
+
+
+async def test_inboxes_of_their_own_do_not_touch_each_other(store: PostgresStore, pool: Any) -> None:
+    """The inbox goes with the store's table, of which one is named after a keyword."""
+    other = PostgresStore(pool, table="order")
+    await other.create_schema()
+    await put(store.inbox, "a")
+    await put(other.inbox, "a", "b")
+    assert (await store.inbox.size()).waiting == 1
+    assert await pool.fetchval("SELECT count(*) FROM order_inbox") == 2
+
+
+async def test_a_database_of_an_earlier_version_gets_an_inbox(store: PostgresStore, pool: Any) -> None:
+    """`create_schema` adds the table that is missing, and events that took effect are known."""
+    async with store.claim("a"):
+        pass
+    await pool.execute("DROP TABLE vipps_events_inbox")
+    await store.create_schema()
+    assert not await store.inbox.put("a", "order-1", b"")
+    assert await store.inbox.put("b", "order-1", b"")
+
+
+async def test_a_missing_table_is_told(pool: Any) -> None:
+    """The error says how to make it."""
+    with pytest.raises(asyncpg.UndefinedTableError) as refusal:
+        await PostgresStore(pool).inbox.put("a", "order-1", b"")
+    assert "create_schema()" in refusal.value.__notes__[0]
+
+
+async def test_the_longest_name_has_objects_of_its_own(pool: Any) -> None:
+    """No name of the inbox's table and indexes is cut by PostgreSQL to one that another has."""
+    names = ["a" * 46 + last for last in "xy"]
+    for name in names:
+        await PostgresStore(pool, table=name).create_schema()
+    made = {name for (name,) in await pool.fetch("SELECT relname FROM pg_class WHERE relname LIKE 'aaa%'")}
+    for name in names:
+        assert {name, f"{name}_inbox", f"{name}_inbox_due_at", f"{name}_inbox_turn"} <= made
+
+
+@pytest.mark.parametrize("error", ["a\0b", "\udcff", "ø" * 1000])
+async def test_any_error_is_kept(store: PostgresStore, error: str) -> None:
+    """What PostgreSQL's text cannot hold is written in another way."""
+    await put(store.inbox, "a")
+    await store.inbox.postpone(await take(store.inbox), timedelta(0), error)
+    await store.inbox.bury(await take(store.inbox), error, stops=True)
+    (letter,) = await store.inbox.dead_letters()
+    assert letter.error == {"a\0b": "a\\0b", "\udcff": "\\udcff"}.get(error, error)
+
+
+async def test_an_inbox_leaves_nothing_open(store: PostgresStore, pool: Any) -> None:
+    """After any call the pool has all its connections back, in no transaction."""
+    await put(store.inbox, "a", "b")
+    await store.inbox.bury(await take(store.inbox), "failed", stops=True)
+    await store.inbox.finish(await take(store.inbox))
+    assert pool.get_idle_size() == pool.get_size()
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+    assert await pool.fetchval(idle) == 0

@@ -1,0 +1,68 @@
+"""A signal through PostgreSQL's LISTEN and NOTIFY."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from vipps_async._postgres import check_pool
+from vipps_async.webhooks.signals._listening import PATIENCE, ListeningSignal
+
+if TYPE_CHECKING:
+    from asyncpg import Pool  # type: ignore[import-untyped]  # asyncpg ships no marker of types
+
+
+class PostgresSignal(ListeningSignal):
+    """Carries the news of events between all processes that use one database.
+
+    Lost connections are made anew, after pauses that grow, and an outage is logged once; meanwhile waits still poll.
+
+    Args:
+        pool: the caller's ``asyncpg.Pool``, which stays open. One connection is taken from it for listening, as long as
+            the signal is entered, so close the pool after it; an announcement takes another one for a moment.
+            LISTEN needs a session of its own: not PgBouncer's transaction pooling.
+        channel: shared by the processes that hear each other. The payload is the bare reference, so that other programs
+            can announce as well: ``SELECT pg_notify('vipps_payments', 'acme-shop-123-order123abc')``.
+        heartbeat: how often the connection is tried; one that stays silent for two of these is given up.
+
+    Raises:
+        ConfigurationError: *pool* is no pool, *channel* no name, or *heartbeat* below a millisecond.
+
+    ::
+
+        async with PostgresSignal(pool) as signal:
+            payment = await vipps.epayment.wait(reference, timeout=600, signal=signal)
+    """
+
+    def __init__(
+        self, pool: "Pool", *, channel: str = "vipps_payments", heartbeat: timedelta = timedelta(seconds=15)
+    ) -> None:
+        check_pool(pool)
+        super().__init__(channel=channel, heartbeat=heartbeat)
+        self._pool = pool
+
+    async def _send(self, reference: str) -> None:
+        # The pool applies the timeout to the release too, which would wait without end for a server that is silent.
+        async with self._pool.acquire(timeout=PATIENCE) as connection:
+            await connection.execute("SELECT pg_notify($1, $2)", self._channel, reference)
+
+    async def _listen(self, is_alive: Callable[[], None]) -> None:
+        lost = asyncio.get_running_loop().create_future()
+        connection = await self._pool.acquire()
+        try:
+            connection.add_termination_listener(lambda _: lost.set_result(None))
+            await connection.add_listener(self._channel, self._hear)
+            self._subscribed()
+            is_alive()
+            while not (await asyncio.wait({lost}, timeout=self._heartbeat))[0]:
+                await connection.execute("SELECT 1")
+                is_alive()
+        finally:
+            # Not released, which would talk to a server that may be silent: the pool replaces it when it needs one.
+            with suppress(Exception):  # it is closed already
+                connection.terminate()
+        raise ConnectionResetError("the connection that listens was closed")
+
+    def _hear(self, _connection: object, _pid: int, _channel: str, reference: str) -> None:
+        self._watchers.notify(reference)
