@@ -34,7 +34,6 @@ class Receiver:
 
     url: str
     events: list[PaymentEvent] = attrs.field(factory=list)
-    receiver: WebhookReceiver | None = None
 
 
 @asynccontextmanager
@@ -45,7 +44,7 @@ async def receiving(*, registered: str = "", secret: str | None = SECRET) -> Asy
         receiver = WebhookReceiver(
             url=registered or url, secrets=[secret] if secret else [], store=MemoryStore(), allow_unsigned=not secret
         )
-        opened = Receiver(url, receiver=receiver)
+        opened = Receiver(url)
         app = web.Application()
         receiver.setup(app, PATH.partition("?")[0])
 
