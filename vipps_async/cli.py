@@ -5,7 +5,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 
-from vipps_async._commands import demo, inbox, sandbox
+from vipps_async._commands import demo, inbox, listen, sandbox, trigger, verify
 from vipps_async._version import __version__
 from vipps_async.errors import VippsError
 
@@ -27,6 +27,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vipps-async", description="Vipps MobilePay for asyncio.")
     parser.add_argument("--version", action="version", version=f"vipps-async {__version__}")
     commands = parser.add_subparsers(title="commands", required=True)
-    for command in (demo, sandbox, inbox):
+    for command in (demo, sandbox, listen, trigger, verify, inbox):
         command.add_to(commands)
     return parser

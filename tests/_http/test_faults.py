@@ -13,6 +13,7 @@ from vipps_async.errors import (
     ApiError,
     CallError,
     ConnectionFailed,
+    Forbidden,
     InvalidReply,
     Locked,
     OutcomeUnknown,
@@ -89,10 +90,12 @@ class Trouble:
 
 
 TROUBLES = [
+    Trouble(Fault.LATENCY, ConnectionFailed, OutcomeUnknown),
     Trouble(Fault.RESET_BEFORE, ConnectionFailed, OutcomeUnknown),
     Trouble(Fault.RESET_AFTER, ConnectionFailed, OutcomeUnknown),
     Trouble(Fault.TRUNCATED, InvalidReply, OutcomeUnknown),
     Trouble(Fault.STALLED, ConnectionFailed, OutcomeUnknown),
+    Trouble(Fault.STATUS_401, Unauthorized, Unauthorized),
     Trouble(Fault.STATUS_408, ApiError, OutcomeUnknown),
     Trouble(Fault.STATUS_423, Locked, Locked),
     Trouble(Fault.STATUS_429, RateLimited, RateLimited),
@@ -100,6 +103,7 @@ TROUBLES = [
     Trouble(Fault.STATUS_500, ServerError, OutcomeUnknown),
     Trouble(Fault.STATUS_502_HTML, ServerError, OutcomeUnknown),
     Trouble(Fault.STATUS_503, ServerError, OutcomeUnknown),
+    Trouble(Fault.STATUS_504, ServerError, OutcomeUnknown),
     Trouble(Fault.HTML_200, InvalidReply, OutcomeUnknown),
     Trouble(Fault.EXPIRED_TOKEN, Unauthorized, Unauthorized),
 ]
@@ -198,6 +202,43 @@ async def test_refused_connection_is_no_effect(sandbox: Sandbox, patient: VippsC
     assert effects(sandbox, operation) == before
     await operation.run(patient, caught.value.idempotency_key)
     assert effects(sandbox, operation) == (operation.event is not None)
+
+
+@every_operation
+async def test_missing_permission_ends_a_call_at_once(
+    sandbox: Sandbox, patient: VippsClient, operation: Operation
+) -> None:
+    """A 403 is Forbidden after one request, and nothing took effect."""
+    await operation.prepare(sandbox, patient)
+    sandbox.fail(operation.name, Fault.STATUS_403)
+    with pytest.raises(Forbidden) as caught:
+        await operation.run(patient, None)
+    assert caught.value.attempts == len(attempts_at(sandbox, operation)) == 1
+    assert effects(sandbox, operation) == 0
+
+
+@every_operation
+async def test_outage_that_a_call_begins_is_survived(
+    sandbox: Sandbox, patient: VippsClient, operation: Operation
+) -> None:
+    """A server that resets a call, and refuses connections for a while, leaves a result, and one effect."""
+    await operation.prepare(sandbox, patient)
+    sandbox.fail(operation.name, Fault.REFUSED, seconds=0.3)
+    patience = RetryPolicy(initial_delay=2.0, longest_delay=2.0, attempt_timeout=0.5)
+    await operation.run(patient.with_options(retry=patience, timeout=10), None)
+    assert effects(sandbox, operation) == (operation.event is not None)
+
+
+async def test_outage_outlives_an_impatient_call(sandbox: Sandbox, patient: VippsClient) -> None:
+    """Who is reset and then refused does not know the outcome; who is refused only knows that nothing was sent."""
+    await authorize(sandbox, patient)
+    sandbox.fail("capture", Fault.REFUSED, seconds=30)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await patient.epayment.capture(REFERENCE, PART)
+    with pytest.raises(ConnectionFailed) as refused:
+        await patient.epayment.capture(REFERENCE, PART, idempotency_key=caught.value.idempotency_key)
+    assert not refused.value.sent
+    assert sandbox.payments[REFERENCE].captured_amount == 0
 
 
 @every_operation

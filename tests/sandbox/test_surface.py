@@ -63,11 +63,12 @@ class TestPython:
             assert sandbox.environment == Environment(sandbox.base_url)
 
     @pytest.mark.parametrize(
-        "arguments", [{"dialect": "klingon"}, {"copies": 0}, {"retry_delays": []}, {"token_lifetime": 0}]
+        "arguments",
+        [{"dialect": "klingon"}, {"copies": 0}, {"retry_delays": []}, {"token_lifetime": 0}, {"seed": -1}],
     )
     def test_arguments_that_cannot_work(self, arguments: dict[str, Any]) -> None:
         """A ValueError, before anything is started."""
-        with pytest.raises(ValueError, match=r"dialect|copies"):
+        with pytest.raises(ValueError, match=r"dialect|copies|seed"):
             Sandbox(**arguments)
 
     async def test_own_credentials(self) -> None:
@@ -205,7 +206,7 @@ class TestControl:
         """They can be ordered and withdrawn."""
         order = {"operation": "get", "fault": "STATUS_429", "times": None, "retryAfter": 2}
         got = await merchant.send("POST", "/sandbox/faults", json=order)
-        assert (got.status, got.json) == (201, {"faults": [order]})
+        assert (got.status, got.json["faults"]) == (201, [order])
         assert (await merchant.get()).headers["Retry-After"] == "2"
         assert (await merchant.send("DELETE", "/sandbox/faults")).status == 204
         assert (await merchant.get()).status == 404

@@ -300,7 +300,7 @@ class TestDelivering:
 
     async def test_silence_is_a_failure(self, merchant: Merchant, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
         """A webhook that does not answer in time is tried again."""
-        monkeypatch.setattr("vipps_async.sandbox._deliveries._ANSWER_WITHIN", 0.05)
+        monkeypatch.setattr("vipps_async.sandbox._courier._ANSWER_WITHIN", 0.05)
         shop.gate.clear()
         await merchant.sandbox.add_webhook(shop.url, [CREATED])
         await merchant.create()

@@ -1,12 +1,25 @@
 """What the commands' arguments have in common."""
 
 import argparse
+import os
+import secrets
+import shlex
+from base64 import b64encode
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from vipps_async._urls import is_web
+from vipps_async.config import Secret
+from vipps_async.errors import ConfigurationError
+from vipps_async.sandbox._fault_notation import parse_faults
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
 DIALECTS = ("current", "draft")
+URL_VARIABLE = "VIPPS_WEBHOOK_URL"
+SECRET_VARIABLE = "VIPPS_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
+_SECRET_BYTES = 64  # as the Webhooks API's are
 
 
 def port(text: str) -> int:
@@ -23,3 +36,53 @@ def count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
     return number
+
+
+def url(text: str) -> str:
+    """Return *text* if it is a URL that deliveries may go to."""
+    if not is_web(text):
+        raise argparse.ArgumentTypeError(f"{text!r} must be https://…, or http:// to this machine")
+    return text
+
+
+def faults(text: str) -> str:
+    """Return the notation of faults that *text* is, or that the file called so holds."""
+    try:
+        notation = Path(text).read_text("utf-8") if ":" not in text else text
+        parse_faults(notation)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{error}; a fault is written OPERATION:FAULT") from error
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return notation
+
+
+def add_webhook_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the URL that a webhook is registered for, and its secret."""
+    parser.add_argument(
+        "--url",
+        type=url,
+        default=os.environ.get(URL_VARIABLE),
+        help=f"the URL that the receiver is registered for, which is signed (default: {URL_VARIABLE})",
+    )
+    parser.add_argument(
+        "--secret",
+        type=Secret,
+        default=known_secret(),
+        help=f"the webhook's secret (default: {SECRET_VARIABLE}, which keeps it off the command line)",
+    )
+
+
+def known_secret() -> Secret | None:
+    """Return the secret that the environment names, if it does."""
+    return Secret(os.environ[SECRET_VARIABLE]) if os.environ.get(SECRET_VARIABLE) else None
+
+
+def webhook_secret() -> Secret:
+    """Return the secret that the environment names, so that a restart keeps it, or a fresh one."""
+    return known_secret() or Secret(b64encode(secrets.token_bytes(_SECRET_BYTES)).decode())
+
+
+def export(name: str, value: str) -> str:
+    """Return the line that sets a variable in a shell."""
+    return f"export {name}={shlex.quote(value)}\n"

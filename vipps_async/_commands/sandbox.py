@@ -1,13 +1,24 @@
 """``sandbox``: run Vipps MobilePay on this machine until Ctrl-C."""
 
 import argparse
-import asyncio
-import contextlib
-import signal
+import logging
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from vipps_async._commands.arguments import DIALECTS, count, port
+from vipps_async._commands.arguments import (
+    DIALECTS,
+    SECRET_VARIABLE,
+    URL_VARIABLE,
+    count,
+    export,
+    faults,
+    port,
+    url,
+    webhook_secret,
+)
+from vipps_async._commands.faults_help import faults_help
+from vipps_async._commands.lines import STYLES, Lines, SandboxLog
+from vipps_async._commands.running import stop_signal
 from vipps_async.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -16,46 +27,73 @@ if TYPE_CHECKING:
 
 def add_to(commands: "Commands") -> None:
     """Add the command."""
-    sandbox = commands.add_parser("sandbox", help="run Vipps MobilePay on this machine until Ctrl-C")
+    sandbox = commands.add_parser(
+        "sandbox",
+        help="run Vipps MobilePay on this machine until Ctrl-C",
+        epilog=faults_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     sandbox.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     sandbox.add_argument("--port", type=port, default=8090, help="port to listen on, 0 for a free one (default: 8090)")
     sandbox.add_argument("--dialect", choices=DIALECTS, default="current", help="which API to speak")
     sandbox.add_argument("--copies", type=count, default=1, help="how often each event is delivered (default: 1)")
+    sandbox.add_argument("--faults", type=faults, metavar="FAULTS", help="what is to go wrong; see below")
+    sandbox.add_argument("--seed", type=int, help="what chance goes by: the same one strikes the same requests")
+    sandbox.add_argument(
+        "--webhook",
+        type=url,
+        metavar="URL",
+        help=f"register a webhook for every event, signed with {SECRET_VARIABLE} or a fresh secret, which is printed",
+    )
+    sandbox.add_argument("--log", choices=STYLES, help="tell each request and delivery on standard error")
     sandbox.set_defaults(run=_run)
 
 
 async def _run(options: argparse.Namespace) -> int:
-    sandbox = Sandbox(host=options.host, port=options.port, dialect=options.dialect, copies=options.copies)
+    sandbox = Sandbox(
+        host=options.host, port=options.port, dialect=options.dialect, copies=options.copies, seed=options.seed
+    )
+    if options.faults:
+        sandbox.order_faults(options.faults)
+    if options.log:
+        _log(Lines(options.log, sys.stderr))
     try:
         await sandbox.start()
     except OSError as error:
         sys.stderr.write(f"The sandbox cannot listen on {options.host}:{options.port}: {error}\n")
         return 1
     try:
+        stopped = stop_signal()
         _print_environment(sandbox, sys.stdout)
-        await _interrupted()
+        if options.webhook:
+            await _register(sandbox, options.webhook, sys.stdout)
+        sys.stdout.flush()
+        await stopped.wait()
     finally:
         await sandbox.stop()
     return 0
 
 
+def _log(lines: Lines) -> None:
+    logger = logging.getLogger("vipps_async.sandbox")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.addHandler(SandboxLog(lines))
+
+
 def _print_environment(sandbox: Sandbox, out: TextIO) -> None:
     keys = sandbox.credentials
     out.write(
-        f"Vipps MobilePay is at {sandbox.base_url} until Ctrl-C. No money moves here.\n\n"
-        f"export VIPPS_ENVIRONMENT={sandbox.base_url}\n"
-        f"export VIPPS_CLIENT_ID={keys.client_id:s}\n"
-        f"export VIPPS_CLIENT_SECRET={keys.client_secret:s}\n"
-        f"export VIPPS_SUBSCRIPTION_KEY={keys.subscription_key:s}\n"
-        f"export VIPPS_MERCHANT_SERIAL_NUMBER={keys.merchant_serial_number}\n"
+        f"Vipps MobilePay is at {sandbox.base_url} until Ctrl-C. No money moves here. Seed: {sandbox.seed}.\n\n"
+        + export("VIPPS_ENVIRONMENT", sandbox.base_url)
+        + export("VIPPS_CLIENT_ID", keys.client_id)
+        + export("VIPPS_CLIENT_SECRET", keys.client_secret)
+        + export("VIPPS_SUBSCRIPTION_KEY", keys.subscription_key)
+        + export("VIPPS_MERCHANT_SERIAL_NUMBER", keys.merchant_serial_number)
     )
-    out.flush()
 
 
-async def _interrupted() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in its loop; Ctrl-C works there
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+async def _register(sandbox: Sandbox, webhook: str, out: TextIO) -> None:
+    secret = webhook_secret()
+    await sandbox.add_webhook(webhook, secret=secret)
+    out.write(export(URL_VARIABLE, webhook) + export(SECRET_VARIABLE, secret))

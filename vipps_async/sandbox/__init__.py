@@ -8,6 +8,7 @@
 """
 
 from vipps_async.sandbox._clock import Clock
+from vipps_async.sandbox._fault_plan import FaultDone
 from vipps_async.sandbox._faults import DeliveryFault, Fault
 from vipps_async.sandbox._ledger import ActionRefused, UnknownReference
 from vipps_async.sandbox._lifecycle import Action, EventName, State
@@ -24,6 +25,7 @@ __all__ = [
     "DeliveryFault",
     "EventName",
     "Fault",
+    "FaultDone",
     "LedgerEvent",
     "LedgerPayment",
     "RecordedRequest",

@@ -1,6 +1,6 @@
 """The sandbox's own surface over HTTP, under ``/sandbox``: what a person or another language does to it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -8,8 +8,10 @@ from typing import Any
 import attrs
 from aiohttp import web
 
+from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox._bodies import parse
-from vipps_async.sandbox._faults import OPERATIONS, DeliveryFault, Fault
+from vipps_async.sandbox._fault_orders import DELIVERIES, OPTIONS, Order, order, usual_times
+from vipps_async.sandbox._fault_plan import FaultDone
 from vipps_async.sandbox._http import read_body, to_response
 from vipps_async.sandbox._installation import Installation
 from vipps_async.sandbox._ledger import ActionRefused, UnknownReference
@@ -20,19 +22,27 @@ from vipps_async.sandbox._problems import error, plain
 from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
 from vipps_async.sandbox._replies import Reply, of_json
 from vipps_async.sandbox._rules import refuse_violations
-from vipps_async.sandbox._schema import Check, choice, integer, nullable, number, record, sequence, text
+from vipps_async.sandbox._schema import Check, Violation, nullable, number, record, sequence, text
 
 _ACTIONS: Mapping[str, Action] = MappingProxyType(
     {"approve": Action.APPROVE, "reject": Action.REJECT, "expire": Action.EXPIRE}
 )
 
-_CLOCK = record(required={"advance": number(least=0)})
-_FAULT = record(
-    required={"operation": choice(*OPERATIONS), "fault": choice(*Fault)},
-    optional={"times": nullable(integer(least=1)), "retryAfter": nullable(number(least=0))},
+
+def _anything(_value: Any, _path: str) -> Iterator[Violation]:
+    return iter(())
+
+
+_OPTIONS: Mapping[str, str] = MappingProxyType(
+    {"retryAfter" if name == "retry_after" else name: name for name in OPTIONS}
 )
-_DELIVERY_FAULT = record(optional={"fault": nullable(choice(*DeliveryFault))})
-_WEBHOOK = record(required={"url": text()}, optional={"events": nullable(sequence(text()))})
+
+_CLOCK = record(required={"advance": number(least=0)})
+_FAULT = record(required={"operation": text(), "fault": text()}, optional=dict.fromkeys(_OPTIONS, _anything))
+_DELIVERY_FAULT = record(optional={"fault": nullable(text())})
+_WEBHOOK = record(
+    required={"url": text()}, optional={"events": nullable(sequence(text())), "secret": nullable(text(least=1))}
+)
 
 
 @attrs.frozen
@@ -55,9 +65,12 @@ class Control:
             web.post("/sandbox/reset", self._forget),
             web.get("/sandbox/clock", self._tell_time, allow_head=False),
             web.post("/sandbox/clock", self._advance),
+            web.get("/sandbox/faults", self._list_faults, allow_head=False),
             web.post("/sandbox/faults", self._order_fault),
             web.delete("/sandbox/faults", self._withdraw_faults),
+            web.delete("/sandbox/tokens", self._revoke_tokens),
             web.post("/sandbox/webhooks", self._add_webhook),
+            web.delete("/sandbox/webhooks/{id}", self._remove_webhook),
         ]
 
     async def _list_payments(self, _: web.Request) -> web.Response:
@@ -111,23 +124,43 @@ class Control:
             raise plain(400, str(refused)) from refused
         return await self._tell_time(request)
 
+    async def _list_faults(self, _: web.Request) -> web.Response:
+        return _json(200, self._faults())
+
     async def _order_fault(self, request: web.Request) -> web.Response:
         body = await _body(request, _FAULT)
-        fault, times, retry_after = Fault(body["fault"]), body.get("times", 1), body.get("retryAfter")
-        self.installation.faults.order(body["operation"], fault, times=times, retry_after=retry_after)
-        shown = [
-            {"operation": order.operation, "fault": order.fault, "times": order.times, "retryAfter": order.retry_after}
-            for order in self.installation.faults.orders
-        ]
-        return _json(201, {"faults": shown})
+        options = {name: body.get(field) for field, name in _OPTIONS.items()}
+        options["times"] = body.get("times", usual_times(body.get("probability")))
+        self.installation.faults.add([_ordered(body["operation"], body["fault"], **options)])
+        return _json(201, self._faults())
 
     async def _withdraw_faults(self, _: web.Request) -> web.Response:
-        self.installation.faults.clear()
+        self.installation.faults.withdraw()
+        return to_response(Reply(status=204))
+
+    def _faults(self) -> dict[str, Any]:
+        plan = self.installation.faults
+        return {
+            "seed": plan.seed,
+            "faults": [_order(order) for order in plan.orders],
+            "done": [_done(done) for done in plan.done],
+        }
+
+    async def _revoke_tokens(self, _: web.Request) -> web.Response:
+        self.installation.tokens.revoke_all()
         return to_response(Reply(status=204))
 
     async def _add_webhook(self, request: web.Request) -> web.Response:
         body = await _body(request, _WEBHOOK)
-        return _json(201, registered(self.installation.registrations.add(body["url"], body.get("events"), secret=None)))
+        webhook = self.installation.registrations.add(body["url"], body.get("events"), secret=body.get("secret"))
+        return _json(201, registered(webhook))
+
+    async def _remove_webhook(self, request: web.Request) -> web.Response:
+        identifier = request.match_info["id"]
+        if not self.installation.registrations.remove(identifier):
+            raise plain(404, "There is no such webhook.")
+        self.installation.deliveries.withdraw(identifier)
+        return to_response(Reply(status=204))
 
 
 async def _body(request: web.Request, check: Check, *, required: bool = True) -> Any:
@@ -136,9 +169,16 @@ async def _body(request: web.Request, check: Check, *, required: bool = True) ->
     return body
 
 
-async def _delivery_fault(request: web.Request, *, required: bool = False) -> DeliveryFault | None:
+async def _delivery_fault(request: web.Request, *, required: bool = False) -> Order | None:
     name = (await _body(request, _DELIVERY_FAULT, required=required)).get("fault")
-    return None if name is None else DeliveryFault(name)
+    return None if name is None else _ordered(DELIVERIES, name)
+
+
+def _ordered(operation: str, fault: str, **options: Any) -> Order:
+    try:
+        return order(operation, fault, **options)
+    except ConfigurationError as refused:
+        raise plain(400, str(refused)) from refused
 
 
 def _json(status: int, data: Any) -> web.Response:
@@ -202,6 +242,16 @@ def shown_delivery(delivery: Delivery) -> dict[str, Any]:
         "requestBody": delivery.request_body.decode(),
         "responseBody": delivery.response_body.decode("utf-8", "replace"),
     }
+
+
+def _order(order: Order) -> dict[str, Any]:
+    options = {field: getattr(order, name) for field, name in _OPTIONS.items() if name not in {"times", "secret"}}
+    given = {field: value for field, value in options.items() if value is not None}
+    return {"operation": order.operation, "fault": order.fault, "times": order.times, **given}
+
+
+def _done(done: FaultDone) -> dict[str, Any]:
+    return {"operation": done.operation, "fault": done.fault, "reference": done.reference, "event": done.event}
 
 
 def _request(request: RecordedRequest) -> dict[str, Any]:

@@ -1,73 +1,73 @@
-"""Faults on order: which request suffers what. Decides only; the server acts it out.
+"""What can go wrong, as tables: each fault's name, what it means, and the course that its victim takes.
 
-A fault is spent on the next request of its operation, whatever else that request is.
+The names are the same in Python, in JSON, on the command line and in references. There, neither case matters nor
+whether ``_`` or ``-`` joins the words.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Self
 
 import attrs
 
 from vipps_async.sandbox._auth import UNAUTHORIZED
 from vipps_async.sandbox._replies import Reply, of_gateway, of_html
 
-OPERATIONS = (
-    "token",
-    "create",
-    "get",
-    "events",
-    "capture",
-    "refund",
-    "cancel",
-    "adjust",
-    "approve",
-    "register",
-    "list",
-    "delete",
-)
+
+class _Named(StrEnum):
+    """A text enum whose members say what they mean."""
+
+    meaning: str
+
+    def __new__(cls, name: str, meaning: str = "") -> Self:
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.meaning = meaning
+        return member
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls.__members__.get(str(value).upper().replace("-", "_"))
+
+    @property
+    def spelling(self) -> str:
+        """The name as it is written on a command line: ``reset-after``."""
+        return self.lower().replace("_", "-")
 
 
-class Fault(StrEnum):
-    """What can go wrong with a request.
+class Fault(_Named):
+    """What can go wrong with a request; the ``meaning`` of a member says what it does."""
 
-    Attributes:
-        RESET_BEFORE: the connection is reset, nothing took effect.
-        RESET_AFTER: it took effect, the connection is reset before an answer.
-        TRUNCATED: it took effect, the answer ends half-way.
-        STALLED: it took effect, the answer stops half-way and the connection stays open.
-        STATUS_408: an error status without effect, as the other ``STATUS_`` faults; a timeout at the gateway.
-        STATUS_423: another operation is running on the payment, 6160.
-        STATUS_429: too many requests.
-        STATUS_500: an internal error, 3010.
-        STATUS_502_HTML: a proxy's HTML page.
-        STATUS_503: the service is not available.
-        HTML_200: it took effect, but an HTML page comes back, with 200.
-        EXPIRED_TOKEN: the gateway's 401, without effect; the token that was presented is revoked.
-    """
-
-    RESET_BEFORE = "RESET_BEFORE"
-    RESET_AFTER = "RESET_AFTER"
-    TRUNCATED = "TRUNCATED"
-    STALLED = "STALLED"
-    STATUS_408 = "STATUS_408"
-    STATUS_423 = "STATUS_423"
-    STATUS_429 = "STATUS_429"
-    STATUS_500 = "STATUS_500"
-    STATUS_502_HTML = "STATUS_502_HTML"
-    STATUS_503 = "STATUS_503"
-    HTML_200 = "HTML_200"
-    EXPIRED_TOKEN = "EXPIRED_TOKEN"  # noqa: S105 - the name of a fault
+    LATENCY = "LATENCY", "it took effect, the answer comes late"
+    REFUSED = "REFUSED", "the connection is reset without effect, and all connections are refused for a while"
+    RESET_BEFORE = "RESET_BEFORE", "the connection is reset, nothing took effect"
+    RESET_AFTER = "RESET_AFTER", "it took effect, the connection is reset before an answer"
+    TRUNCATED = "TRUNCATED", "it took effect, the answer ends half-way"
+    STALLED = "STALLED", "it took effect, the answer stops half-way and the connection stays open"
+    STATUS_401 = "STATUS_401", "no effect: the gateway does not accept the token, which stays valid"
+    STATUS_403 = "STATUS_403", "no effect: the keys lack the permission"
+    STATUS_408 = "STATUS_408", "no effect: a timeout at the gateway"
+    STATUS_423 = "STATUS_423", "no effect: another operation is running on the payment, 6160"
+    STATUS_429 = "STATUS_429", "no effect: too many requests"
+    STATUS_500 = "STATUS_500", "no effect: an internal error, 3010"
+    STATUS_502_HTML = "STATUS_502_HTML", "no effect: a proxy's HTML page"
+    STATUS_503 = "STATUS_503", "no effect: the service is not available"
+    STATUS_504 = "STATUS_504", "it took effect, the gateway's 504 comes back"
+    HTML_200 = "HTML_200", "it took effect, an HTML page comes back with 200"
+    EXPIRED_TOKEN = "EXPIRED_TOKEN", "no effect: 401, and the token that was presented is revoked"
 
 
-class DeliveryFault(StrEnum):
-    """What can go wrong with a delivery to a webhook.
+class DeliveryFault(_Named):
+    """What can go wrong with the delivery of an event; the ``meaning`` of a member says what it does."""
 
-    Attributes:
-        DUPLICATE: it succeeds once more than it should.
-    """
-
-    DUPLICATE = "DUPLICATE"
+    DUPLICATE = "DUPLICATE", "it is delivered more than once, one after the other"
+    CONCURRENT = "CONCURRENT", "it is delivered more than once, all at the same time"
+    DROP = "DROP", "it never arrives"
+    DELAY = "DELAY", "it comes late, and later events of the payment wait for it"
+    REORDER = "REORDER", "it comes late, and later events of the payment overtake it"
+    MIS_SIGN = "MIS_SIGN", "the first attempt has the signature of another body"
+    RE_SIGN = "RE_SIGN", "the first attempt is signed with another secret"
 
 
 class Transmission(StrEnum):
@@ -89,6 +89,8 @@ class Course:
         error: the problem that is answered instead, by its code; the dialect words it.
         transmission: how much of the answer is sent.
         revokes_token: whether the token that was presented is worth nothing afterwards.
+        is_late: whether the answer is held back for the order's seconds.
+        is_outage: whether connections are refused for the order's seconds.
     """
 
     takes_effect: bool = False
@@ -96,6 +98,8 @@ class Course:
     error: str | None = None
     transmission: Transmission = Transmission.WHOLE
     revokes_token: bool = False
+    is_late: bool = False
+    is_outage: bool = False
 
 
 _PAGE = (
@@ -104,73 +108,55 @@ _PAGE = (
 
 COURSES: Mapping[Fault, Course] = MappingProxyType(
     {
+        Fault.LATENCY: Course(takes_effect=True, is_late=True),
+        Fault.REFUSED: Course(transmission=Transmission.NONE, is_outage=True),
         Fault.RESET_BEFORE: Course(transmission=Transmission.NONE),
         Fault.RESET_AFTER: Course(takes_effect=True, transmission=Transmission.NONE),
         Fault.TRUNCATED: Course(takes_effect=True, transmission=Transmission.HALF_THEN_CUT),
         Fault.STALLED: Course(takes_effect=True, transmission=Transmission.HALF_THEN_SILENCE),
+        Fault.STATUS_401: Course(reply=UNAUTHORIZED),
+        Fault.STATUS_403: Course(reply=of_gateway(403, "Forbidden.")),
         Fault.STATUS_408: Course(reply=of_gateway(408, "The request timed out.")),
         Fault.STATUS_423: Course(error="6160"),
         Fault.STATUS_429: Course(reply=of_gateway(429, "Rate limit is exceeded. Try again later.")),
         Fault.STATUS_500: Course(error="3010"),
         Fault.STATUS_502_HTML: Course(reply=of_html(502, _PAGE.format("502 Bad Gateway"))),
         Fault.STATUS_503: Course(reply=of_gateway(503, "The service is unavailable.")),
+        Fault.STATUS_504: Course(takes_effect=True, reply=of_gateway(504, "The service did not answer in time.")),
         Fault.HTML_200: Course(takes_effect=True, reply=of_html(200, _PAGE.format("Welcome"))),
         Fault.EXPIRED_TOKEN: Course(reply=UNAUTHORIZED, revokes_token=True),
     }
 )
 
 
-@attrs.define(kw_only=True)
-class Order:
-    """A fault on order.
+@attrs.frozen(kw_only=True)
+class Passage:
+    """The course that the delivery of an event takes, beside the seconds, copies and secret that its order names.
 
     Attributes:
-        operation: the operation whose requests suffer it.
-        fault: what they suffer.
-        times: how many requests still do; ``None``: all, until faults are cleared.
-        retry_after: seconds for a ``Retry-After`` header.
+        is_lost: whether it never arrives.
+        goes_alone: whether later events of the payment pass it by.
+        at_once: whether its copies set out together.
+        other_body: whether the first attempt has the signature of another body.
     """
 
-    operation: str
-    fault: Fault
-    times: int | None = 1
-    retry_after: float | None = None
+    is_lost: bool = False
+    goes_alone: bool = False
+    at_once: bool = False
+    other_body: bool = False
 
 
-class Faults:
-    """The faults on order, first come first served."""
-
-    def __init__(self) -> None:
-        self._orders: list[Order] = []
-
-    @property
-    def orders(self) -> tuple[Order, ...]:
-        """What is on order."""
-        return tuple(self._orders)
-
-    def order(self, operation: str, fault: Fault, *, times: int | None, retry_after: float | None) -> None:
-        """Have the next *times* requests of *operation* suffer *fault*.
-
-        Raises:
-            ValueError: there is no such operation, or a number is negative.
-        """
-        if operation not in OPERATIONS:
-            raise ValueError(f"operation {operation!r} is none of {', '.join(OPERATIONS)}")
-        if (times is not None and times < 1) or (retry_after is not None and retry_after < 0):
-            raise ValueError(f"times={times} must be positive and retry_after={retry_after} not negative")
-        self._orders.append(Order(operation=operation, fault=Fault(fault), times=times, retry_after=retry_after))
-
-    def take(self, operation: str) -> Order | None:
-        """Return what the next request of *operation* suffers, and count it."""
-        order = next((order for order in self._orders if order.operation == operation), None)
-        if order is not None and order.times is not None:
-            order.times -= 1
-            self._orders = [order for order in self._orders if order.times != 0]
-        return order
-
-    def clear(self) -> None:
-        """Withdraw every order."""
-        self._orders.clear()
+PASSAGES: Mapping[DeliveryFault, Passage] = MappingProxyType(
+    {
+        DeliveryFault.DUPLICATE: Passage(),
+        DeliveryFault.CONCURRENT: Passage(at_once=True),
+        DeliveryFault.DROP: Passage(is_lost=True),
+        DeliveryFault.DELAY: Passage(),
+        DeliveryFault.REORDER: Passage(goes_alone=True),
+        DeliveryFault.MIS_SIGN: Passage(other_body=True),
+        DeliveryFault.RE_SIGN: Passage(),
+    }
+)
 
 
 def with_retry_after(reply: Reply, seconds: float | None) -> Reply:

@@ -1,7 +1,9 @@
 """Carry replies over HTTP: read requests within bounds, send replies whole, cut short, or not at all."""
 
 import asyncio
+import math
 import struct
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from socket import SO_LINGER, SOL_SOCKET
 from types import MappingProxyType
@@ -16,7 +18,7 @@ from vipps_async.sandbox._replies import Reply
 
 BODY_LIMIT = 1024 * 1024  # bytes
 _ARRIVES_WITHIN = 10.0  # seconds
-_UNTIL_GONE = 0.02  # seconds between looks at whether a client has left: aiohttp has no event for it
+_PACE = 0.02  # seconds between looks at whether a client has left: aiohttp has no event for it
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -66,6 +68,13 @@ def to_response(reply: Reply) -> web.Response:
     return web.Response(status=reply.status, body=reply.body or None, headers=headers)
 
 
+async def hold_back(request: web.Request, seconds: float) -> None:
+    """Return after *seconds*, or once the client has left."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not _has_left(request):  # noqa: ASYNC110 - see _PACE
+        await asyncio.sleep(min(_PACE, left))
+
+
 async def send(request: web.Request, reply: Reply, transmission: Transmission) -> web.StreamResponse:
     """Send as much of *reply* as *transmission* says, and return what the server needs to go on."""
     return await _SENDERS[transmission](request, reply)
@@ -102,9 +111,12 @@ async def _send_half_then_cut(request: web.Request, reply: Reply) -> web.StreamR
 
 async def _send_half_then_wait(request: web.Request, reply: Reply) -> web.StreamResponse:
     response = await _send_half(request, reply)
-    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - see above
-        await asyncio.sleep(_UNTIL_GONE)
+    await hold_back(request, math.inf)
     return response
+
+
+def _has_left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _content_type(reply: Reply) -> str:

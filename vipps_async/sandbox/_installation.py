@@ -12,7 +12,7 @@ from vipps_async.sandbox._api import Api
 from vipps_async.sandbox._clock import Clock
 from vipps_async.sandbox._deliveries import Deliveries
 from vipps_async.sandbox._dialects import Dialect
-from vipps_async.sandbox._faults import Faults
+from vipps_async.sandbox._fault_plan import FaultPlan
 from vipps_async.sandbox._idempotency import Answers
 from vipps_async.sandbox._ledger import Ledger
 from vipps_async.sandbox._lifecycle import Action
@@ -35,13 +35,13 @@ class Installation:
     Attributes:
         api: answers requests.
         deliveries: what is on its way to webhooks.
-        faults: what is on order.
+        faults: what goes wrong.
         requests: the latest requests, oldest first.
     """
 
     api: Api
     deliveries: Deliveries
-    faults: Faults = attrs.field(factory=Faults)
+    faults: FaultPlan
     requests: deque[RecordedRequest] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED))
 
     @property
@@ -111,6 +111,7 @@ def install(
     rate_limits: bool,
     copies: int,
     retry_delays: Sequence[float],
+    seed: int | None,
     redirect_url: Callable[[Destination, str], str],
 ) -> Installation:
     """Return a new installation.
@@ -123,13 +124,15 @@ def install(
         rate_limits: whether too many calls about a payment are refused.
         copies: how often each event is delivered successfully.
         retry_delays: seconds between attempts of a delivery, the last one repeated.
+        seed: what chance goes by where faults have a probability; ``None`` takes any.
         redirect_url: returns the address of a destination for a token.
     """
-    clock, tokens, answers = Clock(), Tokens(token_lifetime), Answers()
+    clock, tokens, answers, faults = Clock(), Tokens(token_lifetime), Answers(), FaultPlan(seed)
     registrations = Registrations(patience=dialect.patience)
     deliveries = Deliveries(
         clock=clock,
         registrations=registrations,
+        faults=faults,
         render=_renderer(dialect, credentials),
         copies=copies,
         retry_delays=retry_delays,
@@ -156,6 +159,7 @@ def install(
             operations=operations,
         ),
         deliveries=deliveries,
+        faults=faults,
     )
 
 

@@ -32,6 +32,7 @@ class Listener:
         self._routes = tuple(routes)
         self._middleware = middleware
         self._runner: web.AppRunner | None = None
+        self._outage: asyncio.Task[None] | None = None
 
     @property
     def base_url(self) -> str:
@@ -69,6 +70,10 @@ class Listener:
 
     async def stop(self) -> None:
         """Stop to listen, cut what is open, and let the rest end."""
+        if self._outage is not None:
+            self._outage.cancel()
+            await asyncio.wait([self._outage])
+            self._outage = None
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await self._hang_up(runner)
@@ -83,6 +88,16 @@ class Listener:
         """Listen again, on the same port."""
         if self._runner is not None:
             await self._listen(self._runner, self._bound or self._port)
+
+    def refuse_connections(self, seconds: float) -> None:
+        """Go offline in the background, and come back after *seconds*."""
+        if self._outage is None or self._outage.done():
+            self._outage = asyncio.create_task(self._stay_away(seconds))
+
+    async def _stay_away(self, seconds: float) -> None:
+        await self.go_offline()
+        await asyncio.sleep(seconds)
+        await self.come_back()
 
     async def _listen(self, runner: web.AppRunner, port: int) -> None:
         site = web.TCPSite(runner, self._host, port, backlog=_BACKLOG)

@@ -1,19 +1,19 @@
 """`Sandbox`: a real local server that behaves like Vipps MobilePay, and the handles by which a test moves it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Literal, Self
 
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
+from vipps_async.sandbox._breakable import Breakable
 from vipps_async.sandbox._clock import Clock
 from vipps_async.sandbox._control import Control
 from vipps_async.sandbox._dashboard import Dashboard
 from vipps_async.sandbox._dialects import DIALECTS
-from vipps_async.sandbox._faults import DeliveryFault, Fault
 from vipps_async.sandbox._front import Front
 from vipps_async.sandbox._http import telling_problems
 from vipps_async.sandbox._installation import install
@@ -43,7 +43,7 @@ _TEST_KEYS = {
 }
 
 
-class Sandbox:
+class Sandbox(Breakable):
     """Vipps MobilePay's ePayment, webhooks and access-token APIs on this machine.
 
     Everything is kept in memory, no money moves, and nothing leaves the machine but the deliveries to webhooks. Use it
@@ -60,6 +60,8 @@ class Sandbox:
         currency: of the sales unit's market; by default it takes all three.
         rate_limits: whether more than 5 writes, or 120 reads, of a kind for one reference within a minute of the
             sandbox's clock are answered with 429, as at Vipps MobilePay.
+        seed: what chance goes by where faults have a probability, 0 to 4294967295: with the same one, the same requests
+            and deliveries are struck. By default one that differs each time; `seed` tells it.
 
     Raises:
         ConfigurationError: an argument cannot work.
@@ -77,6 +79,7 @@ class Sandbox:
         token_lifetime: float = 3599,
         currency: Literal["NOK", "DKK", "EUR"] | None = None,
         rate_limits: bool = True,
+        seed: int | None = None,
     ) -> None:
         if dialect not in DIALECTS:
             raise ConfigurationError(f"dialect={dialect!r} must be one of {', '.join(DIALECTS)}")
@@ -91,10 +94,15 @@ class Sandbox:
             rate_limits=rate_limits,
             copies=copies,
             retry_delays=delays,
+            seed=seed,
             redirect_url=lambda destination, token: _REDIRECTS[destination].format(base_url=self.base_url, token=token),
         )
         self._installation.clock.on_move(self._installation.expire_due)
-        servants = [servant(self._installation) for servant in (Front, Landing, QrImages, Control, Dashboard)]
+        servants = (
+            # The listener does not exist yet: it is made of what these serve.
+            Front(self._installation, lambda seconds: self._listener.refuse_connections(seconds)),  # noqa: PLW0108
+            *(servant(self._installation) for servant in (Landing, QrImages, Control, Dashboard)),
+        )
         self._listener = Listener(
             host=host,
             port=port,
@@ -192,40 +200,6 @@ class Sandbox:
         """Let the time of one payment run out; raises like `approve`."""
         return await self._installation.act(reference, Action.EXPIRE)
 
-    def fail(
-        self, operation: str, fault: Fault | str, *, times: int | None = 1, retry_after: float | None = None
-    ) -> None:
-        """Have the next requests of an operation suffer a fault.
-
-        Args:
-            operation: ``"token"``, ``"create"``, ``"get"``, ``"events"``, ``"capture"``, ``"refund"``, ``"cancel"``,
-                ``"adjust"``, ``"approve"``, ``"register"``, ``"list"`` or ``"delete"``.
-            fault: what they suffer.
-            times: how many do; ``None``: all until `clear_faults`.
-            retry_after: seconds for a ``Retry-After`` header.
-
-        Raises:
-            ValueError: the operation or the fault is unknown, or a number does not fit.
-        """
-        self._installation.faults.order(operation, Fault(fault), times=times, retry_after=retry_after)
-
-    def clear_faults(self) -> None:
-        """Withdraw every fault that is on order."""
-        self._installation.faults.clear()
-
-    def revoke_tokens(self) -> None:
-        """Have every access token that was issued answered with 401 from now on."""
-        self._installation.tokens.revoke_all()
-
-    @asynccontextmanager
-    async def offline(self) -> AsyncIterator[None]:
-        """Refuse connections and cut the open ones inside the block; come back on the same port after it."""
-        await self._listener.go_offline()
-        try:
-            yield
-        finally:
-            await self._listener.come_back()
-
     async def add_webhook(
         self, url: str, events: Iterable[str] | None = None, *, secret: str | None = None
     ) -> Registration:
@@ -244,19 +218,6 @@ class Sandbox:
         except Refused as refused:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.problem.fields)
             raise ConfigurationError(f"the webhook cannot be registered: {reasons}") from refused
-
-    async def redeliver(self, delivery_id: int, fault: DeliveryFault | str | None = None) -> None:
-        """Deliver what an earlier attempt carried once more: now, and to the same webhook.
-
-        Args:
-            delivery_id: the ``id`` of one of `deliveries`, whatever became of it.
-            fault: what it suffers this time.
-
-        Raises:
-            UnknownDelivery: there is no such delivery, or its webhook was deleted (a `LookupError`).
-            ValueError: the fault is unknown.
-        """
-        self._installation.deliveries.redeliver(delivery_id, None if fault is None else DeliveryFault(fault))
 
     async def settled(self, timeout: float = 10.0) -> None:
         """Wait until every event has reached every webhook that hears of it.

@@ -34,8 +34,8 @@ INSERT INTO vipps_inbox (key, reference, body, stored_at, due_at)
 SELECT :key, :reference, :body, :now, :now
 WHERE NOT EXISTS (SELECT 1 FROM vipps_events WHERE key = :key AND holder IS NULL AND at >= :horizon)
 ON CONFLICT (key) DO NOTHING"""
-# A payment's first event is looked up for one event after the other: asked for events without an earlier one, SQLite may
-# compare all with each other.
+# A payment's first event is looked up for one event after the other: asked for events without an earlier one, SQLite
+# may compare all with each other.
 _NEXT = """
 SELECT id FROM vipps_inbox AS one
 WHERE due_at <= :now AND id = (

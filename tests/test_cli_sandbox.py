@@ -1,0 +1,127 @@
+"""``sandbox`` on the command line: a webhook, faults with a seed, and a log."""
+
+import json
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import Running, command
+from tests.sandbox.merchant import Shop, shop, until
+from vipps_async import Amount, RetryPolicy, VippsClient
+from vipps_async.cli import main
+from vipps_async.sandbox import DeliveryFault, Fault
+
+FAULTS = "get:status-503@0.3,deliveries:duplicate:times=1"
+
+
+@pytest.fixture(name="shop")
+async def opened_shop() -> AsyncIterator[Shop]:
+    """A server that takes deliveries."""
+    async with shop() as opened:
+        yield opened
+
+
+async def use(running: Running) -> None:
+    """Create a payment, and read it ten times."""
+    patience = RetryPolicy(initial_delay=0.001, longest_delay=0.001)
+    async with VippsClient.from_env(running.environ) as client:
+        vipps = client.with_options(retry=patience)
+        await vipps.epayment.create(
+            amount=Amount(100, "NOK"), reference="order-0001", return_url="https://shop.example/"
+        )
+        for _ in range(10):
+            await vipps.epayment.get("order-0001")
+
+
+def facts(errors: str) -> list[dict[str, object]]:
+    """What a log told, without what differs between two runs."""
+    told = [json.loads(line) for line in errors.splitlines()]
+    changing = {"time", "url", "seconds", "pspReference", "idempotencyKey"}
+    return [{name: fact for name, fact in each.items() if name not in changing} for each in told]
+
+
+async def test_a_faulted_run_can_be_repeated(shop: Shop, tmp_path: Path) -> None:
+    """With one seed, two processes suffer the same; each request and delivery is a line of JSON without a secret."""
+    orders = tmp_path / "faults.txt"
+    orders.write_text("# what goes wrong here\n" + FAULTS.replace(",", "\n"))
+    logs = []
+    for faults in (FAULTS, str(orders)):
+        shop.received.clear()
+        arguments = ("--port", "0", "--seed", "7", "--faults", faults, "--webhook", shop.url, "--log", "json")
+        async with command("sandbox", *arguments, exports=7) as running:
+            await use(running)
+            await until(lambda: len(shop.received) == 2)
+            _, errors = await running.stop()
+        logs.append(errors)
+        assert running.environ["VIPPS_WEBHOOK_URL"] == shop.url
+        keys = [value for name, value in running.environ.items() if "SECRET" in name or "KEY" in name]
+        assert not any(secret in errors for secret in [*keys, "Bearer", "Signature"])
+    first, second = (facts(errors) for errors in logs)
+    requests = [fact for fact in first if fact["kind"] == "request"]
+    assert requests == [fact for fact in second if fact["kind"] == "request"]
+    assert {fact.get("fault") for fact in requests} == {None, Fault.STATUS_503}
+    deliveries = [fact for fact in first if fact["kind"] == "delivery"]
+    assert [(each["event"], each["fault"], each["status"]) for each in deliveries] == [
+        ("CREATED", DeliveryFault.DUPLICATE, 200)
+    ] * 2
+
+
+async def test_the_log_for_people(shop: Shop) -> None:
+    """A line has the time, the kind, and what is known; a failed delivery is told too."""
+    shop.statuses = [500]
+    async with command("sandbox", "--port", "0", "--webhook", f"{shop.url}?key=hidden", "--log", "text", exports=7) as (
+        running
+    ):
+        await use(running)
+        await until(lambda: len(shop.received) == 1)
+        _, errors = await running.stop(signal.SIGTERM)
+    assert "request operation=create method=POST path=/epayment/v1/payments" in errors
+    assert "status=500" in errors
+    assert "message level=INFO message=delivery of CREATED" in errors
+    assert not any(secret in errors for secret in ("Signature", "hidden", running.environ["VIPPS_WEBHOOK_SECRET"]))
+
+
+async def test_a_known_secret_outlives_a_restart(shop: Shop) -> None:
+    """The webhook is signed with the secret of the environment, if there is one."""
+    async with command(
+        "sandbox", "--port", "0", "--webhook", shop.url, exports=7, VIPPS_WEBHOOK_SECRET="known-secret"
+    ) as running:
+        assert running.environ["VIPPS_WEBHOOK_SECRET"] == "known-secret"
+        await running.stop()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--faults", "capture:rest-after"], "fault 'capture:rest-after': fault 'rest-after' is none of latency"),
+        (["--faults", "no-such-file"], "No such file or directory: 'no-such-file'; a fault is written OPERATION:FAULT"),
+        (["--webhook", "http://shop.example/"], "must be https://…, or http:// to this machine"),
+        (["--seed", "x"], "invalid int value"),
+        (["--log", "xml"], "invalid choice"),
+    ],
+)
+def test_wrong_arguments_are_explained(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each ends with status 2, and says what is wrong."""
+    with pytest.raises(SystemExit) as caught:
+        main(["sandbox", *arguments])
+    assert caught.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_seed_out_of_range_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A number that is none ends with 1 and the rule."""
+    assert main(["sandbox", "--seed", "-1"]) == 1
+    assert "seed=-1 must be a whole number" in capsys.readouterr().err
+
+
+def test_help_tells_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    """--help has the whole table: names, amounts and meanings."""
+    with pytest.raises(SystemExit):
+        main(["sandbox", "--help"])
+    told = capsys.readouterr().out
+    for fault in (*Fault, *DeliveryFault):
+        assert fault.spelling in told
+        assert fault.meaning in told
+    assert "7770429" in told

@@ -1,0 +1,43 @@
+"""The tables of faults as text for people."""
+
+import textwrap
+from collections.abc import Iterable
+
+from vipps_async.sandbox import DeliveryFault, Fault
+from vipps_async.sandbox._fault_orders import ANY, DELIVERIES, OPERATIONS, OPTIONS, AnyFault
+from vipps_async.sandbox._fault_wishes import AMOUNTS
+
+_WIDTH = 100
+_ABOUT = f"""\
+faults:
+  --faults takes OPERATION:FAULT[@PROBABILITY][:OPTION=VALUE]…, several with commas, or a file of them,
+  such as capture:reset-after@0.2,{DELIVERIES}:duplicate:times=3
+
+  A payment asks for a fault itself with a reference such as 0001--fault-reset-after, 0001--fault-capture-status-503
+  or 0001--fault-get-latency-always, or with the amount that stands after the fault, in minor units.
+"""
+
+
+def faults_help() -> str:
+    """Return what can go wrong, and how to ask for it."""
+    amounts = {fault: amount for amount, fault in AMOUNTS.items()}
+    return "\n".join(
+        [
+            _ABOUT,
+            _wrapped(f"operations: {', '.join(OPERATIONS)}; {ANY} for any of these; {DELIVERIES}"),
+            "\nfaults of requests:",
+            *_rows(Fault, amounts),
+            "\nfaults of deliveries:",
+            *_rows(DeliveryFault, amounts),
+            "\noptions:",
+            *(f"  {name.replace('_', '-'):<14}{option.rule}" for name, option in OPTIONS.items()),
+        ]
+    )
+
+
+def _rows(faults: Iterable[AnyFault], amounts: dict[AnyFault, int]) -> list[str]:
+    return [f"  {fault.spelling:<17}{amounts[fault]}  {fault.meaning}" for fault in faults]
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, subsequent_indent="  ")

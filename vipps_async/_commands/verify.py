@@ -1,0 +1,100 @@
+"""``verify``: explain why the signature of a captured delivery does not hold, or that it does."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from vipps_async._commands.arguments import SECRET_VARIABLE, URL_VARIABLE, add_webhook_arguments
+from vipps_async._commands.captured import Captured
+from vipps_async._times import as_utc
+from vipps_async.errors import ConfigurationError, NotAuthentic
+from vipps_async.webhooks._signature import SignedUrl, verify
+
+if TYPE_CHECKING:
+    from vipps_async._commands.arguments import Commands
+
+_ANY_AGE = timedelta(days=36_500)  # a captured delivery is old by the time that somebody asks
+
+
+def add_to(commands: "Commands") -> None:
+    """Add the command."""
+    verify = commands.add_parser(
+        "verify",
+        help="explain why a captured delivery fails its signature",
+        description="Reads a captured request: POST /path HTTP/1.1, its headers, an empty line, its body.",
+    )
+    add_webhook_arguments(verify)
+    verify.add_argument("file", nargs="?", type=Path, help="the captured request (default: standard input)")
+    verify.set_defaults(run=_run)
+
+
+async def _run(options: argparse.Namespace) -> int:
+    if not options.url or not options.secret:
+        raise ConfigurationError(f"verify needs --url and --secret, or {URL_VARIABLE} and {SECRET_VARIABLE}")
+    captured = Captured.of(_read(options.file))
+    refusal = _refusal(captured, options.secret, options.url)
+    if refusal is None:
+        sys.stdout.write(f"The signature holds. {_age(captured)}\n")
+        return 0
+    sys.stdout.write(f"The signature does not hold: {refusal}\n")
+    sys.stdout.writelines(f"But it would hold {how}\n" for how in _causes(captured, options.secret, options.url))
+    return 1
+
+
+def _read(path: Path | None) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if path is None else path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+
+
+def _refusal(captured: Captured, secret: str, url: str) -> str | None:
+    try:
+        verify(
+            captured.headers,
+            captured.body,
+            secrets=[secret],
+            url=SignedUrl.of(url),
+            now=datetime.now(UTC),
+            max_age=_ANY_AGE,
+            leeway=_ANY_AGE,
+            target=captured.target,
+        )
+    except NotAuthentic as refused:
+        return str(refused)
+    return None
+
+
+def _causes(captured: Captured, secret: str, url: str) -> Iterator[str]:
+    """Yield how the signature would hold: with changes that are easily made to a body, or to a secret."""
+    for how, body in _originals(captured.body):
+        if _refusal(attrs.evolve(captured, body=body), secret, url) is None:
+            yield how
+    bare = secret.strip("\"' \t\r\n")
+    if bare != secret and _refusal(captured, bare, url) is None:
+        yield "with the secret as it is without the spaces or quotes around it."
+
+
+def _originals(body: bytes) -> Iterator[tuple[str, bytes]]:
+    yield "without the line end after the body: an editor or a log added it.", body.rstrip(b"\r\n")
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return
+    encoded = (json.dumps(document, separators=(",", ":"), ensure_ascii=ascii_only) for ascii_only in (True, False))
+    for compact in set(encoded):
+        how = "for compact JSON: the body was decoded and encoded again; verify the bytes that arrived."
+        yield how, compact.encode("utf-8", "replace")
+
+
+def _age(captured: Captured) -> str:
+    signed_at = as_utc(parsedate_to_datetime(captured.headers["x-ms-date"]))
+    now = datetime.now(UTC).replace(microsecond=0)
+    return f"It was signed at {signed_at}, and it is {now} now: a receiver refuses what is too old for it."

@@ -1,0 +1,154 @@
+"""The handles by which a test breaks a sandbox: faults on order, revoked tokens, outages, deliveries sent again."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import EllipsisType
+from typing import Any
+
+from vipps_async.sandbox._fault_notation import parse_faults
+from vipps_async.sandbox._fault_orders import DELIVERIES, order, usual_times
+from vipps_async.sandbox._fault_plan import FaultDone
+from vipps_async.sandbox._faults import DeliveryFault, Fault
+from vipps_async.sandbox._installation import Installation
+from vipps_async.sandbox._lifecycle import EventName
+from vipps_async.sandbox._listener import Listener
+
+
+class Breakable:
+    """What a sandbox can be made to suffer."""
+
+    _installation: Installation
+    _listener: Listener
+
+    @property
+    def seed(self) -> int:
+        """What chance goes by where faults have a probability."""
+        return self._installation.faults.seed
+
+    @property
+    def faults_done(self) -> list[FaultDone]:
+        """The latest hundred thousand faults that struck, oldest first."""
+        return self._installation.faults.done
+
+    def fail(
+        self,
+        operation: str,
+        fault: Fault | str,
+        *,
+        times: int | EllipsisType | None = ...,
+        probability: float | None = None,
+        reference: str | None = None,
+        retry_after: float | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Have the next requests of an operation suffer a fault.
+
+        Args:
+            operation: ``"token"``, ``"create"``, ``"get"``, ``"events"``, ``"capture"``, ``"refund"``, ``"cancel"``,
+                ``"adjust"``, ``"approve"``, ``"register"``, ``"list"`` or ``"delete"``; ``"*"``: any of them.
+            fault: what they suffer.
+            times: how many do; 1 by default, or all where a probability is given; ``None``: all until `clear_faults`.
+            probability: the share of requests that does, above 0, drawn with the sandbox's `seed`.
+            reference: requests about this payment only.
+            retry_after: seconds for a ``Retry-After`` header.
+            seconds: how long `LATENCY` holds an answer back, or `REFUSED` refuses connections; real ones, 1 by default.
+
+        Raises:
+            ConfigurationError: the operation or the fault is unknown, or an option does not fit (a `ValueError`).
+        """
+        self._order(
+            operation,
+            fault,
+            times=times,
+            probability=probability,
+            reference=reference,
+            retry_after=retry_after,
+            seconds=seconds,
+        )
+
+    def deliver_badly(
+        self,
+        fault: DeliveryFault | str,
+        *,
+        times: int | EllipsisType | None = ...,
+        probability: float | None = None,
+        reference: str | None = None,
+        event: EventName | str | None = None,
+        seconds: float | None = None,
+        copies: int | None = None,
+        secret: str | None = None,
+    ) -> None:
+        """Have the deliveries of the next events suffer a fault, each event's to each webhook counted as one.
+
+        Args:
+            fault: what they suffer.
+            times: how many do; 1 by default, or all where a probability is given; ``None``: all until `clear_faults`.
+            probability: the share of deliveries that does, above 0, drawn with the sandbox's `seed`.
+            reference: events of this payment only.
+            event: events of this name only.
+            seconds: how late `DELAY` and `REORDER` make it, by the sandbox's clock; 5 by default.
+            copies: how often `DUPLICATE` and `CONCURRENT` have it arrive; 2 by default.
+            secret: what `RE_SIGN` signs with; by default one that no webhook has.
+
+        Raises:
+            ConfigurationError: the fault is unknown, or an option does not fit (a `ValueError`).
+        """
+        self._order(
+            DELIVERIES,
+            fault,
+            times=times,
+            probability=probability,
+            reference=reference,
+            event=event,
+            seconds=seconds,
+            copies=copies,
+            secret=secret,
+        )
+
+    def order_faults(self, notation: str) -> None:
+        """Order the faults that a text notes down, each for all it concerns unless it says ``times``.
+
+        Args:
+            notation: such as ``"capture:reset-after@0.2,deliveries:duplicate:times=3"``.
+
+        Raises:
+            ConfigurationError: an entry cannot be meant so; the message quotes it (a `ValueError`).
+        """
+        self._installation.faults.add(parse_faults(notation))
+
+    def clear_faults(self) -> None:
+        """Withdraw every fault that is on order."""
+        self._installation.faults.withdraw()
+
+    async def redeliver(self, delivery_id: int, fault: DeliveryFault | str | None = None) -> None:
+        """Deliver what an earlier attempt carried once more: now, and to the same webhook.
+
+        Args:
+            delivery_id: the ``id`` of one of `deliveries`, whatever became of it.
+            fault: what it suffers this time.
+
+        Raises:
+            UnknownDelivery: there is no such delivery, or its webhook was deleted (a `LookupError`).
+            ConfigurationError: the fault is unknown (a `ValueError`).
+        """
+        self._installation.deliveries.redeliver(delivery_id, None if fault is None else order(DELIVERIES, fault))
+
+    def revoke_tokens(self) -> None:
+        """Have every access token that was issued answered with 401 from now on."""
+        self._installation.tokens.revoke_all()
+
+    @asynccontextmanager
+    async def offline(self) -> AsyncIterator[None]:
+        """Refuse connections and cut the open ones inside the block; come back on the same port after it."""
+        await self._listener.go_offline()
+        try:
+            yield
+        finally:
+            await self._listener.come_back()
+
+    def _order(
+        self, operation: str, fault: str, *, times: int | EllipsisType | None, probability: float | None, **options: Any
+    ) -> None:
+        counted = usual_times(probability) if isinstance(times, EllipsisType) else times
+        ordered = order(operation, fault, times=counted, probability=probability, **options)
+        self._installation.faults.add([ordered])
