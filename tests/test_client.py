@@ -196,6 +196,22 @@ async def test_session_with_auth_of_its_own_is_refused(sandbox: Sandbox) -> None
     assert "password" not in str(refusal.value)
 
 
+async def test_session_can_come_from_a_function(sandbox: Sandbox) -> None:
+    """The function is asked at every request, so that what it returns may change, and nothing of it is closed."""
+    sessions = [aiohttp.ClientSession() for _ in range(3)]
+    waiting = iter(sessions)
+    async with VippsClient(
+        sandbox.credentials, environment=sandbox.environment, session=lambda: next(waiting)
+    ) as vipps:
+        await create(vipps)
+        await sessions[2].close()
+        with pytest.raises(ClientClosed):
+            await vipps.epayment.get(REFERENCE)
+    for session in sessions[:2]:
+        assert not session.closed
+        await session.close()
+
+
 async def test_closed_client_leaves_a_callers_session_alone(sandbox: Sandbox) -> None:
     """A closed client, and its copies, send nothing although the caller's session is still open."""
     async with aiohttp.ClientSession() as session:

@@ -79,21 +79,28 @@ def test_version_is_the_installed_one() -> None:
     assert vipps_async.__version__ == version("vipps-async")
 
 
-# What the package itself imports comes before any of its modules, so that only the others have to be forgotten.
+# What a package imports itself comes before any of its modules, so that only the others have to be forgotten.
 IMPORT_EACH_ALONE = """
-import importlib, sys, vipps_async
-always = set(sys.modules)
-for name in sys.argv[1:]:
+import importlib, itertools, sys
+
+def forget_all_but(kept):
     for loaded in [module for module in sys.modules if module.partition(".")[0] == "vipps_async"]:
-        if loaded not in always:
+        if loaded not in kept:
             del sys.modules[loaded]
-    importlib.import_module(name)
+
+for package, names in itertools.groupby(sys.argv[1:], lambda name: name.rpartition(".")[0]):
+    forget_all_but(())
+    importlib.import_module(package)
+    always = set(sys.modules)
+    for name in names:
+        forget_all_but(always)
+        importlib.import_module(name)
 """
 
 
 def test_every_module_imports_alone() -> None:
     """Each module can be the first of the package that a process imports."""
-    names = [name for name in MODULES if not name.endswith("__main__")]
+    names = [name for name in sorted(MODULES, key=lambda name: name.rpartition(".")) if not name.endswith("__main__")]
     assert len(names) > 30
     run = subprocess.run([sys.executable, "-W", "error", "-c", IMPORT_EACH_ALONE, *names], check=False)
     assert run.returncode == 0
@@ -102,5 +109,19 @@ def test_every_module_imports_alone() -> None:
 def test_importing_the_client_does_not_load_servers() -> None:
     """Who only calls the APIs does not pay for importing aiohttp's server, the sandbox or an extra's library."""
     unwanted = ("aiohttp.web", "vipps_async.sandbox", "redis", "cryptography")
-    program = f"import sys, vipps_async; sys.exit(any(name in sys.modules for name in {unwanted}))"
+    program = f"import sys; from vipps_async import *; sys.exit(any(name in sys.modules for name in {unwanted}))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_importing_the_pytest_plugin_loads_nothing_else() -> None:
+    """Every run of pytest imports the plugin where the package is installed; projects that do not use it do not pay."""
+    program = "import sys, pytest; had = set(sys.modules); import vipps_async.testing; print(*set(sys.modules) - had)"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(run.stdout.split()) == {"vipps_async", "vipps_async._version", "vipps_async.testing"}
+
+
+def test_a_name_that_does_not_exist_is_no_attribute() -> None:
+    """Names are imported at their first use, and a name that is none of the package's is refused as usual."""
+    with pytest.raises(ImportError, match="cannot import name 'Payement'"):
+        from vipps_async import Payement  # type: ignore[attr-defined]  # noqa: F401, PLC0415 - that it fails is the claim
+    assert set(vipps_async.__all__) <= set(dir(vipps_async))

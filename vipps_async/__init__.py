@@ -1,51 +1,59 @@
-"""The asyncio SDK for Vipps MobilePay: payments, webhook events that take effect once, and a local sandbox."""
+"""The asyncio SDK for Vipps MobilePay: payments, webhook events that take effect once, and a local sandbox.
 
-from vipps_async._http.retry import RetryPolicy
+Each name is imported at its first use: pytest loads this package for its plugin, in projects without payments too.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from vipps_async._version import __version__
-from vipps_async.client import VippsClient
-from vipps_async.config import Credentials, Environment, SystemInfo
-from vipps_async.epayment import (
-    Address,
-    Adjustment,
-    Aggregate,
-    AirlineData,
-    AuthorisationType,
-    Barcode,
-    BarcodeFormat,
-    BlockedSource,
-    BottomLine,
-    CreatedPayment,
-    Customer,
-    CustomerInteraction,
-    DynamicOptions,
-    IndustryData,
-    OrderLine,
-    Payment,
-    PaymentEvent,
-    PaymentEventName,
-    PaymentMethod,
-    PaymentMethodType,
-    PaymentMethodUsed,
-    PaymentSources,
-    PaymentState,
-    Profile,
-    QrFormat,
-    QrImageFormat,
-    QuantityUnit,
-    Receipt,
-    Shipping,
-    ShippingBrand,
-    ShippingDetails,
-    ShippingGroup,
-    ShippingInfo,
-    ShippingOption,
-    ShippingType,
-    UnitInfo,
-    UserDetails,
-    UserFlow,
-)
-from vipps_async.errors import VippsError
-from vipps_async.money import Amount
+
+if TYPE_CHECKING:
+    from vipps_async._http.retry import RetryPolicy
+    from vipps_async.client import VippsClient
+    from vipps_async.config import Credentials, Environment, SystemInfo
+    from vipps_async.epayment import (
+        Address,
+        Adjustment,
+        Aggregate,
+        AirlineData,
+        AuthorisationType,
+        Barcode,
+        BarcodeFormat,
+        BlockedSource,
+        BottomLine,
+        CreatedPayment,
+        Customer,
+        CustomerInteraction,
+        DynamicOptions,
+        IndustryData,
+        OrderLine,
+        Payment,
+        PaymentEvent,
+        PaymentEventName,
+        PaymentMethod,
+        PaymentMethodType,
+        PaymentMethodUsed,
+        PaymentSources,
+        PaymentState,
+        Profile,
+        QrFormat,
+        QrImageFormat,
+        QuantityUnit,
+        Receipt,
+        Shipping,
+        ShippingBrand,
+        ShippingDetails,
+        ShippingGroup,
+        ShippingInfo,
+        ShippingOption,
+        ShippingType,
+        UnitInfo,
+        UserDetails,
+        UserFlow,
+    )
+    from vipps_async.errors import VippsError
+    from vipps_async.money import Amount
 
 __all__ = [
     "Address",
@@ -95,3 +103,26 @@ __all__ = [
     "VippsError",
     "__version__",
 ]
+
+_HOMES = {
+    "Amount": "money",
+    "Credentials": "config",
+    "Environment": "config",
+    "RetryPolicy": "_http.retry",
+    "SystemInfo": "config",
+    "VippsClient": "client",
+    "VippsError": "errors",
+}
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if not TYPE_CHECKING:  # or type checkers would believe that any name exists
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'epayment')}"), name)
+        return value

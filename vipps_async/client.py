@@ -1,7 +1,7 @@
 """VippsClient: the credentials, the session and the APIs, put together."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -31,7 +31,8 @@ class VippsClient:
         environment: `Environment.TEST` (the default), `Environment.PRODUCTION`, any other `Environment`, or the text
             that `Environment.from_env` takes.
         system: what the ``Vipps-System-*`` headers say; this package by default.
-        session: an `aiohttp.ClientSession` to use; it is not closed. Without it the client has its own.
+        session: an `aiohttp.ClientSession` to use, or a function that returns one, asked at every request; it is not
+            closed. Without it the client has its own.
         timeout: seconds that a call may take, with all its attempts and waits.
         retry: how calls are attempted again.
         token_cache: where processes with the same credentials share one access token, such as a `RedisTokenCache`. It
@@ -54,7 +55,7 @@ class VippsClient:
         *,
         environment: Environment | str = Environment.TEST,
         system: SystemInfo = SystemInfo(),  # noqa: B008 - frozen
-        session: aiohttp.ClientSession | None = None,
+        session: aiohttp.ClientSession | Callable[[], aiohttp.ClientSession] | None = None,
         timeout: float = _DEFAULT_TIMEOUT,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         token_cache: TokenCache | None = None,
@@ -66,7 +67,9 @@ class VippsClient:
             keys,
             environment=place,
             system=_checked("system", system, SystemInfo),
-            session=session and _checked("session", session, aiohttp.ClientSession),
+            session=session
+            if session is None or callable(session)
+            else _checked("session", session, aiohttp.ClientSession),
             timeout=check_seconds("timeout", timeout),
             retry=_checked("retry", retry, RetryPolicy),
             share=sharing(token_cache, keys, place),

@@ -38,7 +38,8 @@ class Plan:
         before: seconds that a handler takes at most before its effect.
         after: seconds that it takes at most after its effect.
         lease: of the store; a claim whose process was killed is free after it.
-        inbox: how events are handled after the answer, or ``None`` for before.
+        inbox: how events are handled after the answer, or ``None`` for before. Every fourth event then fails until all
+            have been delivered, so that there is something left to be handled.
         late_kills: how many more processes are killed while the inbox drains after the deliveries, at most.
     """
 
@@ -148,6 +149,7 @@ class Chaos:
                 self._start_kill = lambda: kills.create_task(self._kill_one(job))
                 await self._deliver_all(session)
                 if self._plan.inbox:
+                    job.healed.touch()
                     await self._drain(location)
             effects = await STORES[self._store].effects(location)
         return self._outcome(effects, job.journal, time.monotonic() - begun)
@@ -184,6 +186,7 @@ class Chaos:
             order=self._order,
             lease=self._plan.lease,
             inbox=self._plan.inbox,
+            healed=folder / "healed",
             journal=folder / "journal",
             before=self._plan.before,
             after=self._plan.after,

@@ -184,6 +184,19 @@ class InboxContract:
         again = await take(inbox, "third")
         assert (again.id, again.attempt) == (event.id, 3)
 
+    async def test_what_is_said_late_of_an_event_that_is_gone_hits_no_other(self, inbox: Inbox, place: Place) -> None:
+        """Also if who says it has taken the event that came next."""
+        await put(inbox, "a")
+        late = await take(inbox)
+        await place.elapse(LEASE * 2)
+        await inbox.finish(await take(inbox, "other"))
+        await put(inbox, "b")
+        await take(inbox)
+        for verdict in _VERDICTS.values():
+            await verdict(inbox, late)
+        assert await taken(inbox) == []
+        assert await inbox.size() == InboxSize(waiting=1, dead=0)
+
     @pytest.mark.parametrize("verdict", _VERDICTS)
     @pytest.mark.parametrize("before", _GONE)
     async def test_an_event_that_was_settled_is_out_of_reach(self, inbox: Inbox, before: str, verdict: str) -> None:

@@ -30,11 +30,15 @@ _LARGEST_REPLY = 8 * 1024 * 1024  # bytes, after decompression
 
 
 class Transport:
-    """The aiohttp session: the caller's, which is left open, or one that is opened at the first call and closed."""
+    """The aiohttp session: the caller's, which is left open, or one that is opened at the first call and closed.
 
-    def __init__(self, session: aiohttp.ClientSession | None) -> None:
-        self._session = session
-        self._is_own = session is None
+    Args:
+        session: the caller's, or a function that returns it, asked at every request; ``None``: there is none.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession | Callable[[], aiohttp.ClientSession] | None) -> None:
+        self._given = (lambda: session) if isinstance(session, aiohttp.ClientSession) else session
+        self._own: aiohttp.ClientSession | None = None
         self._is_closed = False
 
     def get(self) -> aiohttp.ClientSession:
@@ -45,17 +49,21 @@ class Transport:
         """
         if self._is_closed:
             raise ClientClosed
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
-        if self._session.closed:
+        session = self._given() if self._given else self._opened()
+        if session.closed:
             raise ClientClosed
-        return self._session
+        return session
 
     async def close(self) -> None:
         """Close the session if it is this object's own."""
         self._is_closed = True
-        if self._is_own and self._session is not None:
-            await self._session.close()
+        if self._own is not None:
+            await self._own.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._own is None:
+            self._own = aiohttp.ClientSession()
+        return self._own
 
 
 @attrs.frozen(kw_only=True)
@@ -219,7 +227,7 @@ def open_session(
     *,
     environment: Environment,
     system: SystemInfo,
-    session: aiohttp.ClientSession | None,
+    session: aiohttp.ClientSession | Callable[[], aiohttp.ClientSession] | None,
     timeout: float,
     retry: RetryPolicy,
     share: Callable[[Fetch], Fetch],
@@ -228,7 +236,7 @@ def open_session(
 
     *share* turns the fetch of a token of this session's own into the one to use.
     """
-    if session is not None and session.auth is not None:
+    if isinstance(session, aiohttp.ClientSession) and session.auth is not None:
         raise ConfigurationError("the aiohttp session has auth of its own, which takes the place of the access token")
     keys = ApiKeys({"client_id": credentials.client_id, "client_secret": credentials.client_secret})
     token_session = Session(

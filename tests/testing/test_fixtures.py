@@ -1,0 +1,192 @@
+"""The fixtures of the pytest plugin, in tests with an event loop and in tests without one."""
+
+import asyncio
+import threading
+from collections import Counter
+from datetime import timedelta
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.support import PRICE, REFERENCE, create
+from vipps_async import PaymentEvent, PaymentState, VippsClient
+from vipps_async.errors import BadRequest, ConnectionFailed
+from vipps_async.sandbox import Fault, Sandbox, State, UnknownReference
+from vipps_async.testing.events import EventSource
+from vipps_async.webhooks import WebhookReceiver
+from vipps_async.webhooks.stores.memory import MemoryStore
+
+DRAFT = pytest.mark.parametrize("vipps_sandbox", [{"dialect": "draft"}], indirect=True)
+
+
+async def test_a_payment_in_an_asynchronous_test(vipps_sandbox: Sandbox, vipps_client: VippsClient) -> None:
+    """Client and sandbox are used in the test's own loop; what was read of the sandbox does not change."""
+    before = vipps_sandbox.payments
+    await create(vipps_client)
+    assert not before
+    approved = await vipps_sandbox.approve(REFERENCE)
+    assert approved == vipps_sandbox.payments[REFERENCE]
+    captured = await vipps_client.epayment.capture(REFERENCE)
+    assert captured.aggregate is not None
+    assert captured.aggregate.captured_amount == PRICE
+
+
+def test_a_payment_in_a_synchronous_test(vipps_sandbox: Sandbox, vipps_client: VippsClient) -> None:
+    """Client and sandbox are used in one loop after another, and no loop's end leaves anything open."""
+    asyncio.run(create(vipps_client))
+    asyncio.run(vipps_sandbox.approve(REFERENCE))
+    assert asyncio.run(vipps_client.epayment.get(REFERENCE)).state is PaymentState.AUTHORIZED
+    assert vipps_sandbox.payments[REFERENCE].state is State.AUTHORIZED
+    assert len(vipps_sandbox.requests) == 3
+
+
+@pytest.mark.parametrize("operation", ["capture", "refund"])
+def test_client_errors_in_a_synchronous_test(operation: str, vipps_client: VippsClient) -> None:
+    """A refusal is raised as in an asynchronous test, and leaves nothing open either."""
+    asyncio.run(create(vipps_client))
+    with pytest.raises(BadRequest):
+        asyncio.run(getattr(vipps_client.epayment, operation)(REFERENCE, PRICE))
+
+
+async def test_events_reach_a_webhook_in_the_tests_own_loop(vipps_sandbox: Sandbox, vipps_client: VippsClient) -> None:
+    """What a call, an approval and a moved clock bring about is delivered while the test waits, failures again."""
+    statuses = [500]
+
+    async def take(_: web.Request) -> web.Response:
+        return web.Response(status=statuses.pop() if statuses else 200)
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    async with TestServer(app) as server:
+        await vipps_sandbox.add_webhook(str(server.make_url("/hook")))
+        await create(vipps_client)
+        await vipps_sandbox.settled()
+        await vipps_sandbox.approve(REFERENCE)
+        await create(vipps_client, "order-0002")
+        vipps_sandbox.clock.advance(timedelta(minutes=11))
+        await vipps_sandbox.settled()
+    assert Counter(delivery.status for delivery in vipps_sandbox.deliveries) == {500: 1, 200: 4}
+    assert {delivery.event for delivery in vipps_sandbox.deliveries} == {"CREATED", "AUTHORIZED", "EXPIRED"}
+
+
+async def test_faults_strike_and_are_withdrawn(vipps_sandbox: Sandbox, vipps_client: VippsClient) -> None:
+    """Faults, revoked tokens and an outage are what they are without the plugin."""
+    vipps_sandbox.fail("create", Fault.RESET_AFTER)
+    vipps_sandbox.fail("get", Fault.STATUS_503, times=None)
+    await create(vipps_client)
+    vipps_sandbox.clear_faults()
+    vipps_sandbox.revoke_tokens()
+    async with vipps_sandbox.offline():
+        with pytest.raises(ConnectionFailed):
+            await vipps_client.epayment.get(REFERENCE)
+    assert (await vipps_client.epayment.get(REFERENCE)).state is PaymentState.CREATED
+    assert [(request.operation, request.fault, request.status) for request in vipps_sandbox.requests] == [
+        ("token", None, 200),
+        ("create", Fault.RESET_AFTER, None),
+        ("create", None, 201),
+        ("get", None, 401),
+        ("token", None, 200),
+        ("get", None, 200),
+    ]
+
+
+async def test_errors_come_as_they_are(vipps_sandbox: Sandbox) -> None:
+    """What a sandbox raises, by a call or by a coroutine, arrives in the test."""
+    with pytest.raises(UnknownReference):
+        await vipps_sandbox.approve("order-9999")
+    with pytest.raises(ValueError, match="is none of token, create"):
+        vipps_sandbox.fail("steal", Fault.STATUS_500)
+    with pytest.raises(AttributeError):
+        vipps_sandbox.steal  # type: ignore[attr-defined]  # noqa: B018 - that there is no such thing is the claim
+
+
+@DRAFT
+async def test_settings_are_given_by_parametrization(vipps_sandbox: Sandbox, vipps_client: VippsClient) -> None:
+    """A sandbox with other settings: here one that speaks the draft."""
+    await create(vipps_client)
+    await vipps_sandbox.approve(REFERENCE)
+    assert (await vipps_client.epayment.capture(REFERENCE, PRICE)).is_accepted_only
+
+
+seen: list[str] = []
+
+
+@pytest.mark.parametrize("turn", range(3))
+async def test_each_test_has_a_sandbox_to_itself(turn: int, vipps_sandbox: Sandbox, vipps_client: VippsClient) -> None:
+    """Nothing of a test is there in the next: payment, key, webhook, delivery, fault, time, token, thread."""
+    assert vipps_sandbox.clock.offset == timedelta()
+    assert [*vipps_sandbox.payments, *vipps_sandbox.deliveries, *vipps_sandbox.requests] == []
+    assert await vipps_client.webhooks.list() == []
+    for token in seen:
+        assert await _status_with(token, vipps_sandbox) == 401
+    await vipps_client.epayment.create(
+        amount=PRICE, reference=f"{REFERENCE}-{turn}", return_url="https://shop.example/", idempotency_key="the-same"
+    )
+    await vipps_client.webhooks.register("http://127.0.0.1:9/hook")
+    vipps_sandbox.clock.advance(timedelta(hours=1))
+    vipps_sandbox.fail("list", Fault.STATUS_500, times=None)
+    seen.append(next(iter(vipps_client._tokens._token.headers.values())))  # type: ignore[union-attr]  # it has one
+    assert [thread.name for thread in threading.enumerate()].count("vipps_sandbox") == 1
+
+
+async def _status_with(authorization: str, sandbox: Sandbox) -> int:
+    headers = {
+        "Authorization": authorization,
+        "Ocp-Apim-Subscription-Key": sandbox.credentials.subscription_key,
+        "Merchant-Serial-Number": sandbox.credentials.merchant_serial_number,
+    }
+    url = f"{sandbox.base_url}/epayment/v1/payments/{REFERENCE}"
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
+        return response.status
+
+
+@pytest.fixture
+def receiver(vipps_event: EventSource) -> WebhookReceiver:
+    """A receiver of what `vipps_event` makes."""
+    return WebhookReceiver(url=vipps_event.url, secrets=[vipps_event.secret], store=MemoryStore())
+
+
+async def test_events_are_handled_once(vipps_event: EventSource, receiver: WebhookReceiver) -> None:
+    """A delivery is authentic and says what was asked for; made twice, it has one effect."""
+    handled: list[PaymentEvent] = []
+
+    @receiver.on("AUTHORIZED")
+    async def note(event: PaymentEvent) -> None:
+        handled.append(event)
+
+    delivery = vipps_event("AUTHORIZED", reference=REFERENCE, amount=PRICE, idempotency_key="key")
+    assert [(await receiver.handle(delivery.request)).status for _ in range(2)] == [200, 200]
+    assert [(event.name, event.reference, event.amount, event.idempotency_key) for event in handled] == [
+        ("AUTHORIZED", REFERENCE, PRICE, "key")
+    ]
+
+
+async def test_each_call_makes_another_event(vipps_event: EventSource, receiver: WebhookReceiver) -> None:
+    """Two events of one name are two, one can tell of a failure, and the draft's names are understood."""
+    handled: list[tuple[str, bool]] = []
+
+    @receiver.on_all
+    async def note(event: PaymentEvent) -> None:
+        handled.append((event.name, event.success))
+
+    told = [("CAPTURED", True), ("CAPTURED", True), ("CAPTURED", False), ("AUTHORISATION", True), ("NEWS", True)]
+    for name, success in told:
+        await receiver.handle(vipps_event(name, success=success).request)
+    assert handled == [*told[:3], ("AUTHORIZED", True), ("NEWS", True)]
+
+
+async def test_events_are_posted_to_a_server(vipps_event: EventSource, receiver: WebhookReceiver) -> None:
+    """A delivery that is posted to the receiver where the test serves it is taken, and with another secret is not."""
+    app = web.Application()
+    receiver.setup(app, "/anywhere")
+
+    @receiver.on_all
+    async def note(_: PaymentEvent) -> None:
+        return
+
+    async with TestServer(app) as server:
+        url = str(server.make_url("/anywhere"))
+        assert (await vipps_event("CREATED").post(url)).status == 200
+        assert (await EventSource(secret="another")("CREATED").post(url)).status == 401

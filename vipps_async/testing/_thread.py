@@ -1,0 +1,82 @@
+"""A sandbox in a thread of its own, for callers in any event loop or in none."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from functools import partial
+from threading import Thread
+from types import MappingProxyType, TracebackType
+from typing import Any, TypeVar, cast
+
+from vipps_async.sandbox import Clock, Sandbox
+
+T = TypeVar("T")
+
+_RETRY_DELAYS = (0.05,)  # seconds: no test should wait for the documented ones
+_BOUND_TO_THEIR_LOOP = (Clock, AbstractAsyncContextManager)
+
+
+class _Elsewhere:
+    """Stands for an object that is bound to another thread's event loop.
+
+    Attributes are read there, functions run there, and coroutines can be awaited here; values come as they are.
+    """
+
+    def __init__(self, target: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._target = target
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        return self._call(getattr, self._target, name)
+
+    async def __aenter__(self) -> Any:
+        return await self._await(self._target.__aenter__)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Any:
+        return await self._await(self._target.__aexit__, kind, error, trace)
+
+    def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        async def call() -> Any:
+            return self._brought(function(*args, **kwargs))
+
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
+
+    async def _await(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(function(*args, **kwargs), self._loop))
+
+    def _brought(self, value: Any) -> Any:
+        if inspect.iscoroutinefunction(value):
+            return partial(self._await, value)
+        if inspect.isroutine(value):
+            return partial(self._call, value)
+        if isinstance(value, Mapping):  # a view, which would change under whoever reads it here
+            return MappingProxyType(dict(value))
+        return _Elsewhere(value, self._loop) if isinstance(value, _BOUND_TO_THEIR_LOOP) else value
+
+
+@contextmanager
+def run_in_thread(**settings: Any) -> Iterator[Sandbox]:
+    """Run a sandbox with *settings*; what is yielded can be used from any thread, in any event loop or in none."""
+    with _loop_in_thread() as loop:
+        sandbox = Sandbox(**{"retry_delays": _RETRY_DELAYS, **settings})
+        asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result()
+        try:
+            yield cast("Sandbox", _Elsewhere(sandbox, loop))
+        finally:
+            asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result()
+
+
+@contextmanager
+def _loop_in_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, name="vipps_sandbox", daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -1,0 +1,106 @@
+"""Deliveries of events as Vipps MobilePay makes them, for tests of whatever receives them.
+
+Source: Webhooks API, events and request authentication.
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import aiohttp
+import attrs
+
+from vipps_async._json import encode
+from vipps_async.epayment import PaymentEventName
+from vipps_async.money import Amount
+from vipps_async.webhooks import IncomingRequest, Reply
+from vipps_async.webhooks._signature import SignedUrl, sign
+
+
+@attrs.frozen(kw_only=True)
+class SignedDelivery:
+    """One delivery, which can be made any number of times.
+
+    Attributes:
+        target: path and query of the registered URL.
+        headers: what authenticates the body, and its type. Not ``Host``, which is whatever the delivery is sent to:
+            a receiver goes by the URL that it was given.
+        body: the event as JSON.
+    """
+
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def request(self) -> IncomingRequest:
+        """What `WebhookReceiver.handle` takes."""
+        return IncomingRequest("POST", self.target, self.headers, self.body)
+
+    async def post(self, url: str) -> Reply:
+        """Send it to a server and return the answer.
+
+        Args:
+            url: where the server listens; it need not be the URL that the delivery is signed for.
+
+        Raises:
+            aiohttp.ClientError: there is no answer.
+        """
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(url, data=self.body, headers=self.headers, allow_redirects=False) as response,
+        ):
+            return Reply(response.status, dict(response.headers), await response.read())
+
+
+@attrs.frozen(kw_only=True)
+class EventSource:
+    """Makes deliveries to one webhook.
+
+    Attributes:
+        url: what the webhook is registered for, and a receiver is to be given.
+        secret: what its deliveries are signed with, and a receiver is to be given.
+        msn: the merchant serial number in the events.
+    """
+
+    url: str = "https://shop.example/vipps/events"
+    secret: str = "c2VjcmV0IG9mIHRoZSB0ZXN0cywgd2hpY2ggc2lnbnMgbm90aGluZyBlbHNl"  # noqa: S105 - signs nothing but tests' events
+    msn: str = "123456"
+
+    def __call__(
+        self,
+        name: PaymentEventName | str,
+        *,
+        reference: str = "order-0001",
+        amount: Amount = Amount(1000, "NOK"),  # noqa: B008 - frozen
+        psp_reference: str | None = None,
+        idempotency_key: str | None = None,
+        success: bool = True,
+    ) -> SignedDelivery:
+        """Return the delivery of an event that happens now.
+
+        Args:
+            name: ``"AUTHORIZED"``, ``"CAPTURED"``, …; the draft's names mean the same.
+            reference: of the payment.
+            amount: of the event.
+            psp_reference: of the event; ``None``: a new one.
+            idempotency_key: of the request that caused it; ``None``: it had none.
+            success: whether the operation succeeded.
+        """
+        now, target = datetime.now(UTC), SignedUrl.of(self.url)
+        document = {
+            "msn": self.msn,
+            "reference": reference,
+            "pspReference": psp_reference or str(uuid.uuid4()),
+            "name": PaymentEventName(name),
+            "amount": {"currency": amount.currency, "value": amount.value},
+            "timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "idempotencyKey": idempotency_key,
+            "success": success,
+        }
+        body = encode(document)
+        headers = sign(self.secret, target, body, date=now)
+        del headers["Host"]
+        return SignedDelivery(
+            target=target.path_and_query, headers={**headers, "Content-Type": "application/json"}, body=body
+        )
