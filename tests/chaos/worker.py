@@ -1,6 +1,7 @@
 """A receiver process: an aiohttp server whose handler takes effect in a store, until somebody kills it."""
 
 import asyncio
+import logging
 import os
 import random
 from collections.abc import AsyncIterator, Callable
@@ -131,6 +132,8 @@ def serve(job: Job, parent: Connection) -> None:
 
 
 async def _serve(job: Job, parent: Connection) -> None:
+    if job.inbox:
+        logging.getLogger("vipps_async.webhooks").setLevel(logging.ERROR)  # events that fail as planned are warnings
     has_hung_up = asyncio.Event()
     asyncio.get_running_loop().add_reader(parent.fileno(), has_hung_up.set)
     async with STORES[job.store].opened(job.location, job.lease) as opened:
