@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import math
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -18,6 +20,7 @@ from vipps_async import Payment, PaymentState, VippsClient
 from vipps_async.epayment._wait import PollSchedule, is_decided, wait_for
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import Sandbox
+from vipps_async.webhooks.signals import _listening
 from vipps_async.webhooks.signals._listening import ListeningSignal
 from vipps_async.webhooks.signals.base import Signal
 
@@ -46,8 +49,8 @@ class Site(Protocol):
         """A signal that is not started, over at most so many connections of its own, as a process has it."""
         ...
 
-    async def listeners(self) -> int:
-        """How many connections listen."""
+    async def listeners(self) -> list[int]:
+        """What the server calls the connections that listen."""
         ...
 
     async def cut(self) -> None:
@@ -115,6 +118,11 @@ MUTE = "cannot announce events to other processes on vipps_payments"
 class SignalContract:
     """The contract of `ListeningSignal`. A subclass has a fixture ``site``."""
 
+    @pytest.fixture(autouse=True)
+    def short_pauses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On a busy machine a server restarts slowly, while the pauses before attempts to reach it would grow."""
+        monkeypatch.setattr(_listening, "_LONGEST_PAUSE", 0.5)
+
     async def test_an_announcement_of_another_process_ends_a_wait(
         self, site: Site, sandbox: Sandbox, vipps: VippsClient
     ) -> None:
@@ -125,9 +133,9 @@ class SignalContract:
             await sandbox.approve(REFERENCE)
             command = ["-W", "error", "-c", site.program, site.url, REFERENCE]
             other = await asyncio.create_subprocess_exec(sys.executable, *command)
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(4 * _PATIENCE):
+                assert await other.wait() == 0
                 payment = await waiting
-            assert await other.wait() == 0
         assert payment.state is PaymentState.AUTHORIZED
         assert len(requests_of(sandbox, "get")) == 1
 
@@ -150,7 +158,7 @@ class SignalContract:
                 waits = [watching.enter_context(signal.watch(reference)).wait() for reference in references]
                 waiting = asyncio.gather(*waits)
                 await asyncio.sleep(0)
-                assert await site.listeners() == 1
+                assert len(await site.listeners()) == 1
                 left = iter(references)
                 await asyncio.gather(*(announce_each(other, left) for _ in range(5)))
                 async with asyncio.timeout(_PATIENCE):
@@ -175,18 +183,18 @@ class SignalContract:
                 await happens(happened)
                 assert not spared.is_set()
 
-    @pytest.mark.parametrize("how", ["restart", "cut"])
-    async def test_a_lost_connection_is_made_anew(self, site: Site, how: str, caplog: pytest.LogCaptureFixture) -> None:
-        """After a crash of the server, or of the connection, all are woken and hear again; one warning says so."""
+    async def test_a_lost_connection_is_made_anew(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+        """After a crash of the server, or of the connection, all are woken and hear again; one warning each says so."""
         async with listening(site) as signal, site.opened() as other:
             with signal.watch(REFERENCE) as happened, signal.watch(LAST) as too:
-                await (asyncio.to_thread(site.server.restart) if how == "restart" else site.cut())
-                await happens(happened)
-                await happens(too)
-                await other.announce(REFERENCE)
-                await happens(happened)
-                assert await site.listeners() == 1
-        assert warnings(caplog) == [DEAF]
+                for crash in (partial(asyncio.to_thread, site.server.restart), site.cut):
+                    await crash()
+                    await happens(happened)
+                    await happens(too)
+                    await other.announce(REFERENCE)
+                    await happens(happened)
+                assert len(await site.listeners()) == 1
+        assert warnings(caplog) == [DEAF, DEAF]
 
     async def test_a_silent_connection_is_made_anew(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:
         """A server that answers nothing any more is noticed without a word from it, and heard again when it is back."""
@@ -199,22 +207,15 @@ class SignalContract:
                 await other.announce(REFERENCE)
                 await happens(happened)
 
-    async def test_a_connection_on_which_nothing_happens_is_kept(
-        self, site: Site, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """Over several heartbeats without an announcement nobody is woken, and nothing is logged as a warning."""
-        async with listening(site, heartbeat=timedelta(seconds=0.6)) as signal:
-            with signal.watch(REFERENCE) as happened:
-                await asyncio.sleep(1.5)
-                assert not happened.is_set()
-                await signal.announce(REFERENCE)
-                await happens(happened)
-        assert warnings(caplog) == []
+    async def test_a_connection_on_which_nothing_happens_is_kept(self, site: Site) -> None:
+        """One connection listens on over several heartbeats, though nothing is announced, and hears what then is."""
+        await check_that_a_connection_lasts(site)
 
     async def test_a_server_that_is_away_keeps_nobody_from_announcing(
         self, site: Site, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Announcing wakes this process and does not raise; an outage is one warning, and then all hear again."""
+        """Announcing wakes this process and does not raise; an outage is one warning, and its end is logged as well."""
+        caplog.set_level(logging.INFO, "vipps_async.webhooks")
         async with listening(site) as signal, listening(site) as other:
             with stopped(site.server):
                 for reference in (REFERENCE, LAST):
@@ -226,6 +227,7 @@ class SignalContract:
                 await signal.announce(REFERENCE)
                 await happens(happened)
         assert sorted(warnings(caplog)) == [MUTE, DEAF, DEAF]
+        assert "can announce events to other processes on vipps_payments again" in caplog.messages
 
     async def test_a_silent_server_holds_an_announcement_up_for_seconds_only(
         self, site: Site, caplog: pytest.LogCaptureFixture
@@ -271,7 +273,7 @@ class SignalContract:
             before = asyncio.all_tasks()
             await signal.start()
             await subscribed(signal)
-            assert await site.listeners() == 2
+            assert len(await site.listeners()) == 2
             for _ in range(2):
                 await signal.close()
             assert asyncio.all_tasks() == before
@@ -336,6 +338,20 @@ class SignalContract:
         """A heartbeat without a pause, or without a unit, is refused."""
         with pytest.raises(ConfigurationError, match="must be a timedelta of a millisecond or more"):
             await site.opened(heartbeat=heartbeat).__aenter__()
+
+
+async def check_that_a_connection_lasts(site: Site) -> None:
+    """Listen until one connection has lasted for twice as long as one that stays silent does."""
+    heartbeat, seen_at = 0.4, dict[int, float]()
+    async with listening(site, heartbeat=timedelta(seconds=heartbeat)) as signal, site.opened() as other:
+        async with asyncio.timeout(4 * _PATIENCE):
+            while time.monotonic() - min(seen_at.values(), default=math.inf) < 4 * heartbeat:
+                now = time.monotonic()
+                seen_at = {connection: seen_at.get(connection, now) for connection in await site.listeners()}
+                await asyncio.sleep(0.05)
+        with signal.watch(REFERENCE) as happened:
+            await other.announce(REFERENCE)
+            await happens(happened)
 
 
 async def announce_each(signal: Signal, references: Iterator[str]) -> None:
