@@ -158,6 +158,7 @@ async def test_a_handler_that_raises_a_cancellation_has_failed(sqlite_place: Sql
         await site.deliver("a1", "b1")
         await site.has_shipped("a1", "b1")
         assert site.begun.count("a1") == 2
+        assert sorted(notice.attempt for notice in site.notices if notice.stage is Stage.HANDLED) == [1, 2]
 
 
 async def test_an_event_that_cannot_be_read_becomes_a_dead_letter(sqlite_place: SqlitePlace) -> None:

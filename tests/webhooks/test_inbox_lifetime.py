@@ -159,13 +159,14 @@ async def test_a_handler_may_take_longer_than_the_lease(place: Place) -> None:
     async def wait(_: str) -> None:
         await let_go.wait()
 
-    leases: set[object] = set()
+    leases: set[tuple[object, ...]] = set()
     async with shop(place, wait, attrs.evolve(QUICK, lease=timedelta(seconds=1))) as site, place.opened() as other:
         await site.deliver("a1")
         await until(lambda: len(site.begun) == 1)
         while len(leases) < 5:  # each ends a third of a lease after the one before
-            leases.update(await place.sql("SELECT due_at FROM vipps_inbox"))
+            leases.update(await place.sql("SELECT holder, attempts, due_at FROM vipps_inbox"))
             await asyncio.sleep(0.01)
+        assert len({(holder, attempts) for holder, attempts, _ in leases}) == 1
         assert await other.inbox.take("other", timedelta(seconds=1)) is None
         let_go.set()
         await site.has_shipped("a1")
