@@ -97,13 +97,14 @@ async def test_a_cancellation_is_not_lost_in_a_failure(redis_server: RedisServer
             signal = RedisSignal(client)
             await signal.start()
             await subscribed(signal)
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        listener = signal._listener
-        assert listener is not None
-        listener.cancel()
-        _, left = await asyncio.wait({listener}, timeout=5)
-        assert not left
+            listener = signal._listener
+            assert listener is not None
+            await client.connection_pool.disconnect()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            listener.cancel()
+            _, left = await asyncio.wait({listener}, timeout=5)
+            assert not left
 
 
 async def test_a_refusal_is_logged_without_the_password(
