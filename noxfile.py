@@ -77,11 +77,12 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """A hundred thousand mutated deliveries, a thousand stalled connections and as many sequences of operations."""
+    """Mutated deliveries, stalled connections, sequences of operations, and requests made of the documents."""
     _install(session, "test")
     modules = [
         "tests/webhooks/test_mutated_deliveries.py",
         "tests/webhooks/test_stalled_connections.py",
         "tests/sandbox/test_model.py",
+        "tests/conformance/test_schema_fuzzer.py",
     ]
     session.run("pytest", "-s", "--timeout=0", *modules, *session.posargs, env={"VIPPS_FUZZ": "100000"})

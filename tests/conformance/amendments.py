@@ -56,6 +56,7 @@ def _operation(schema: str) -> dict[str, Any]:
 
 
 _CANCELLATION = {
+    "parameters": [{"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 50}}],
     "requestBody": {
         "content": {
             "application/json": {
@@ -86,6 +87,12 @@ _ROWS: tuple[tuple[str, str, Any, str], ...] = (
         "components > schemas > GetPaymentResponse > properties > captureGuaranteedUntil",
         _TIME,
         "Newer than the document: August 2026.",
+    ),
+    (
+        "epayment",
+        "components > schemas > WebhookEvent > properties > captureGuaranteedUntil",
+        _TIME,
+        "Likewise.",
     ),
     (
         "epayment",
@@ -132,9 +139,9 @@ _ROWS: tuple[tuple[str, str, Any, str], ...] = (
     ),
     (
         "epayment-draft-0.9.0",
-        "components > schemas > PspReferenceType > readOnly",
-        False,
-        "Nobody sends it to the API, but the API sends it in a notification.",
+        "components > schemas > PaymentEvent > properties > pspReference",
+        {"type": "string", "format": "uuid"},
+        "It may not be sent to the API, but the API sends it in a notification.",
     ),
     (
         "epayment-draft-0.9.0",
@@ -167,6 +174,34 @@ _ROWS: tuple[tuple[str, str, Any, str], ...] = (
 )
 
 AMENDMENTS = tuple(Amendment(document=name, at=at, says=says, why=why) for name, at, says, why in _ROWS)
+
+# What no client meets but a fuzzer does.
+FUZZED = (
+    *(
+        Amendment(document=name, at=f"paths > * > * > responses > {status}", says=says, why=why)
+        for name, problem in (("epayment", _PROBLEM), ("epayment-draft-0.9.0", _DRAFT_PROBLEM))
+        for status, says, why in (
+            ("400", problem, "A header is malformed."),
+            ("401", _GATEWAY, "A key or the token is missing or wrong."),
+            ("403", problem, "Another's MSN."),
+            ("404", problem, "An unknown reference."),
+            ("409", problem, "A key that was used with another body."),
+        )
+    ),
+    *(
+        Amendment(document="epayment", at=at, says=says, why="It is nullable, of which the enumeration says nothing.")
+        for at, says in (
+            (
+                "components > schemas > UnitInfo > properties > quantityUnit > enum",
+                ["PCS", "KG", "KM", "MINUTE", "LITRE", "KWH", None],
+            ),
+            (
+                "components > schemas > Barcode > properties > format > enum",
+                ["EAN-13", "CODE 39", "CODE 128", None],
+            ),
+        )
+    ),
+)
 
 
 def amend(loaded: Any, amendment: Amendment) -> None:
