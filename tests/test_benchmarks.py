@@ -25,3 +25,15 @@ def test_stores_are_measured(store: str, tmp_path: Path) -> None:
     assert title in told.stdout.decode()
     assert {row["situation"] for row in rows} in ({"filling", "expiring"}, {"evicting"})
     assert all(row["ratio"] > 0 and row["CPU µs"] > 0 for row in rows)
+
+
+def test_sandbox_is_measured(tmp_path: Path) -> None:
+    """benchmarks/sandbox.py tells what payments take of a sandbox, and compares the last with the first of another."""
+    file = tmp_path / "figures.json"
+    options = ["--payments", "60", "--batch", "20", "--json", str(file)]
+    subprocess.run([sys.executable, "benchmarks/sandbox.py", *options], cwd=ROOT, check=True, capture_output=True)
+    figures = json.loads(file.read_text())
+    assert [row["payments"] for row in figures["What a payment's life takes of the sandbox's process"]] == ["20", "40"]
+    (row,) = figures["A payment's life after 40 others; base: in a new sandbox"]
+    assert row["ratio"] > 0
+    assert row["sandbox's CPU ratio"] > 0

@@ -27,6 +27,11 @@ def _dumps(data: Any) -> bytes:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
+def _copied(dumps: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    # What orjson returns holds on to the 4 KiB that it was written in, however short it is.
+    return lambda data: bytes(memoryview(dumps(data)))
+
+
 def _finite(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
@@ -52,5 +57,5 @@ def _guarded(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     return decode
 
 
-encode: Callable[[Any], bytes] = orjson.dumps if orjson else _dumps
+encode: Callable[[Any], bytes] = _copied(orjson.dumps) if orjson else _dumps
 decode: Callable[[bytes], Any] = _guarded(orjson.loads if orjson else _loads)

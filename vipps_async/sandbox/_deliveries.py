@@ -26,7 +26,7 @@ from vipps_async.sandbox._registrations import Registrations
 
 _log = logging.getLogger("vipps_async.sandbox")
 
-_REMEMBERED = 100_000  # records
+_REMEMBERED = 10_000  # records
 
 
 class Deliveries:
@@ -69,7 +69,7 @@ class Deliveries:
 
     @property
     def records(self) -> list[Delivery]:
-        """Every attempt, oldest first."""
+        """The latest attempts, oldest first."""
         return [record for record, _ in self._records]
 
     def latest(self, reference: str) -> Iterator[Delivery]:

@@ -172,7 +172,7 @@ class Sandbox(Breakable):
 
     @property
     def deliveries(self) -> list[Delivery]:
-        """Every attempt to deliver an event to a webhook, oldest first."""
+        """The latest ten thousand attempts to deliver an event to a webhook, oldest first."""
         return self._installation.deliveries.records
 
     @property
