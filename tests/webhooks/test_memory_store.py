@@ -1,7 +1,10 @@
-"""The store in memory keeps the contract, forgets in time, and stays small."""
+"""The store in memory keeps the contract, forgets in time, and stays small and quick."""
 
 import asyncio
+import tracemalloc
+from collections.abc import Callable
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -76,6 +79,53 @@ async def test_a_held_claim_outlives_the_retention() -> None:
         clock.now += 1000
         assert await is_new(store, "b")
     assert not await is_new(store, "a")
+
+
+async def test_a_backlog_of_expired_events_is_forgotten_little_by_little() -> None:
+    """However many events expire at once, a claim forgets two at most, and so more than it adds."""
+    clock = Clock()
+    store = MemoryStore(retention=timedelta(seconds=60), clock=clock)
+    for number in range(100):
+        await is_new(store, f"old-{number}")
+    clock.now += 61
+    counts = []
+    for number in range(51):
+        await is_new(store, f"new-{number}")
+        counts.append(len(store._oldest_first))
+    assert counts == [*range(99, 49, -1), 51]
+    assert sum(map(len, store._shards)) == 51
+
+
+KEYS: dict[str, Callable[[], str]] = {
+    "a UUID": lambda: f"{uuid4()}:AUTHORIZED",
+    "digits": lambda: f"{uuid4().int % 10**30}:CAPTURED",
+    "very long": lambda: f"{uuid4()}:{'x' * 500}",
+}
+
+
+@pytest.mark.parametrize("new_key", KEYS.values(), ids=KEYS)
+async def test_an_event_takes_less_than_250_bytes(new_key: Callable[[], str]) -> None:
+    """Whatever the keys, and just after the tables grew: filled up, and with every event replaced by newer ones."""
+    count = 3_200  # a little more than what makes every shard grow
+    tracemalloc.start()
+    try:
+        store = MemoryStore(max_events=count)
+        for times in (1, 2):
+            for _ in range(count * times):
+                await is_new(store, new_key())
+            taken, _ = tracemalloc.get_traced_memory()
+            # The rest is for what is not traced: sizes rounded up, and the wider indices of a million events' tables.
+            assert taken / count < 250 - 40
+    finally:
+        tracemalloc.stop()
+
+
+async def test_no_shard_is_much_larger_than_the_others() -> None:
+    """The event loop stands still for the growth of one shard, so that shards have to grow one by one."""
+    store = MemoryStore()
+    for number in range(16_000):
+        await is_new(store, f"{10**9 + number}:CAPTURED")
+    assert max(map(len, store._shards)) < 1.2 * 16_000 / len(store._shards)
 
 
 async def test_memory_does_not_grow_with_failures() -> None:
