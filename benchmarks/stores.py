@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import secrets
 import sqlite3
+import sys
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -37,7 +38,7 @@ from vipps_async.webhooks.stores.redis import RedisStore
 from vipps_async.webhooks.stores.sqlite import SQLiteStore
 
 FEW = 1_000
-BATCH = 40
+BATCH = 16  # after which PostgreSQL has purged once
 LONG_AGO = timedelta(days=9)  # longer than the retention
 
 
@@ -245,6 +246,7 @@ async def measure(stores: Collection[str], many: int, rounds: int) -> dict[str, 
     """Measure *stores*, and return tables of figures."""
     rows: list[Row] = []
     for store in stores:
+        print(f"measuring {store}", file=sys.stderr)
         try:
             rows += await compare_sizes(store, many, rounds)
         except pytest.skip.Exception as reason:
@@ -261,7 +263,7 @@ def main() -> None:
     options.add_argument("--store", action="append", choices=STORES, help="measure this one; all if none is named")
     options.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options.add_argument("--events", type=int, default=1_000_000, help="how many are remembered (%(default)s)")
-    options.add_argument("--rounds", type=int, default=150, help=f"of {BATCH} events on each side (%(default)s)")
+    options.add_argument("--rounds", type=int, default=400, help=f"of {BATCH} events on each side (%(default)s)")
     given = options.parse_args()
     report(asyncio.run(measure(given.store or STORES, given.events, given.rounds)), given.json)
 

@@ -106,7 +106,7 @@ KEYS: dict[str, Callable[[], str]] = {
 @pytest.mark.parametrize("new_key", KEYS.values(), ids=KEYS)
 async def test_an_event_takes_less_than_250_bytes(new_key: Callable[[], str]) -> None:
     """Whatever the keys, and just after the tables grew: filled up, and with every event replaced by newer ones."""
-    count = 6_400  # a little more than what makes every shard grow
+    count = 3_200  # a little more than what makes every shard grow
     tracemalloc.start()
     try:
         store = MemoryStore(max_events=count)

@@ -11,7 +11,7 @@ from vipps_async.errors import ClaimHeld, ConfigurationError
 from vipps_async.webhooks.stores.base import Claim
 
 # A dict that grows copies itself in one go, for which the event loop stands still: several small ones do so in turn.
-_SHARDS = 16
+_SHARDS = 8
 # More than the one that an event adds, so that a backlog shrinks; few, so that no event waits for it.
 _FORGOTTEN_A_CLAIM = 2
 
