@@ -68,6 +68,14 @@ def versions(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """What this package costs, relative to doing without it; ``nox -s bench -- --json FILE`` keeps the figures."""
+    _install(session, "test", "bench")
+    _install_servers(session)
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
 def chaos(session: nox.Session) -> None:
     """Receivers are killed at random while events are delivered, for minutes."""
     _install(session, "test")

@@ -14,9 +14,19 @@ from statistics import median, quantiles
 
 import attrs
 
-Step = Callable[[], Awaitable[None] | None]
 Cell = str | float | Sequence[float]
 Row = Mapping[str, Cell]
+
+
+@attrs.frozen
+class Cost:
+    """What a run took, in seconds, where it is the run itself that knows: it may be another process's."""
+
+    wall: float
+    cpu: float
+
+
+Step = Callable[[], Awaitable[Cost | None] | Cost | None]
 
 
 @attrs.frozen
@@ -24,7 +34,7 @@ class Work:
     """One of the two that are compared.
 
     Attributes:
-        run: what is timed.
+        run: what is timed, unless it returns its `Cost`.
         prepare: what goes before each run, and is not timed.
     """
 
@@ -66,15 +76,15 @@ async def compare(base: Work, other: Work, *, rounds: int, units: int) -> Row:
 async def _measure(work: Work, times: Times) -> None:
     await _finish(work.prepare)
     wall, cpu = time.perf_counter(), time.process_time()
-    await _finish(work.run)
-    times.cpu.append(time.process_time() - cpu)
-    times.wall.append(time.perf_counter() - wall)
+    told = await _finish(work.run)
+    cost = told or Cost(time.perf_counter() - wall, time.process_time() - cpu)
+    times.cpu.append(cost.cpu)
+    times.wall.append(cost.wall)
 
 
-async def _finish(step: Step) -> None:
+async def _finish(step: Step) -> Cost | None:
     outcome = step()
-    if inspect.isawaitable(outcome):
-        await outcome
+    return await outcome if inspect.isawaitable(outcome) else outcome
 
 
 def _figures(kind: str, base: list[float], other: list[float], units: int) -> Row:

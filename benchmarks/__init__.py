@@ -1,0 +1,1 @@
+"""What this package costs, relative to doing without it: ``python -m benchmarks``."""

@@ -1,0 +1,32 @@
+"""A process that answers calls with fixed bytes: prints its port, and ends with its standard input."""
+
+import asyncio
+import sys
+
+from aiohttp import web
+
+from benchmarks.documents import CAPTURED, CREATED, PAYMENT, TOKEN
+
+# By the last part of the path; any other is the reference of a payment that is read.
+REPLIES = {"get": TOKEN, "payments": CREATED, "capture": CAPTURED}
+
+
+async def answer(request: web.BaseRequest) -> web.Response:
+    """Answer as Vipps MobilePay does, whatever is asked."""
+    await request.read()
+    body = REPLIES.get(request.path.rpartition("/")[2], PAYMENT)
+    return web.Response(body=body, headers={"Content-Type": "application/json"})
+
+
+async def serve() -> None:
+    """Serve until standard input ends."""
+    runner = web.ServerRunner(web.Server(answer, access_log=None))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())
