@@ -19,8 +19,8 @@ from vipps_async import Amount, Credentials, Environment, VippsClient
 WIDTH = 50
 CALLS = 400
 MANY = 2_000  # calls, so that there are enough to have 1,000 in flight
-ROUNDS = 11
-FEW_ROUNDS = 5
+ROUNDS = 7
+FEW_ROUNDS = 3
 LIMITS = {"aiohttp": 1.15, "httpx": 0.6}
 
 PAYMENTS = "/epayment/v1/payments"
@@ -86,7 +86,8 @@ async def with_aiohttp(url: str) -> AsyncIterator[Operations]:
 @asynccontextmanager
 async def with_httpx(url: str) -> AsyncIterator[Operations]:
     """Dictionaries through a plain httpx client."""
-    async with httpx.AsyncClient(base_url=url, headers=HEADERS) as http:
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)  # as aiohttp has them
+    async with httpx.AsyncClient(base_url=url, headers=HEADERS, limits=limits) as http:
 
         async def post(path: str, document: Any) -> Any:
             key = {"Idempotency-Key": str(uuid4()), "Content-Type": "application/json"}
