@@ -113,11 +113,25 @@ def test_importing_the_client_does_not_load_servers() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
+def test_importing_the_client_does_not_load_what_receives() -> None:
+    """Who only calls and registers webhooks does not pay for importing the receiver; its name is there all the same."""
+    program = (
+        "import sys; from vipps_async import VippsClient; had = 'vipps_async.webhooks._receiver' in sys.modules; "
+        "from vipps_async.webhooks import WebhookReceiver; sys.exit(had)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 def test_importing_the_pytest_plugin_loads_nothing_else() -> None:
     """Every run of pytest imports the plugin where the package is installed; projects that do not use it do not pay."""
     program = "import sys, pytest; had = set(sys.modules); import vipps_async.testing; print(*set(sys.modules) - had)"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert set(run.stdout.split()) == {"vipps_async", "vipps_async._version", "vipps_async.testing"}
+    assert set(run.stdout.split()) == {
+        "vipps_async",
+        "vipps_async._lazy",
+        "vipps_async._version",
+        "vipps_async.testing",
+    }
 
 
 def test_a_name_that_does_not_exist_is_no_attribute() -> None:

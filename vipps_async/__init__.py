@@ -3,9 +3,9 @@
 Each name is imported at its first use: pytest loads this package for its plugin, in projects without payments too.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from vipps_async._lazy import importer
 from vipps_async._version import __version__
 
 if TYPE_CHECKING:
@@ -120,9 +120,4 @@ def __dir__() -> list[str]:
 
 
 if not TYPE_CHECKING:  # or type checkers would believe that any name exists
-
-    def __getattr__(name: str) -> Any:
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'epayment')}"), name)
-        return value
+    __getattr__ = importer(__name__, {name: _HOMES.get(name, "epayment") for name in __all__})

@@ -14,6 +14,9 @@ from vipps_async.errors import InvalidRequest, shorten
 
 T = TypeVar("T")
 
+# Under this key, which no JSON has, a document that was added to holds itself as it came.
+RAW = object()
+
 _MISFITS = (cattrs.BaseValidationError, ValueError, TypeError, KeyError)
 
 
@@ -69,16 +72,22 @@ def _make_structure(cls: type[Any], converter: cattrs.Converter) -> Callable[[An
     def read_object(data: Any, _: Any) -> Any:
         if type(data) is not dict:
             raise Malformed(f"expected an object, not {shorten(data)}")
-        # A null says no more than an absent field does, except where absence has a meaning of its own.
-        document = {name: value for name, value in data.items() if value is not None or name in never_null}
+        document = _without_nulls(data, never_null) if None in data.values() else data
+        if keeps_raw or also:
+            document = dict(document)
         for name, path in also.items():
             if name not in document:
                 _adopt(document, name, path)
         if keeps_raw:
-            document["raw"] = data
+            document["raw"] = data.get(RAW, data)
         return read(document, cls)
 
     return read_object
+
+
+def _without_nulls(data: dict[str, Any], never_null: set[str]) -> dict[str, Any]:
+    # A null says no more than an absent field does, except where absence has a meaning of its own.
+    return {name: value for name, value in data.items() if value is not None or name in never_null}
 
 
 def _adopt(document: dict[str, Any], name: str, path: list[str]) -> None:
@@ -131,8 +140,11 @@ def _read_enum(value: Any, cls: type[StrEnum]) -> StrEnum:
     return cls(value)
 
 
-def _read_datetime(value: Any, _: Any) -> datetime:
-    return as_utc(datetime.fromisoformat(_exactly(str)(value, str)))
+_text = _exactly(str)
+
+
+def _read_datetime(value: Any, kind: Any) -> datetime:
+    return as_utc(datetime.fromisoformat(_text(value, kind)))
 
 
 def _write_datetime(moment: datetime) -> str:

@@ -31,15 +31,19 @@ def parsed(url: object) -> SplitResult:
 
 def is_web(url: object) -> bool:
     """Whether *url* is ``https://``, or ``http://`` to this machine."""
-    parts = parsed(url)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-    return bool(parts.hostname) and is_safe
+    return _is_web(parsed(url))
+
+
+def _is_web(parts: SplitResult) -> bool:
+    host = parts.hostname
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
 def is_web_or_app(url: object) -> bool:
     """Whether *url* is as `is_web` has it, or has a custom scheme such as an app's."""
-    scheme = parsed(url).scheme
+    parts = parsed(url)
+    scheme = parts.scheme
     if scheme in _NO_APP:
         return False
     # With "://", since a host whose scheme was forgotten looks like one otherwise: localhost:8000/return.
-    return is_web(url) or (scheme not in {"http", "https", ""} and str(url).lower().startswith(f"{scheme}://"))
+    return _is_web(parts) or (scheme not in {"http", "https", ""} and str(url).lower().startswith(f"{scheme}://"))

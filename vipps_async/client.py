@@ -16,7 +16,7 @@ from vipps_async.epayment import EPayment
 from vipps_async.errors import ConfigurationError
 from vipps_async.token_cache import TokenCache
 from vipps_async.token_cache._sharing import sharing
-from vipps_async.webhooks import Webhooks
+from vipps_async.webhooks._registrations import Webhooks
 
 T = TypeVar("T")
 

@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import attrs
 
 from vipps_async._commands.arguments import SECRET_VARIABLE, URL_VARIABLE, add_webhook_arguments
 from vipps_async._commands.captured import Captured
-from vipps_async._times import as_utc
+from vipps_async._times import from_http_date
 from vipps_async.errors import ConfigurationError, NotAuthentic
 from vipps_async.webhooks._signature import SignedUrl, verify
 
@@ -95,6 +94,6 @@ def _originals(body: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _age(captured: Captured) -> str:
-    signed_at = as_utc(parsedate_to_datetime(captured.headers["x-ms-date"]))
+    signed_at = from_http_date(captured.headers["x-ms-date"])
     now = datetime.now(UTC).replace(microsecond=0)
     return f"It was signed at {signed_at}, and it is {now} now: a receiver refuses what is too old for it."

@@ -42,15 +42,19 @@ def read(operation: str, path: str) -> Call:
     return Call(operation=operation, method="GET", path=path)
 
 
+def encoded(payload: Any) -> bytes:
+    """The bytes that send a model."""
+    return _json.encode(unstructure(payload))
+
+
 def write(operation: str, path: str, payload: Any = None, *, key: str | None = None, **facts: Any) -> Call:
     """A call that changes something, a POST unless *facts* say otherwise; *payload* is a model or ``None``."""
     return Call(
         operation=operation,
         path=path,
-        body=None if payload is None else _json.encode(unstructure(payload)),
         idempotency_key=key,
         writes=True,
-        **{"method": "POST", **facts},
+        **{"method": "POST", "body": None if payload is None else encoded(payload), **facts},
     )
 
 

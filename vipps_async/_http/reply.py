@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from vipps_async import _json
 from vipps_async._converter import Malformed, structure
 from vipps_async._http.remedies import remedy_for
-from vipps_async._times import as_utc
+from vipps_async._times import from_http_date
 from vipps_async.errors import (
     ApiError,
     BadRequest,
@@ -153,4 +152,4 @@ def read_retry_after(value: str | None, *, now: datetime) -> float | None:
 
 
 def _seconds_until(http_date: str, now: datetime) -> float:
-    return max(0.0, (as_utc(parsedate_to_datetime(http_date)) - now).total_seconds())
+    return max(0.0, (from_http_date(http_date) - now).total_seconds())

@@ -87,10 +87,21 @@ def _asked_waits() -> Generator[float, Any, None]:
         again = yield again.wait
 
 
-# jitter=None: backoff's own jitter would undercut Retry-After; the waits are jittered where they are decided.
-@backoff.on_exception(_asked_waits, Again, jitter=None, logger=None)
 async def repeat(attempt: Callable[[], Awaitable[T]]) -> T:
     """Await *attempt()* until it returns, or raises anything but `Again`."""
+    # The first attempt, which most calls end with, does without backoff's accounts of attempts.
+    try:
+        return await attempt()
+    except Again as again:
+        asked = [again]
+    return await _repeat_after(asked, attempt)
+
+
+# jitter=None: backoff's own jitter would undercut Retry-After; the waits are jittered where they are decided.
+@backoff.on_exception(_asked_waits, Again, jitter=None, logger=None)
+async def _repeat_after(asked: list[Again], attempt: Callable[[], Awaitable[T]]) -> T:
+    if asked:
+        raise asked.pop()
     return await attempt()
 
 
@@ -103,8 +114,7 @@ class Attempts:
         self._renewals = 0
         self._in_flight = False
         self._may_have_applied = False
-        self._delays = backoff.expo(factor=policy.initial_delay, max_value=policy.longest_delay)
-        self._delays.send(None)
+        self._delays: Generator[float, Any, None] | None = None
         self.sent = 0
 
     def begin(self) -> None:
@@ -129,10 +139,16 @@ class Attempts:
             return None  # nothing would tell the server that it is the same operation
         if not is_transient(error) or self.sent - self._renewals >= self._policy.attempts:
             return None
-        wait = backoff.full_jitter(next(self._delays))
+        wait = backoff.full_jitter(self._next_delay())
         if isinstance(error, ApiError) and error.retry_after is not None:
             wait += error.retry_after
         return wait if wait < left else None
+
+    def _next_delay(self) -> float:
+        if self._delays is None:
+            self._delays = backoff.expo(factor=self._policy.initial_delay, max_value=self._policy.longest_delay)
+            self._delays.send(None)
+        return next(self._delays)
 
     def verdict(self, error: CallError) -> CallError:
         """Return what the caller is told when *error* ended the call; its cause is set."""

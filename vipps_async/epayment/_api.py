@@ -138,9 +138,11 @@ class EPayment:
             authorisation_type=authorisation_type,
             direct_capture=direct_capture,
         )
-        creation = call.write("create", _PAYMENTS, request)
-        key = self._derived_key(creation) if idempotency_key is None else call.check_key(idempotency_key)
-        return await self._session.send(attrs.evolve(creation, idempotency_key=key), partial(read_created, key=key))
+        body = call.encoded(request)
+        key = self._derived_key(body) if idempotency_key is None else call.check_key(idempotency_key)
+        return await self._session.send(
+            call.write("create", _PAYMENTS, body=body, key=key), partial(read_created, key=key)
+        )
 
     async def get(self, reference: str) -> Payment:
         """Return the payment as it stands.
@@ -315,10 +317,10 @@ class EPayment:
         schedule = schedule_for(signal)
         return await wait_for(read, reference, timeout=timeout, until=until, signal=signal, schedule=schedule)
 
-    def _derived_key(self, creation: call.Call) -> str:
+    def _derived_key(self, body: bytes) -> str:
         # With the merchant, for whose payments alone a reference is unique.
         merchant = self._session.headers["Merchant-Serial-Number"].encode()
-        return sha256(merchant + b"\0" + (creation.body or b"")).hexdigest()[:_DERIVED_KEY_LENGTH]
+        return sha256(merchant + b"\0" + body).hexdigest()[:_DERIVED_KEY_LENGTH]
 
     async def _modify(
         self, operation: str, reference: str, amount: Amount, key: str | None, modification_reference: str | None

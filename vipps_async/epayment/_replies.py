@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import attrs
-
+from vipps_async._converter import RAW
 from vipps_async._http.reply import read_as
 from vipps_async.epayment._event import PaymentEvent
 from vipps_async.epayment._payment import Adjustment, CreatedPayment
@@ -14,16 +13,14 @@ def read_created(document: Any, key: str) -> CreatedPayment:
     """Read the reply to a creation, which is a whole payment in the draft API."""
     is_whole_payment = "state" in _object(document)
     payment = document if is_whole_payment else None
-    created = read_as({**document, "idempotencyKey": key, "payment": payment}, CreatedPayment)
-    return attrs.evolve(created, raw=document)
+    return read_as({**document, "idempotencyKey": key, "payment": payment, RAW: document}, CreatedPayment)
 
 
 def read_adjustment(document: Any, reference: str, key: str) -> Adjustment:
     """Read the reply to a capture, refund or cancellation, which is empty in the draft API."""
     if document is None:
         return Adjustment(reference=reference, idempotency_key=key)
-    adjustment = read_as({**_object(document), "idempotencyKey": key}, Adjustment)
-    return attrs.evolve(adjustment, raw=document)
+    return read_as({**_object(document), "idempotencyKey": key, RAW: document}, Adjustment)
 
 
 def read_log(document: Any) -> list[PaymentEvent]:

@@ -120,7 +120,12 @@ class ProfileScope:
         return cls(scope=" ".join(words))
 
 
+_WALLET = PaymentMethod()
+
+
 def _as_method(method: "PaymentMethod | str") -> PaymentMethod:
+    if method is PaymentMethodType.WALLET:
+        return _WALLET  # what nearly all payments have
     return method if isinstance(method, PaymentMethod) else PaymentMethod(type=method)
 
 

@@ -1,10 +1,18 @@
-"""Webhooks: registering them, and receiving their events so that each takes effect once."""
+"""Webhooks: registering them, and receiving their events so that each takes effect once.
 
-from vipps_async.webhooks._exchange import IncomingRequest, Reply
-from vipps_async.webhooks._inbox_policy import InboxPolicy
-from vipps_async.webhooks._notices import Notice, Stage
-from vipps_async.webhooks._receiver import WebhookReceiver
-from vipps_async.webhooks._registrations import NewWebhook, RegisteredWebhook, Webhooks
+Each name is imported at its first use: a program that only calls needs nothing of what receives.
+"""
+
+from typing import TYPE_CHECKING
+
+from vipps_async._lazy import importer
+
+if TYPE_CHECKING:
+    from vipps_async.webhooks._exchange import IncomingRequest, Reply
+    from vipps_async.webhooks._inbox_policy import InboxPolicy
+    from vipps_async.webhooks._notices import Notice, Stage
+    from vipps_async.webhooks._receiver import WebhookReceiver
+    from vipps_async.webhooks._registrations import NewWebhook, RegisteredWebhook, Webhooks
 
 __all__ = [
     "InboxPolicy",
@@ -17,3 +25,23 @@ __all__ = [
     "WebhookReceiver",
     "Webhooks",
 ]
+
+_HOMES = {
+    "InboxPolicy": "_inbox_policy",
+    "IncomingRequest": "_exchange",
+    "NewWebhook": "_registrations",
+    "Notice": "_notices",
+    "RegisteredWebhook": "_registrations",
+    "Reply": "_exchange",
+    "Stage": "_notices",
+    "WebhookReceiver": "_receiver",
+    "Webhooks": "_registrations",
+}
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if not TYPE_CHECKING:  # or type checkers would believe that any name exists
+    __getattr__ = importer(__name__, _HOMES)

@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import ClaimHeld
-from vipps_async.webhooks._notices import Notice, Notices, Stage
+from vipps_async.webhooks._notices import Notices, Stage
 from vipps_async.webhooks._router import Router
 from vipps_async.webhooks.stores.base import Claim, EventStore
 
@@ -41,11 +41,11 @@ class Dispatcher:
         except ClaimHeld:
             raise
         except BaseException as error:
-            self._notices.tell(_ended(Stage.FAILED, event, begun, attempt, error))
+            self._tell_end(Stage.FAILED, event, begun, attempt, error)
             raise
         finally:
             self._in_hand.discard(key)
-        self._notices.tell(_ended(stage, event, begun, attempt))
+        self._tell_end(stage, event, begun, attempt)
 
     async def _in_turn(self, event: PaymentEvent, key: str) -> Stage:
         # The turn comes first: events that wait for it must not hold a connection of the store's meanwhile.
@@ -59,6 +59,7 @@ class Dispatcher:
         for route in self._router.routes_for(event.name, success=event.success):
             await (route.handler(event, claim) if route.takes_claim else route.handler(event))
 
-
-def _ended(stage: Stage, event: PaymentEvent, begun: float, attempt: int, error: BaseException | None = None) -> Notice:
-    return Notice(stage=stage, event=event, error=error, seconds=time.monotonic() - begun, attempt=attempt)
+    def _tell_end(
+        self, stage: Stage, event: PaymentEvent, begun: float, attempt: int, error: BaseException | None = None
+    ) -> None:
+        self._notices.tell(stage, event=event, error=error, seconds=time.monotonic() - begun, attempt=attempt)

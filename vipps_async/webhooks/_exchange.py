@@ -66,7 +66,7 @@ class Receiving(Protocol):
         ...
 
     def refusal(self, method: str, headers: Mapping[str, str]) -> Reply | None:
-        """Return the answer to a delivery whose body need not be read."""
+        """Return the answer to a delivery whose body need not be read; names of *headers* are asked in lower case."""
         ...
 
     async def handle(self, request: IncomingRequest) -> Reply:

@@ -11,7 +11,7 @@ from vipps_async.errors import ClaimHeld, DeliveryError, NotAnEvent, shorten
 from vipps_async.webhooks._dispatcher import Dispatcher
 from vipps_async.webhooks._events import read_event
 from vipps_async.webhooks._inbox_policy import InboxPolicy
-from vipps_async.webhooks._notices import Notice, Notices, Stage
+from vipps_async.webhooks._notices import Notices, Stage
 from vipps_async.webhooks.stores.base import Inbox, StoredEvent
 
 _logger = logging.getLogger("vipps_async.webhooks")
@@ -62,12 +62,12 @@ class InboxWorkers:
         try:
             is_new = await self._inbox.put(self._dispatcher.key(event), event.reference, body)
         except BaseException as error:
-            self._notices.tell(Notice(stage=Stage.FAILED, event=event, error=error))
+            self._notices.tell(Stage.FAILED, event=event, error=error)
             raise
         if is_new:
             self._news.set()
         else:
-            self._notices.tell(Notice(stage=Stage.DUPLICATE, event=event))
+            self._notices.tell(Stage.DUPLICATE, event=event)
 
     async def close(self) -> None:
         """Take no more events, wait for the handlers that run, then cancel them and hand their events back."""
@@ -161,7 +161,7 @@ class InboxWorkers:
         _logger.error("an event of payment %s is a dead letter now", event.reference, exc_info=error)
         await self._inbox.bury(event, shorten(error, _KEPT_OF_ERROR), stops=self._policy.stop_at_dead)
         known = None if isinstance(error, NotAnEvent) else read_event(event.body)
-        self._notices.tell(Notice(stage=Stage.DEAD, event=known, error=error, attempt=event.attempt))
+        self._notices.tell(Stage.DEAD, event=known, error=error, attempt=event.attempt)
 
     async def _keep_renewing(self) -> None:
         while True:

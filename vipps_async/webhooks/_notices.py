@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -73,11 +73,14 @@ class Notices:
         self._observers.append(observer)
         return observer
 
-    def tell(self, notice: Notice) -> None:
-        """Count *notice*, and tell it; an observer that raises is logged, since no event may fail by it."""
-        self._counts[notice.stage] += 1
+    def tell(self, stage: Stage, **facts: Any) -> None:
+        """Count a notice of *facts*, and tell it; an observer that raises is logged, since no event may fail by it."""
+        self._counts[stage] += 1
+        if not self._observers:
+            return
+        notice = Notice(stage=stage, **facts)
         for observer in self._observers:
             try:
                 observer(notice)
             except Exception:
-                _logger.exception("an observer failed at a notice of stage %s", notice.stage)
+                _logger.exception("an observer failed at a notice of stage %s", stage)

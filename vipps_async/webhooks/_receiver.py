@@ -14,7 +14,7 @@ from vipps_async.webhooks._exchange import TOO_LARGE, IncomingRequest, Reply
 from vipps_async.webhooks._gate import Gate
 from vipps_async.webhooks._inbox import InboxWorkers
 from vipps_async.webhooks._inbox_policy import InboxPolicy
-from vipps_async.webhooks._notices import Notice, Notices, O, Stage
+from vipps_async.webhooks._notices import Notices, O, Stage
 from vipps_async.webhooks._router import H, Router
 from vipps_async.webhooks._settings import check_limits, checked_inbox, checked_secrets, checked_signal, checked_url
 from vipps_async.webhooks._watch import Watchers
@@ -225,7 +225,7 @@ class WebhookReceiver:
 
     def refuse(self, reply: Reply) -> Reply:
         """Take note that a delivery is answered with *reply* before it was handled, and return that."""
-        self._notices.tell(Notice(stage=Stage.REFUSED, reason=reply.body.decode()))
+        self._notices.tell(Stage.REFUSED, reason=reply.body.decode())
         return reply
 
     async def handle(self, request: IncomingRequest) -> Reply:
@@ -251,7 +251,7 @@ class WebhookReceiver:
         except DeliveryError as error:
             _logger.warning("refused a delivery to %s: %s", request.target, error)
             return self.refuse(Reply(_STATUS_OF[type(error)], body=type(error).__name__.encode()))
-        self._notices.tell(Notice(stage=Stage.RECEIVED, event=event))
+        self._notices.tell(Stage.RECEIVED, event=event)
         if event.name is not PaymentEventName.CREATED:
             self._announce(event.reference)
         return await self._to_its_end(event, request.body)

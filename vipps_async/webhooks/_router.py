@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import TypeVar
 
 import attrs
@@ -47,6 +48,8 @@ class Router:
 
     def __init__(self) -> None:
         self._routes: list[Route] = []
+        # Bounded, since an unsigned delivery can say any name.
+        self.routes_for = lru_cache(maxsize=64)(self._find)
 
     def add(self, handler: H, *names: PaymentEventName | str) -> H:
         """Register *handler* for the events of these names.
@@ -73,7 +76,7 @@ class Router:
         """Register *handler* for the events that no other handler is registered for in particular."""
         return self._register(handler)
 
-    def routes_for(self, name: PaymentEventName, *, success: bool = True) -> list[Route]:
+    def _find(self, name: PaymentEventName, *, success: bool = True) -> list[Route]:
         """Return the routes whose handlers take an event, in order of registration.
 
         A failed operation changes nothing: who ships on AUTHORIZED must not be told of one that failed.
@@ -101,6 +104,7 @@ class Router:
             takes_all=takes_all,
         )
         self._routes.append(route)
+        self.routes_for.cache_clear()
         return handler
 
 

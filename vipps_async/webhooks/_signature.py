@@ -7,14 +7,14 @@ import hmac
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from functools import partial
 from hashlib import sha256
 from urllib.parse import urlsplit
 
 import attrs
 
-from vipps_async._times import as_utc
+from vipps_async._times import from_http_date
 from vipps_async.errors import NotAuthentic
 
 _SCHEME = "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature="
@@ -81,9 +81,11 @@ def verify(
     given = _require(headers, "authorization")
     http_date = _require(headers, "x-ms-date")
     body_hash = _content_hash(body)
-    if not _equal(_require(headers, "x-ms-content-sha256"), body_hash):
+    # Compared as bytes: compare_digest refuses text that is not ASCII, and a sender chooses the text.
+    given_hash = _require(headers, "x-ms-content-sha256").encode("utf-8", "surrogatepass")
+    if not hmac.compare_digest(given_hash, body_hash.encode()):
         raise NotAuthentic("the body is not the one that was signed: x-ms-content-sha256 differs")
-    signature = partial(_is_signed, given, secrets=tuple(secrets), http_date=http_date, body_hash=body_hash)
+    signature = partial(_is_signed, given.encode("utf-8", "surrogatepass"), tuple(secrets), http_date, body_hash)
     if not signature(url):
         arrived = SignedUrl(host=headers.get("host", url.host), path_and_query=target or url.path_and_query)
         raise NotAuthentic(f"no secret gives this signature: {_likely_cause(signature, url, arrived)}")
@@ -97,9 +99,12 @@ def _require(headers: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _is_signed(given: str, url: SignedUrl, *, secrets: tuple[str, ...], http_date: str, body_hash: str) -> bool:
-    # Every secret is tried, so that the time taken does not tell which one came close.
-    return bool(sum(_equal(given, _authorization(secret, url, http_date, body_hash)) for secret in secrets))
+def _is_signed(given: bytes, secrets: tuple[str, ...], http_date: str, body_hash: str, url: SignedUrl) -> bool:
+    is_signed = False
+    for secret in secrets:
+        # Every secret is tried, so that the time taken does not tell which one came close.
+        is_signed |= hmac.compare_digest(given, _authorization(secret, url, http_date, body_hash).encode())
+    return is_signed
 
 
 def _likely_cause(is_signed_for: Callable[[SignedUrl], bool], url: SignedUrl, arrived: SignedUrl) -> str:
@@ -130,14 +135,9 @@ def _authorization(secret: str, url: SignedUrl, http_date: str, body_hash: str) 
     return _SCHEME + b64encode(digest).decode()
 
 
-def _equal(given: str, expected: str) -> bool:
-    # Compared as bytes: compare_digest refuses text that is not ASCII, and a sender chooses the text.
-    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode())
-
-
 def _check_date(http_date: str, *, now: datetime, max_age: timedelta, leeway: timedelta) -> None:
     try:
-        signed_at = as_utc(parsedate_to_datetime(http_date))
+        signed_at = from_http_date(http_date)
     except (ValueError, TypeError, OverflowError) as error:
         raise NotAuthentic("x-ms-date is not an HTTP date") from error
     if signed_at < now - max_age:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-import attrs
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -42,9 +41,8 @@ def _live_with(app: web.Application, receiver: Receiving) -> None:
 
 def _make_handler(receiver: Receiving) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handler(request: web.Request) -> web.Response:
-        head = IncomingRequest(request.method, request.path_qs, request.headers, b"")
-        reply = receiver.refusal(head.method, head.headers)
-        return _response(reply or await _receive(receiver, request, head))
+        reply = receiver.refusal(request.method, request.headers)
+        return _response(reply or await _receive(receiver, request))
 
     return handler
 
@@ -60,18 +58,19 @@ async def _expect(request: web.Request) -> web.StreamResponse | None:
     return None
 
 
-async def _receive(receiver: Receiving, request: web.Request, head: IncomingRequest) -> Reply:
+async def _receive(receiver: Receiving, request: web.Request) -> Reply:
     body = await _read(request, receiver.max_body)
     if isinstance(body, Reply):
         return receiver.refuse(body)
-    return await receiver.handle(attrs.evolve(head, body=body))
+    return await receiver.handle(IncomingRequest(request.method, request.path_qs, request.headers, body))
 
 
 async def _read(request: web.Request, limit: int) -> bytes | Reply:
     # Read here, since aiohttp knows neither a limit for a sub-application nor one for time.
     body = bytearray()
     try:
-        async with asyncio.timeout(READ_TIMEOUT):
+        # A body that is here already needs no timer.
+        async with asyncio.timeout(None if request.content.is_eof() else READ_TIMEOUT):
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > limit:

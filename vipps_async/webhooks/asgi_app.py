@@ -57,23 +57,25 @@ class AsgiApp:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
-        head = _head(scope)
-        refused = self.receiver.refusal(head.method, head.headers)
+        headers = _headers(scope)
+        refused = self.receiver.refusal(scope["method"], headers)
         if refused is not None:
             return refused
         body = await _read(receive, self.receiver.max_body)
         if isinstance(body, Reply):
             return self.receiver.refuse(body)
-        return await self.receiver.handle(attrs.evolve(head, body=body))
+        return await self.receiver.handle(IncomingRequest(scope["method"], _target(scope), headers, body))
 
 
-def _head(scope: Scope) -> IncomingRequest:
+def _headers(scope: Scope) -> dict[str, str]:
     # Every byte is a character of latin-1, so that no header can fail here; what it says is for the receiver to judge.
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _target(scope: Scope) -> str:
     # Quoted again, since the path arrives decoded and goes into a line of the log.
     query = quote(scope.get("query_string", b""), safe="%&=")
-    target = quote(scope["path"], errors="replace") + (f"?{query}" if query else "")
-    return IncomingRequest(scope["method"], target, headers, b"")
+    return quote(scope["path"], errors="replace") + (f"?{query}" if query else "")
 
 
 async def _read(receive: Receive, limit: int) -> bytes | Reply:
