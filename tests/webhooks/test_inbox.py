@@ -30,6 +30,15 @@ async def test_a_delivery_is_answered_before_its_event_is_handled(place: Place) 
         assert await site.is_empty()
 
 
+async def test_an_event_is_handled_as_soon_as_it_is_held(place: Place) -> None:
+    """Nobody waits for the next poll: not for an event that came here, nor for the next of a payment."""
+    async with shop(place, policy=attrs.evolve(QUICK, poll=timedelta(hours=1))) as site:
+        await site.deliver("a1", "a2", "a3")
+        await site.has_shipped("a1", "a2", "a3")
+        await site.deliver("b1")
+        await site.has_shipped("a1", "a2", "a3", "b1")
+
+
 async def test_duplicates_are_answered_200_and_run_nothing(place: Place) -> None:
     """However often and at whatever time an event is delivered, it takes effect once, and each answer is 200."""
     let_go = asyncio.Event()
