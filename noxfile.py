@@ -33,7 +33,7 @@ def layers(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Types, by two checkers."""
-    _install(session, "types", "test", "nox")
+    _install(session, "types", "test", "bench", "nox")
     session.run("mypy")
     session.run("pyright")
 

@@ -26,9 +26,9 @@ def growth(what: str) -> int:
 
 async def compare_memory() -> list[Row]:
     """Compare waits for payments with tasks that sleep."""
-    grown = {what: [growth(what) for _ in range(ROUNDS)] for what in ("tasks", "payments")}
-    lower, _, upper = quantiles([one / other for one, other in zip(grown["payments"], grown["tasks"], strict=True)])
-    tasks, waits = median(grown["tasks"]), median(grown["payments"])
+    pairs = [(growth("tasks"), growth("payments")) for _ in range(ROUNDS)]
+    lower, _, upper = quantiles([payments / tasks for tasks, payments in pairs])
+    tasks, waits = (median(grown) for grown in zip(*pairs, strict=True))
     figures: Row = {"base bytes each": tasks / WAITS, "bytes each": waits / WAITS, "ratio": waits / tasks}
     return [{"work": "memory", "at most": 2, **figures, "spread": (lower, upper)}]
 

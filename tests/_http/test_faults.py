@@ -23,7 +23,7 @@ from vipps_async.errors import (
 )
 from vipps_async.sandbox import Fault, RecordedRequest, Sandbox
 
-DEADLINE = 3.0
+DEADLINE = 8.0
 PATIENCE = RetryPolicy(initial_delay=0.01, longest_delay=0.05, attempt_timeout=0.5)
 PART = Amount(400, "NOK")
 
