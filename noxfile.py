@@ -54,7 +54,15 @@ def _install_servers(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Tests with coverage, the examples and the README included."""
+    """Tests, the examples and the README included."""
+    _install(session, "test")
+    _install_servers(session)
+    session.run("pytest", "-n", "4", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """The tests again, slower, and what they leave out."""
     _install(session, "test")
     _install_servers(session)
     session.run("pytest", "--cov", "-n", "4", *session.posargs)
