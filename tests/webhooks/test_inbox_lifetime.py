@@ -23,6 +23,11 @@ from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores import _sqlite_file
 
 
+def running() -> list[str]:
+    """The names of the tasks that a receiver has."""
+    return sorted(task.get_name() for task in asyncio.all_tasks() if "vipps_async" in task.get_name())
+
+
 async def test_what_was_left_is_handled_after_a_restart(place: Place) -> None:
     """Events that were answered and not handled are handled by whoever starts next, in order, without a delivery."""
     async with shop(place, never, attrs.evolve(QUICK, grace=NO_GRACE)) as site:
@@ -87,26 +92,29 @@ async def test_workers_start_and_end_with_the_application(
         async with run(receiver):
             await until(lambda: begun == ["a1"])
         assert await store.inbox.size() == EMPTY
-        assert [task.get_name() for task in asyncio.all_tasks() if "vipps_async" in task.get_name()] == []
+        assert running() == []
 
 
 async def test_starting_twice_starts_once(sqlite_place: SqlitePlace) -> None:
     """Whoever starts a receiver that runs changes nothing; one that was closed stays so, and closes once more."""
     async with shop(sqlite_place) as site:
-        running = {task for task in asyncio.all_tasks() if "vipps_async" in task.get_name()}
+        before = running()
         site.receiver.start()
-        assert {task for task in asyncio.all_tasks() if "vipps_async" in task.get_name()} == running
+        assert running() == before
         await site.receiver.close()
         site.receiver.start()
         assert await site.deliver("a1") == [503]
         await site.receiver.close()
-        assert [task for task in asyncio.all_tasks() if "vipps_async" in task.get_name()] == []
+        assert running() == []
 
 
 async def test_a_receiver_that_never_started_closes(sqlite_place: SqlitePlace) -> None:
-    """Without workers there is nothing to wait for."""
+    """Without workers there is nothing to wait for, and none starts afterwards."""
     async with sqlite_place.opened() as store:
-        await receiver_of(store=store, inbox=QUICK).close()
+        receiver = receiver_of(store=store, inbox=QUICK)
+        await receiver.close()
+        receiver.start()
+        assert running() == []
 
 
 async def test_shutdown_finishes_what_runs(place: Place) -> None:
