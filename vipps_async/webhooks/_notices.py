@@ -34,7 +34,7 @@ class Notice:
         event: to which event; ``None`` for a delivery that was refused.
         reason: why it was refused.
         error: what a handler or the store raised, where it failed or is dead.
-        seconds: how long the handlers took, where they were run.
+        seconds: how long it took where it was claimed: its turn, the claim and the handlers.
         attempt: which attempt it was, of an event out of the inbox.
     """
 

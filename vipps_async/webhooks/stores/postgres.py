@@ -130,10 +130,7 @@ class PostgresStore:
         """Create the tables unless they are there; any number of processes may do so at once."""
         async with self._pool.acquire() as connection:
             # Whoever may use the tables, but not create any, needs no more than this.
-            tables = [self._table, self._inbox.table]
-            if await connection.fetchval(
-                "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::text[]) name", tables
-            ):
+            if await connection.fetchval(_HAS_TABLES, self._table, self._inbox.table):
                 return
             async with connection.transaction():
                 # IF NOT EXISTS alone fails where two create the same table at once.
