@@ -191,15 +191,20 @@ async def test_receivers_share_an_inbox(place: Place) -> None:
         await let_go.wait()
         order.append(name)
 
-    async with shop(place, note) as first, shop(place, note) as second, shop(place, note) as third:
+    two_each = attrs.evolve(QUICK, workers=2)
+    async with (
+        shop(place, note, two_each) as first,
+        shop(place, note, two_each) as second,
+        shop(place, note, two_each) as third,
+    ):
         await asyncio.gather(*(site.deliver(*names[number::3]) for number, site in enumerate((first, second, third))))
         arrived = [key.partition(":")[0] for (key,) in await place.sql("SELECT key FROM vipps_inbox ORDER BY id")]
+        await until(lambda: all(len(site.begun) == 2 for site in (first, second, third)))
         let_go.set()
         await first.has_shipped(*names)
         assert sorted(order) == sorted(names)
         for payment in "abcdef":
             assert [name for name in order if name[0] == payment] == [name for name in arrived if name[0] == payment]
-        assert all((first.begun, second.begun, third.begun))
 
 
 async def test_a_locked_file_is_answered_500(
