@@ -15,7 +15,7 @@ from vipps_async import Amount, Customer, VippsClient
 from vipps_async._http.reply import decode
 from vipps_async.errors import ApiError, BadRequest, Conflict, Forbidden, Locked, NotFound
 from vipps_async.sandbox import Sandbox
-from vipps_async.sandbox._problems import ERRORS
+from vipps_async.sandbox._ledger.problems import ERRORS
 
 FACTS = Path(__file__).parents[3] / "shared" / "vipps-facts.md"
 APPROVE = f"/epayment/v1/test/payments/{REFERENCE}/approve"

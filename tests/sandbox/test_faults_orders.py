@@ -8,10 +8,10 @@ import pytest
 from tests.sandbox.merchant import REFERENCE, Merchant, Shop, at, of
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import DeliveryFault, Fault, FaultDone, Sandbox
-from vipps_async.sandbox._fault_notation import parse_faults
-from vipps_async.sandbox._fault_orders import OPTIONS
-from vipps_async.sandbox._fault_wishes import AMOUNTS
-from vipps_async.sandbox._faults import COURSES, PASSAGES
+from vipps_async.sandbox._faults.faults import COURSES, PASSAGES
+from vipps_async.sandbox._faults.notation import parse_faults
+from vipps_async.sandbox._faults.orders import OPTIONS
+from vipps_async.sandbox._faults.wishes import AMOUNTS
 
 MIXTURE = "get:status-503@0.5,events:status-500@0.5,deliveries:duplicate@0.5"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vipps_async._urls import is_web
 from vipps_async.config import Secret
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox._fault_notation import parse_faults
+from vipps_async.sandbox._faults.notation import parse_faults
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it

@@ -4,8 +4,8 @@ import textwrap
 from collections.abc import Iterable
 
 from vipps_async.sandbox import DeliveryFault, Fault
-from vipps_async.sandbox._fault_orders import ANY, DELIVERIES, OPERATIONS, OPTIONS, AnyFault
-from vipps_async.sandbox._fault_wishes import AMOUNTS
+from vipps_async.sandbox._faults.orders import ANY, DELIVERIES, OPERATIONS, OPTIONS, AnyFault
+from vipps_async.sandbox._faults.wishes import AMOUNTS
 
 _WIDTH = 100
 _ABOUT = f"""\

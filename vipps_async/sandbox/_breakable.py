@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from types import EllipsisType
 from typing import Any
 
-from vipps_async.sandbox._fault_notation import parse_faults
-from vipps_async.sandbox._fault_orders import DELIVERIES, order, usual_times
-from vipps_async.sandbox._fault_plan import FaultDone
-from vipps_async.sandbox._faults import DeliveryFault, Fault
+from vipps_async.sandbox._faults.faults import DeliveryFault, Fault
+from vipps_async.sandbox._faults.notation import parse_faults
+from vipps_async.sandbox._faults.orders import DELIVERIES, order, usual_times
+from vipps_async.sandbox._faults.plan import FaultDone
 from vipps_async.sandbox._installation import Installation
-from vipps_async.sandbox._lifecycle import EventName
-from vipps_async.sandbox._listener import Listener
+from vipps_async.sandbox._ledger.lifecycle import EventName
+from vipps_async.sandbox._web.listener import Listener
 
 
 class Breakable:

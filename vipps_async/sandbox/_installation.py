@@ -8,22 +8,22 @@ import attrs
 
 from vipps_async._json import encode
 from vipps_async.config import Credentials
-from vipps_async.sandbox._api import Api
+from vipps_async.sandbox._admission.idempotency import Answers
+from vipps_async.sandbox._admission.rate_limits import RateLimits
+from vipps_async.sandbox._admission.tokens import Tokens
+from vipps_async.sandbox._api.api import Api
+from vipps_async.sandbox._api.dialects import Dialect
+from vipps_async.sandbox._api.operations import Operations
+from vipps_async.sandbox._api.redirects import Destination
 from vipps_async.sandbox._clock import Clock
-from vipps_async.sandbox._deliveries import Deliveries
-from vipps_async.sandbox._dialects import Dialect
-from vipps_async.sandbox._fault_plan import FaultPlan
-from vipps_async.sandbox._idempotency import Answers
-from vipps_async.sandbox._ledger import Ledger
-from vipps_async.sandbox._lifecycle import Action
-from vipps_async.sandbox._operations import Operations
-from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._rate_limits import RateLimits
+from vipps_async.sandbox._faults.plan import FaultPlan
+from vipps_async.sandbox._ledger.ledger import Ledger
+from vipps_async.sandbox._ledger.lifecycle import Action
+from vipps_async.sandbox._ledger.payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._records import RecordedRequest
-from vipps_async.sandbox._redirects import Destination
-from vipps_async.sandbox._registrations import Registrations
-from vipps_async.sandbox._tokens import Tokens
-from vipps_async.sandbox._user import User
+from vipps_async.sandbox._user.user import User
+from vipps_async.sandbox._webhooks.deliveries import Deliveries
+from vipps_async.sandbox._webhooks.registrations import Registrations
 
 _REMEMBERED = 10_000  # requests
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import attrs
 
 from vipps_async.errors import VippsError
-from vipps_async.sandbox._faults import DeliveryFault, Fault
-from vipps_async.sandbox._lifecycle import EventName
+from vipps_async.sandbox._faults.faults import DeliveryFault, Fault
+from vipps_async.sandbox._ledger.lifecycle import EventName
 
 
 @attrs.frozen(kw_only=True)

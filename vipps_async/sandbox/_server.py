@@ -9,23 +9,23 @@ from typing import Literal, Self
 
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
+from vipps_async.sandbox._api.dialects import DIALECTS
+from vipps_async.sandbox._api.redirects import Destination
 from vipps_async.sandbox._breakable import Breakable
 from vipps_async.sandbox._clock import Clock
-from vipps_async.sandbox._control import Control
-from vipps_async.sandbox._dashboard import Dashboard
-from vipps_async.sandbox._dialects import DIALECTS
-from vipps_async.sandbox._front import Front
-from vipps_async.sandbox._http import telling_problems
 from vipps_async.sandbox._installation import install
-from vipps_async.sandbox._landing import LANDING, Landing
-from vipps_async.sandbox._lifecycle import Action
-from vipps_async.sandbox._listener import Listener
-from vipps_async.sandbox._payments import LedgerPayment
-from vipps_async.sandbox._problems import Refused
-from vipps_async.sandbox._qr_images import QR_IMAGES, QrImages
+from vipps_async.sandbox._ledger.lifecycle import Action
+from vipps_async.sandbox._ledger.payments import LedgerPayment
+from vipps_async.sandbox._ledger.problems import Refused
 from vipps_async.sandbox._records import Delivery, RecordedRequest
-from vipps_async.sandbox._redirects import Destination
-from vipps_async.sandbox._registrations import Registration
+from vipps_async.sandbox._web.control import Control
+from vipps_async.sandbox._web.dashboard import Dashboard
+from vipps_async.sandbox._web.front import Front
+from vipps_async.sandbox._web.http import telling_problems
+from vipps_async.sandbox._web.landing import LANDING, Landing
+from vipps_async.sandbox._web.listener import Listener
+from vipps_async.sandbox._web.qr_images import QR_IMAGES, QrImages
+from vipps_async.sandbox._webhooks.registrations import Registration
 
 _TICK = 1.0  # seconds between looks for payments whose time ran out while nobody asked
 
