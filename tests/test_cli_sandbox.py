@@ -11,6 +11,7 @@ from tests.running import Running, command
 from tests.sandbox.merchant import Shop, shop, until
 from vipps_async import Amount, RetryPolicy, VippsClient
 from vipps_async.cli import main
+from vipps_async.errors import BadRequest
 from vipps_async.sandbox import DeliveryFault, Fault
 
 FAULTS = "get:status-503@0.3,deliveries:duplicate:times=1"
@@ -89,6 +90,22 @@ async def test_a_known_secret_outlives_a_restart(shop: Shop) -> None:
         "sandbox", "--port", "0", "--webhook", shop.url, exports=7, VIPPS_WEBHOOK_SECRET="known-secret"
     ) as running:
         assert running.environ["VIPPS_WEBHOOK_SECRET"] == "known-secret"
+        await running.stop()
+
+
+async def test_rate_limits_can_be_left_out() -> None:
+    """More writes for one reference than Vipps MobilePay takes within a minute, each answered by its rule."""
+    async with (
+        command("sandbox", "--port", "0", "--no-rate-limits", exports=5) as running,
+        VippsClient.from_env(running.environ) as vipps,
+    ):
+        await vipps.epayment.create(
+            amount=Amount(100, "NOK"), reference="order-0001", return_url="https://shop.example/"
+        )
+        for _ in range(6):
+            with pytest.raises(BadRequest) as refused:
+                await vipps.epayment.capture("order-0001", Amount(100, "NOK"))
+            assert refused.value.code == "6080"
         await running.stop()
 
 

@@ -45,13 +45,24 @@ def add_to(commands: "Commands") -> None:
         metavar="URL",
         help=f"register a webhook for every event, signed with {SECRET_VARIABLE} or a fresh secret, which is printed",
     )
+    sandbox.add_argument(
+        "--no-rate-limits",
+        dest="rate_limits",
+        action="store_false",
+        help="never answer 429 to too many calls",
+    )
     sandbox.add_argument("--log", choices=STYLES, help="tell each request and delivery on standard error")
     sandbox.set_defaults(run=_run)
 
 
 async def _run(options: argparse.Namespace) -> int:
     sandbox = Sandbox(
-        host=options.host, port=options.port, dialect=options.dialect, copies=options.copies, seed=options.seed
+        host=options.host,
+        port=options.port,
+        dialect=options.dialect,
+        copies=options.copies,
+        seed=options.seed,
+        rate_limits=options.rate_limits,
     )
     if options.faults:
         sandbox.order_faults(options.faults)

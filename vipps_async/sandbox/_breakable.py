@@ -86,7 +86,7 @@ class Breakable:
             probability: the share of deliveries that does, above 0, drawn with the sandbox's `seed`.
             reference: events of this payment only.
             event: events of this name only.
-            seconds: how late `DELAY` and `REORDER` make it, by the sandbox's clock; 5 by default.
+            seconds: how late `DELAY` makes it, and `REORDER` at most, by the sandbox's clock; 5 by default.
             copies: how often `DUPLICATE` and `CONCURRENT` have it arrive; 2 by default.
             secret: what `RE_SIGN` signs with; by default one that no webhook has.
 

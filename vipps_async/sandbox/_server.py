@@ -21,7 +21,7 @@ from vipps_async.sandbox._records import Delivery, RecordedRequest
 from vipps_async.sandbox._web.control import Control
 from vipps_async.sandbox._web.dashboard import Dashboard
 from vipps_async.sandbox._web.front import Front
-from vipps_async.sandbox._web.http import telling_problems
+from vipps_async.sandbox._web.http import refusing_other_sites, telling_problems
 from vipps_async.sandbox._web.landing import LANDING, Landing
 from vipps_async.sandbox._web.listener import Listener
 from vipps_async.sandbox._web.qr_images import QR_IMAGES, QrImages
@@ -107,7 +107,7 @@ class Sandbox(Breakable):
             host=host,
             port=port,
             routes=[route for servant in servants for route in servant.routes()],
-            middleware=telling_problems(self._installation.api.tell),
+            middlewares=[telling_problems(self._installation.api.tell), refusing_other_sites],
         )
         self._timekeeper: asyncio.Task[None] | None = None
 

@@ -65,7 +65,7 @@ class DeliveryFault(_Named):
     CONCURRENT = "CONCURRENT", "it is delivered more than once, all at the same time"
     DROP = "DROP", "it never arrives"
     DELAY = "DELAY", "it comes late, and later events of the payment wait for it"
-    REORDER = "REORDER", "it comes late, and later events of the payment overtake it"
+    REORDER = "REORDER", "the next event of the payment overtakes it; if none does in time, it only comes late"
     MIS_SIGN = "MIS_SIGN", "the first attempt has the signature of another body"
     RE_SIGN = "RE_SIGN", "the first attempt is signed with another secret"
 

@@ -60,6 +60,17 @@ def telling_problems(tell: Callable[[Problem, str], Reply]) -> Middleware:
     return answer
 
 
+@web.middleware
+async def refusing_other_sites(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what a page of another site has a browser send: it would act for a developer who only looks at it.
+
+    Source: Fetch Metadata, ``Sec-Fetch-Site``, which browsers add by themselves and pages cannot set.
+    """
+    if request.method != "GET" and request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}:
+        raise plain(403, "A page of another site may not do this.")
+    return await handler(request)
+
+
 def to_response(reply: Reply) -> web.Response:
     """Return *reply* as the server sends it."""
     headers = dict(reply.headers)

@@ -22,15 +22,17 @@ class Listener:
         host: the interface.
         port: 0 for any free one.
         routes: what it serves.
-        middleware: wraps every handler.
+        middlewares: wrap every handler, the first one outermost.
     """
 
-    def __init__(self, *, host: str, port: int, routes: Iterable[web.RouteDef], middleware: Middleware) -> None:
+    def __init__(
+        self, *, host: str, port: int, routes: Iterable[web.RouteDef], middlewares: Iterable[Middleware]
+    ) -> None:
         self._host = host
         self._port = port
         self._bound: int | None = None
         self._routes = tuple(routes)
-        self._middleware = middleware
+        self._middlewares = tuple(middlewares)
         self._runner: web.AppRunner | None = None
         self._outage: asyncio.Task[None] | None = None
 
@@ -54,7 +56,7 @@ class Listener:
         """
         if self._runner is not None:
             raise RuntimeError("the sandbox is running already")
-        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._middleware])
+        app = web.Application(client_max_size=BODY_LIMIT, middlewares=self._middlewares)
         app.add_routes(self._routes)
         # Handlers run to their end when a client leaves, as they do at the real platform.
         runner = web.AppRunner(

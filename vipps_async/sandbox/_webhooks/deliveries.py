@@ -65,6 +65,7 @@ class Deliveries:
         self._lanes: dict[Lane, deque[Parcel]] = {}
         self._carriers: dict[Lane, asyncio.Task[None]] = {}
         self._abandoned: set[asyncio.Task[None]] = set()
+        self._held: dict[asyncio.Task[None], Parcel] = {}
         self._records: deque[tuple[Delivery, Parcel]] = deque(maxlen=_REMEMBERED)
 
     @property
@@ -184,15 +185,30 @@ class Deliveries:
             self._note(self._courier.lose(parcel), parcel)
             return
         if order is not None and order.seconds is not None:
-            await self._clock.sleep_until(self._clock.now() + timedelta(seconds=order.seconds))
+            await self._hold(parcel, order.seconds)
         copies = range(1, ((order and order.copies) or self._copies) + 1)
         if passage.at_once:
             async with asyncio.TaskGroup() as group:
                 for copy in copies:
                     group.create_task(self._deliver_copy(parcel, copy))
-            return
-        for copy in copies:
-            await self._deliver_copy(parcel, copy)
+        else:
+            for copy in copies:
+                await self._deliver_copy(parcel, copy)
+        self._let_go_of_overtaken(parcel)
+
+    async def _hold(self, parcel: Parcel, seconds: float) -> None:
+        patience = asyncio.create_task(self._clock.sleep_until(self._clock.now() + timedelta(seconds=seconds)))
+        self._held[patience] = parcel
+        try:
+            await asyncio.wait({patience})
+        finally:
+            patience.cancel()
+            del self._held[patience]
+
+    def _let_go_of_overtaken(self, parcel: Parcel) -> None:
+        for patience, held in self._held.items():
+            if held.is_overtaken_by(parcel):
+                patience.cancel()
 
     async def _deliver_copy(self, parcel: Parcel, copy: int) -> None:
         first = self._clock.now()

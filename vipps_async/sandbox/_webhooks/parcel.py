@@ -44,6 +44,15 @@ class Parcel:
         # What is asked for by hand does not wait for another try of what went before it.
         return self.registration.id, self.event.reference, id(self) if self.passage.goes_alone else self.repeats
 
+    def is_overtaken_by(self, other: "Parcel") -> bool:
+        """Whether it is to wait for a later event of the payment, and *other* carries one."""
+        return (
+            self.passage.goes_alone
+            and (self.registration.id, self.event.reference) == (other.registration.id, other.event.reference)
+            and self.event.timestamp <= other.event.timestamp
+            and self.event is not other.event
+        )
+
     def __str__(self) -> str:
         # Without the query, which may hold a key: this is what is logged.
         return f"{self.event.name} of {self.event.reference} to {self.registration.url.partition('?')[0]}"
