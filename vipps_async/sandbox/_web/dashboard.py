@@ -24,7 +24,7 @@ _PACE = 0.1
 _EVENT = b"retry: 500\ndata: %b\n\n"  # a page that lost the feed comes back after 500 ms
 _STATIC = files("vipps_async.sandbox._web") / "static"
 _MEDIA_TYPES: Mapping[str, str] = MappingProxyType({"dashboard.js": "text/javascript", "style.css": "text/css"})
-_FAULTS = "".join(f'<option value="{fault}">{fault.lower().replace("_", " ")}</option>' for fault in DeliveryFault)
+_FAULTS = "".join(f'<option value="{fault}">{fault.spelling}: {fault.meaning}</option>' for fault in DeliveryFault)
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
 _HEADERS: Mapping[str, str] = MappingProxyType(
     {
