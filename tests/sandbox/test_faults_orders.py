@@ -12,6 +12,7 @@ from vipps_async.sandbox._faults.faults import COURSES, PASSAGES
 from vipps_async.sandbox._faults.notation import parse_faults
 from vipps_async.sandbox._faults.orders import OPTIONS
 from vipps_async.sandbox._faults.wishes import AMOUNTS
+from vipps_async.sandbox._ledger.problems import CODES
 
 MIXTURE = "get:status-503@0.5,events:status-500@0.5,deliveries:duplicate@0.5"
 
@@ -106,6 +107,7 @@ async def test_any_operation(merchant: Merchant) -> None:
     ("order", "message"),
     [
         ({"operation": "teleport"}, "operation 'teleport' is none of token, create"),
+        ({"fault": "6261"}, "fault '6261' is none of latency, .*, and no code of an error, such as 6260"),
         ({"fault": "STATUS_418"}, "fault 'STATUS_418' is none of latency, refused"),
         ({"fault": "DUPLICATE"}, "operation 'get' is none of deliveries, which suffer DUPLICATE"),
         ({"times": 0}, "times=0 must be a whole number, 1 to 1000000"),
@@ -147,7 +149,7 @@ def test_every_fault_says_what_it_means_and_has_a_course() -> None:
     """The tables are complete: each fault has a meaning, a course, and an amount that asks for it."""
     assert set(COURSES) == set(Fault)
     assert set(PASSAGES) == set(DeliveryFault)
-    assert set(AMOUNTS.values()) == {*Fault, *DeliveryFault}
+    assert set(AMOUNTS.values()) == {*Fault, *DeliveryFault, *CODES}
     assert all(fault.meaning for fault in (*Fault, *DeliveryFault))
 
 
@@ -208,7 +210,7 @@ class TestNotation:
         for name, option in OPTIONS.items():
             fault = next(iter(option.defaults))
             operation = "deliveries" if isinstance(fault, DeliveryFault) else "get"
-            (order,) = parse_faults(f"{operation}:{fault.spelling}:{name}={values.get(name, '1')}")
+            (order,) = parse_faults(f"{operation}:{fault}:{name}={values.get(name, '1')}")
             assert getattr(order, name) is not None
 
 

@@ -46,7 +46,7 @@ class Breakable:
         Args:
             operation: ``"token"``, ``"create"``, ``"get"``, ``"events"``, ``"capture"``, ``"refund"``, ``"cancel"``,
                 ``"adjust"``, ``"approve"``, ``"register"``, ``"list"`` or ``"delete"``; ``"*"``: any of them.
-            fault: what they suffer.
+            fault: what they suffer: a `Fault`, or the code of an error, such as ``"6260"``, as the answer.
             times: how many do; 1 by default, or all where a probability is given; ``None``: all until `clear_faults`.
             probability: the share of requests that does, above 0, drawn with the sandbox's `seed`.
             reference: requests about this payment only.

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import attrs
 
 from vipps_async.errors import VippsError
-from vipps_async.sandbox._faults.faults import DeliveryFault, Fault
+from vipps_async.sandbox._faults.faults import AnyFault, DeliveryFault
 from vipps_async.sandbox._ledger.lifecycle import EventName
 
 
@@ -22,7 +22,7 @@ class RecordedRequest:
         body: the bytes.
         status: what was answered; ``None`` where the connection was cut before the answer was whole.
         took_effect: whether the operation was performed for this request; not for a repetition, nor a read.
-        fault: what it suffered, if anything.
+        fault: what it suffered, if anything: a fault, or the code of an error.
     """
 
     received_at: datetime
@@ -33,7 +33,7 @@ class RecordedRequest:
     body: bytes = attrs.field(repr=False)
     status: int | None
     took_effect: bool
-    fault: Fault | None
+    fault: AnyFault | None
 
 
 class UnknownDelivery(VippsError, LookupError):

@@ -7,7 +7,7 @@ whether ``_`` or ``-`` joins the words.
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Self
+from typing import NewType, Self
 
 import attrs
 
@@ -70,6 +70,11 @@ class DeliveryFault(_Named):
     RE_SIGN = "RE_SIGN", "the first attempt is signed with another secret"
 
 
+# The code of a documented error, which is answered without effect.
+ErrorCode = NewType("ErrorCode", str)
+AnyFault = Fault | ErrorCode | DeliveryFault
+
+
 class Transmission(StrEnum):
     """How much of an answer reaches the client."""
 
@@ -127,6 +132,11 @@ COURSES: Mapping[Fault, Course] = MappingProxyType(
         Fault.EXPIRED_TOKEN: Course(reply=UNAUTHORIZED, revokes_token=True),
     }
 )
+
+
+def course_of(fault: AnyFault) -> Course:
+    """Return the course of a request that suffers *fault*."""
+    return COURSES[fault] if isinstance(fault, Fault) else Course(error=fault)
 
 
 @attrs.frozen(kw_only=True)

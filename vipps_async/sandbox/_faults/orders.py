@@ -8,15 +8,15 @@ import attrs
 
 from vipps_async.config import Secret
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox._faults.faults import DeliveryFault, Fault
+from vipps_async.sandbox._faults.faults import AnyFault, DeliveryFault, ErrorCode, Fault
 from vipps_async.sandbox._ledger.lifecycle import EventName
+from vipps_async.sandbox._ledger.problems import CODES
 
 PAYMENT_OPERATIONS = ("create", "get", "events", "capture", "refund", "cancel", "adjust", "approve")
 OPERATIONS = ("token", *PAYMENT_OPERATIONS, "register", "list", "delete")
 ANY = "*"
 DELIVERIES = "deliveries"
 
-AnyFault = Fault | DeliveryFault
 
 _WEEK = 604_800  # seconds
 _MOST_COPIES = 100
@@ -98,8 +98,8 @@ def _number(least: float, most: float, *types: type) -> Callable[[Any], bool]:
     return lambda value: type(value) in types and least <= value <= most
 
 
-def _for_each(*kinds: type[AnyFault]) -> Mapping[AnyFault, None]:
-    return dict.fromkeys(fault for kind in kinds for fault in kind)
+_OF_REQUESTS: Mapping[AnyFault, None] = dict.fromkeys((*Fault, *map(ErrorCode, CODES)))
+_OF_DELIVERIES: Mapping[AnyFault, None] = dict.fromkeys(DeliveryFault)
 
 
 OPTIONS: Mapping[str, Option] = MappingProxyType(
@@ -108,31 +108,31 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
             rule=f"a whole number, 1 to {_MOST_TIMES}",
             holds=_number(1, _MOST_TIMES, int),
             read=int,
-            defaults=_for_each(Fault, DeliveryFault),
+            defaults={**_OF_REQUESTS, **_OF_DELIVERIES},
         ),
         "probability": Option(
             rule="a number above 0, and 1 at most",
             holds=lambda value: _number(0, 1, int, float)(value) and value > 0,
             read=float,
-            defaults=_for_each(Fault, DeliveryFault),
+            defaults={**_OF_REQUESTS, **_OF_DELIVERIES},
         ),
         "reference": Option(
             rule="the reference of a payment",
             holds=lambda value: isinstance(value, str) and value != "",
             read=str,
-            defaults=_for_each(Fault, DeliveryFault),
+            defaults={**_OF_REQUESTS, **_OF_DELIVERIES},
         ),
         "event": Option(
             rule=f"one of {', '.join(EventName)}",
             holds=lambda value: isinstance(value, str) and value in EventName.__members__,
             read=str.upper,
-            defaults=_for_each(DeliveryFault),
+            defaults=_OF_DELIVERIES,
         ),
         "retry_after": Option(
             rule=f"seconds, 0 to {_WEEK}",
             holds=_number(0, _WEEK, int, float),
             read=float,
-            defaults=_for_each(Fault),
+            defaults=_OF_REQUESTS,
         ),
         "seconds": Option(
             rule=f"seconds, 0 to {_WEEK}",
@@ -157,18 +157,20 @@ OPTIONS: Mapping[str, Option] = MappingProxyType(
 
 
 def fault_named(name: str) -> AnyFault:
-    """Return the fault called *name*, in any of its spellings.
+    """Return the fault called *name*, in any of its spellings; the code of an error is one too.
 
     Raises:
         ConfigurationError: there is none; the message lists them.
     """
+    if name in CODES:
+        return ErrorCode(name)
     for kind in (Fault, DeliveryFault):
         try:
             return kind(name)
         except ValueError:
             continue
     spellings = (fault.spelling for kind in (Fault, DeliveryFault) for fault in kind)
-    raise ConfigurationError(f"fault {name!r} is none of {', '.join(spellings)}")
+    raise ConfigurationError(f"fault {name!r} is none of {', '.join(spellings)}, and no code of an error, such as 6260")
 
 
 def order(operation: str, fault: str, **options: Any) -> Order:
@@ -176,7 +178,7 @@ def order(operation: str, fault: str, **options: Any) -> Order:
 
     Args:
         operation: one of `OPERATIONS`, ``"*"``, or ``"deliveries"``.
-        fault: its name, in any spelling.
+        fault: its name, in any spelling, or the code of an error that is answered.
         options: see `OPTIONS`; ``None`` counts as not given.
 
     Raises:

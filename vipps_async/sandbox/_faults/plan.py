@@ -12,7 +12,8 @@ from random import Random
 import attrs
 
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox._faults.orders import AnyFault, Occasion, Order
+from vipps_async.sandbox._faults.faults import AnyFault
+from vipps_async.sandbox._faults.orders import Occasion, Order
 from vipps_async.sandbox._faults.wishes import wishes
 from vipps_async.sandbox._ledger.lifecycle import EventName
 

@@ -2,7 +2,7 @@
 
 A reference asks with ``--fault-[OPERATION-]FAULT[-always]``, such as ``0001--fault-capture-reset-after``; two hyphens
 end it, if more follows. Without an operation, each operation about the payment suffers it; without ``-always``, only
-its first request does.
+its first request does. The code of an error is a fault as well: ``0001--fault-capture-6260``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,18 +13,19 @@ from vipps_async.sandbox._faults.orders import (
     ANY,
     DELIVERIES,
     PAYMENT_OPERATIONS,
-    AnyFault,
     Occasion,
     Order,
     fault_named,
     order,
 )
+from vipps_async.sandbox._ledger.problems import CODES
 
 _MARK = "fault-"
 _ALWAYS = "-always"
+FIRST_AMOUNT = 7_770_000
 
-# Minor units in any currency, which nobody pays by accident. The statuses are in their last digits.
-AMOUNTS: Mapping[int, AnyFault] = MappingProxyType(
+# Minor units in any currency, which nobody pays by accident. The statuses and codes are in their last digits.
+AMOUNTS: Mapping[int, str] = MappingProxyType(
     {
         7_770_001: Fault.LATENCY,
         7_770_002: Fault.REFUSED,
@@ -43,6 +44,7 @@ AMOUNTS: Mapping[int, AnyFault] = MappingProxyType(
         7_770_502: Fault.STATUS_502_HTML,
         7_770_503: Fault.STATUS_503,
         7_770_504: Fault.STATUS_504,
+        **{FIRST_AMOUNT + int(code): code for code in CODES},
         7_771_001: DeliveryFault.DUPLICATE,
         7_771_002: DeliveryFault.CONCURRENT,
         7_771_003: DeliveryFault.DROP,
@@ -64,14 +66,14 @@ def wishes(occasion: Occasion) -> Iterator[Order]:
         if part.startswith(_MARK):
             yield _wish(part.removeprefix(_MARK))
     if (fault := AMOUNTS.get(occasion.amount or 0)) is not None:
-        yield _wish(fault.spelling)
+        yield _wish(fault)
 
 
 def _wish(text: str) -> Order:
     operation, _, fault = text.partition("-")
     if operation not in PAYMENT_OPERATIONS:
         operation, fault = "", text
-    known = fault_named(fault.removesuffix(_ALWAYS))
-    if isinstance(known, DeliveryFault):
-        return order(operation or DELIVERIES, known)  # each event of a payment is delivered once, so it suffers once
-    return order(operation or ANY, known, times=None if fault.endswith(_ALWAYS) else 1)
+    name = fault.removesuffix(_ALWAYS)
+    if isinstance(fault_named(name), DeliveryFault):
+        return order(operation or DELIVERIES, name)  # each event of a payment is delivered once, so it suffers once
+    return order(operation or ANY, name, times=None if fault.endswith(_ALWAYS) else 1)

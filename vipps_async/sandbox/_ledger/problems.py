@@ -60,9 +60,15 @@ ERRORS: Mapping[str, tuple[int, str, str]] = MappingProxyType(
         "4150": (409, "Reference exists", "A payment with this reference already exists."),
         "4160": (400, "Invalid payment method type", "This payment method type is for payment service providers."),
         "5010": (400, "Blocking sources not applicable", "Payment sources can be blocked for WALLET in DKK and EUR."),
+        "5020": (403, "Express payment not allowed", "The sales unit is not set up for Express."),
         "5030": (403, "Illegal scope", "The sales unit may not ask for part of this profile scope."),
         "5040": (400, "Invalid currency for merchant", "The sales unit belongs to a market with another currency."),
+        "5050": (403, "Long-living payment not allowed", "The sales unit is not set up for long-living payments."),
+        "5060": (403, "Merchant bank account not verified", "The sales unit has no verified bank account yet."),
+        "5070": (422, "Payment cannot be created", "What the sales unit is set up for does not allow this payment."),
+        "5080": (403, "PUSH_MESSAGE not allowed", "The sales unit is not set up for push messages."),
         "5090": (404, "Reference not found", "No payment with this reference was found."),
+        "5100": (400, "Refund not possible", "The sales unit is not set up for refunds."),
         "6010": (400, "Amount too small", "The amount is below the minimum of its currency."),
         "6020": (400, "Attempted refund before reservation", "The user has not accepted the payment yet."),
         "6030": (400, "Cancel period expired", "The time within which the reservation can be cancelled is over."),
@@ -76,6 +82,7 @@ ERRORS: Mapping[str, tuple[int, str, str]] = MappingProxyType(
         "6110": (400, "Expiration date is too late", "expiresAt must be less than 60 days ahead."),
         "6120": (400, "Expiration date is too soon", "expiresAt must be more than 10 minutes ahead."),
         "6130": (400, "Long living payments require a receipt", "expiresAt was given without a receipt."),
+        "6140": (400, "Must capture full amount", "The sales unit is set up for one capture of all that was reserved."),
         "6150": (400, "Not enough refundable", "The amount is higher than what is left to refund."),
         "6160": (423, "Order processing", "Another operation is running on the payment; try again shortly."),
         "6170": (400, "Payment already captured", "All of it has been captured."),
@@ -86,13 +93,23 @@ ERRORS: Mapping[str, tuple[int, str, str]] = MappingProxyType(
         "6220": (400, "Refund period expired", "The time within which the payment can be refunded is over."),
         "6230": (400, "Payment is already reserved", "The user has accepted the payment before."),
         "6250": (423, "Cannot cancel processing payment", "The user is approving the payment; try again later."),
+        "6260": (400, "Funds unavailable", "The user's bank has released the reservation."),
+        "6280": (500, "Capture failed", "Try again later, with the same Idempotency-Key."),
         "7010": (400, "Customer not found", "No such user, or one who may not make this payment."),
         "10010": (400, "Approve failed", "The token does not belong to this payment."),
         "10020": (400, "Approve not allowed", "The state of the payment does not allow it."),
+        "10030": (400, "Identification required", "The test user has to be identified first."),
+        "10040": (400, "Invalid payment source", "The test user's card cannot be used."),
+        "10050": (400, "No cards", "The test user has no card."),
         "10060": (400, "Operation not supported", "This payment cannot be handled so."),
+        "10070": (400, "Payment limit exceeded", "The amount is higher than the test user may spend."),
         ADJUST_REFUSED: (400, "Cannot adjust the authorisation", "Its state or what was captured does not allow it."),
     }
 )
+
+
+# The documented ones; the draft refuses an adjustment without a number.
+CODES = tuple(code for code in ERRORS if code.isdigit())
 
 
 def error(code: str, detail: str | None = None) -> Refused:

@@ -13,7 +13,7 @@ from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox._admission.auth import presented_token
 from vipps_async.sandbox._api.api import Answer, Call
 from vipps_async.sandbox._api.routes import Route
-from vipps_async.sandbox._faults.faults import COURSES, Course, Fault, Transmission, with_retry_after
+from vipps_async.sandbox._faults.faults import AnyFault, Course, Transmission, course_of, with_retry_after
 from vipps_async.sandbox._faults.orders import Occasion, Order
 from vipps_async.sandbox._installation import Installation
 from vipps_async.sandbox._ledger.problems import Refused, error, plain
@@ -31,7 +31,7 @@ _AMOUNTS = ("amount", "modificationAmount")
 class _Outcome:
     answer: Answer
     course: Course = attrs.field(factory=Course)
-    fault: Fault | None = None
+    fault: AnyFault | None = None
     seconds: float = 0.0
 
 
@@ -81,14 +81,13 @@ class Front:
         return self._suffer(call, order)
 
     def _suffer(self, call: Call, order: Order) -> _Outcome:
-        fault = Fault(order.fault)
-        course = COURSES[fault]
+        course = course_of(order.fault)
         answer = self.installation.api.answer(call) if course.takes_effect else _NOTHING
         if course.revokes_token:
             self.installation.tokens.revoke(presented_token(call.headers))
         reply = with_retry_after(self._instead(course, call) or answer.reply, order.retry_after)
         answer = attrs.evolve(answer, reply=reply)
-        return _Outcome(answer=answer, course=course, fault=fault, seconds=order.seconds or 0.0)
+        return _Outcome(answer=answer, course=course, fault=order.fault, seconds=order.seconds or 0.0)
 
     def _instead(self, course: Course, call: Call) -> Reply | None:
         if course.error is None:
