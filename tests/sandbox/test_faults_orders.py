@@ -235,6 +235,14 @@ class TestWishes:
         assert (await merchant.call("GET", f"/epayment/v1/payments/{reference}/events")).status == 503
         assert (await merchant.call("GET", f"/epayment/v1/payments/{reference}/events")).status == 200
 
+    async def test_a_reference_says_when_to_try_again(self, merchant: Merchant) -> None:
+        """Seconds for ``Retry-After``, before what makes it last."""
+        reference = "0001--fault-capture-status-429-retry-after-3-always"
+        await merchant.authorized(reference=reference)
+        for _ in range(2):
+            got = await merchant.modify("capture", of(100), reference=reference)
+            assert (got.status, got.headers["Retry-After"]) == (429, "3")
+
     async def test_a_reference_asks_for_delivery_faults(self, merchant: Merchant, shop: Shop) -> None:
         """Each event of the payment suffers it."""
         await merchant.sandbox.add_webhook(shop.url)

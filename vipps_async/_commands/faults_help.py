@@ -13,8 +13,8 @@ faults:
   --faults takes OPERATION:FAULT[@PROBABILITY][:OPTION=VALUE]…, several with commas, or a file of them,
   such as capture:reset-after@0.2,{DELIVERIES}:duplicate:times=3
 
-  A payment asks for a fault itself with a reference such as 0001--fault-reset-after, 0001--fault-capture-status-503
-  or 0001--fault-get-latency-always, or with the amount that stands after the fault, in minor units.
+  A payment asks for a fault itself with a reference such as 0001--fault-reset-after, 0001--fault-get-latency-always
+  or 0001--fault-capture-status-429-retry-after-3, or with the amount that stands after the fault, in minor units.
 
   The code of a documented error is a fault too, which has no effect but the API's answer: capture:6260,
   0001--fault-capture-6260, or an amount of {FIRST_AMOUNT} plus the code.

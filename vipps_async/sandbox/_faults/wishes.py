@@ -1,10 +1,12 @@
 """Faults that a payment asks for by its reference or an amount, for clients that can only call. Performs no I/O.
 
-A reference asks with ``--fault-[OPERATION-]FAULT[-always]``, such as ``0001--fault-capture-reset-after``; two hyphens
-end it, if more follows. Without an operation, each operation about the payment suffers it; without ``-always``, only
-its first request does. The code of an error is a fault as well: ``0001--fault-capture-6260``.
+A reference asks with ``--fault-[OPERATION-]FAULT[-retry-after-SECONDS][-always]``, such as
+``0001--fault-capture-reset-after``; two hyphens end it, if more follows. Without an operation, each operation about the
+payment suffers it; without ``-always``, only its first request does. The code of an error is a fault as well:
+``0001--fault-capture-6260``.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -20,8 +22,9 @@ from vipps_async.sandbox._faults.orders import (
 )
 from vipps_async.sandbox._ledger.problems import CODES
 
-_MARK = "fault-"
-_ALWAYS = "-always"
+_WISH = re.compile(
+    rf"--fault-(?:({'|'.join(PAYMENT_OPERATIONS)})-)?(.*?)(?:-retry-after-(\d{{1,6}}))?(-always)?(?=--|$)"
+)
 FIRST_AMOUNT = 7_770_000
 
 # Minor units in any currency, which nobody pays by accident. The statuses and codes are in their last digits.
@@ -62,18 +65,15 @@ def wishes(occasion: Occasion) -> Iterator[Order]:
     Raises:
         ConfigurationError: its reference asks for something that is not known.
     """
-    for part in occasion.reference.lower().split("--")[1:]:
-        if part.startswith(_MARK):
-            yield _wish(part.removeprefix(_MARK))
+    for wish in _WISH.finditer(occasion.reference.lower()):
+        yield _wish(*wish.groups())
     if (fault := AMOUNTS.get(occasion.amount or 0)) is not None:
-        yield _wish(fault)
+        yield _wish(None, fault)
 
 
-def _wish(text: str) -> Order:
-    operation, _, fault = text.partition("-")
-    if operation not in PAYMENT_OPERATIONS:
-        operation, fault = "", text
-    name = fault.removesuffix(_ALWAYS)
-    if isinstance(fault_named(name), DeliveryFault):
-        return order(operation or DELIVERIES, name)  # each event of a payment is delivered once, so it suffers once
-    return order(operation or ANY, name, times=None if fault.endswith(_ALWAYS) else 1)
+def _wish(operation: str | None, fault: str, retry_after: str | None = None, always: str | None = None) -> Order:
+    seconds = None if retry_after is None else int(retry_after)
+    if isinstance(fault_named(fault), DeliveryFault):
+        # Each event of a payment is delivered once, so it suffers once.
+        return order(operation or DELIVERIES, fault, retry_after=seconds)
+    return order(operation or ANY, fault, retry_after=seconds, times=None if always else 1)
