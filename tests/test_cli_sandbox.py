@@ -114,7 +114,7 @@ async def test_rate_limits_can_be_left_out() -> None:
     [
         (["--faults", "capture:rest-after"], "fault 'capture:rest-after': fault 'rest-after' is none of latency"),
         (["--faults", "no-such-file"], "No such file or directory: 'no-such-file'; a fault is written OPERATION:FAULT"),
-        (["--webhook", "http://shop.example/"], "must be https://…, or http:// to this machine"),
+        (["--webhook", "http://shop.example/"], "must be https://…, or http:// within a private network"),
         (["--seed", "x"], "invalid int value"),
         (["--log", "xml"], "invalid choice"),
     ],

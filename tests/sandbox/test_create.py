@@ -178,6 +178,8 @@ async def test_a_long_living_payment_is_accepted(merchant: Merchant) -> None:
         ({"returnUrl": 7}, "returnUrl"),
         ({"expiresAt": "tomorrow"}, "expiresAt"),
         ({"expiresAt": "2026-13-45T10:00:00Z"}, "expiresAt"),
+        ({"expiresAt": "2026-12-24T10:00:00+24:00"}, "expiresAt"),
+        ({"expiresAt": "2026-12-24T10:00:00+10:60"}, "expiresAt"),
         ({"receipt": {"orderLines": [], "bottomLine": {"currency": "NOK"}}}, "receipt.orderLines"),
         ({"receipt": {"orderLines": {}, "bottomLine": {"currency": "NOK"}}}, "receipt.orderLines"),
         ({"receipt": {**RECEIPT, "orderLines": [{**LINE, "totalAmount": 1.5}]}}, "receipt.orderLines[0].totalAmount"),

@@ -41,7 +41,7 @@ def count(text: str) -> int:
 def url(text: str) -> str:
     """Return *text* if it is a URL that deliveries may go to."""
     if not is_web(text):
-        raise argparse.ArgumentTypeError(f"{text!r} must be https://…, or http:// to this machine")
+        raise argparse.ArgumentTypeError(f"{text!r} must be https://…, or http:// within a private network")
     return text
 
 

@@ -1,6 +1,5 @@
 """Everything that one sandbox remembers, wired together, apart from the server that it is reached through."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -20,12 +19,10 @@ from vipps_async.sandbox._faults.plan import FaultPlan
 from vipps_async.sandbox._ledger.ledger import Ledger
 from vipps_async.sandbox._ledger.lifecycle import Action
 from vipps_async.sandbox._ledger.payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._records import RecordedRequest
+from vipps_async.sandbox._records import RequestLog
 from vipps_async.sandbox._user.user import User
 from vipps_async.sandbox._webhooks.deliveries import Deliveries
 from vipps_async.sandbox._webhooks.registrations import Registrations
-
-_REMEMBERED = 10_000  # requests
 
 
 @attrs.frozen(kw_only=True)
@@ -36,13 +33,13 @@ class Installation:
         api: answers requests.
         deliveries: what is on its way to webhooks.
         faults: what goes wrong.
-        requests: the latest requests, oldest first.
+        requests: the latest requests.
     """
 
     api: Api
     deliveries: Deliveries
     faults: FaultPlan
-    requests: deque[RecordedRequest] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED))
+    requests: RequestLog = attrs.field(factory=RequestLog)
 
     @property
     def credentials(self) -> Credentials:

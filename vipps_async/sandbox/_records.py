@@ -1,5 +1,7 @@
 """What the sandbox notes down of the requests that it receives and the deliveries that it makes. Performs no I/O."""
 
+from collections import deque
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import attrs
@@ -7,6 +9,9 @@ import attrs
 from vipps_async.errors import VippsError
 from vipps_async.sandbox._faults.faults import AnyFault, DeliveryFault
 from vipps_async.sandbox._ledger.lifecycle import EventName
+
+_REQUESTS = 10_000
+_BYTES = 64 * 1024 * 1024  # of their bodies
 
 
 @attrs.frozen(kw_only=True)
@@ -34,6 +39,30 @@ class RecordedRequest:
     status: int | None
     took_effect: bool
     fault: AnyFault | None
+
+
+class RequestLog:
+    """The latest requests: so many, and as long as their bodies together are not too large."""
+
+    def __init__(self) -> None:
+        self._kept: deque[RecordedRequest] = deque()
+        self._size = 0
+
+    def __iter__(self) -> Iterator[RecordedRequest]:
+        """Yield them, oldest first."""
+        return iter(self._kept)
+
+    def append(self, record: RecordedRequest) -> None:
+        """Note one down, and forget the oldest ones where that is too much."""
+        self._kept.append(record)
+        self._size += len(record.body)
+        while len(self._kept) > _REQUESTS or self._size > _BYTES:
+            self._size -= len(self._kept.popleft().body)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self._size = 0
 
 
 class UnknownDelivery(VippsError, LookupError):

@@ -177,7 +177,7 @@ class Sandbox(Breakable):
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The latest ten thousand API requests, oldest first."""
+        """The latest ten thousand API requests, fewer if they were large, oldest first."""
         return list(self._installation.requests)
 
     async def approve(self, reference: str) -> LedgerPayment:
@@ -206,7 +206,7 @@ class Sandbox(Breakable):
         """Register a webhook as the merchant portal does.
 
         Args:
-            url: https, or http towards loopback.
+            url: https, or http within a private network.
             events: event types such as ``"epayments.payment.captured.v1"``; ``None``: all.
             secret: what deliveries are signed with; ``None``: they are not.
 

@@ -6,6 +6,7 @@ modification key within the payment and the operation; keys are remembered until
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
@@ -40,7 +41,7 @@ class Answers:
     """The answers that were given, by scope and key."""
 
     def __init__(self) -> None:
-        self._given: dict[tuple[Scope, str], tuple[str, Reply]] = {}
+        self._given: dict[tuple[Scope, str], tuple[bytes, Reply]] = {}
 
     def find(self, scope: Scope, key: str, body: Any) -> Reply | None:
         """Return the answer that this request got before, or ``None`` if it is new.
@@ -66,6 +67,6 @@ class Answers:
         self._given.clear()
 
 
-def _fingerprint(body: Any) -> str:
+def _fingerprint(body: Any) -> bytes:
     # Of the parsed body: a repetition may order its members differently and still ask for the same.
-    return json.dumps(body, sort_keys=True)
+    return sha256(json.dumps(body, sort_keys=True).encode()).digest()

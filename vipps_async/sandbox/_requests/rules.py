@@ -3,6 +3,7 @@
 They are checked once every field is well-formed by itself. Sources: ePayment API, create payment and error codes.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -15,6 +16,8 @@ from vipps_async.sandbox._person import is_younger
 from vipps_async.sandbox._requests.express import groups_of, is_paid_in, repeats_a_kind
 from vipps_async.sandbox._requests.schema import Violation
 from vipps_async.sandbox._requests.shapes import moment
+
+_TOLD = 100  # violations: an answer to nonsense need not be as large as that
 
 MINIMUM_AMOUNTS: Mapping[str, int] = MappingProxyType({"NOK": 100, "DKK": 1, "EUR": 1})
 SCOPES = frozenset({"name", "address", "email", "phoneNumber", "birthDate", "nin"})
@@ -197,7 +200,7 @@ def refuse_violations(found: Iterator[Violation]) -> None:
     Raises:
         Refused: something was.
     """
-    violations = list(found)
+    violations = list(itertools.islice(found, _TOLD))
     malformed = [(violation.field, violation.reason) for violation in violations if violation.code is None]
     if malformed:
         raise invalid(malformed)

@@ -1,10 +1,11 @@
 """Which URLs are accepted from a merchant. Performs no I/O.
 
-Source: knowledge base, URL validation. Unlike the real platform, a sandbox also takes ``http://`` towards loopback.
+Source: knowledge base, URL validation. Unlike the real platform, a sandbox takes ``http://`` within private networks.
 """
 
-import ipaddress
 from urllib.parse import SplitResult, urlsplit
+
+from vipps_async._urls import is_private
 
 _CALLED_PORTS = frozenset({None, 80, 443, 8080})  # Webhooks API, registration
 
@@ -13,13 +14,9 @@ _NOT_APPS = frozenset({"http", "https", "javascript", "data", "vbscript", "file"
 
 
 def is_callback_url(text: str) -> bool:
-    """Whether the platform calls *text*: a server's URL, on a port that it sends requests to unless on loopback."""
+    """Whether the platform calls *text*: a server's URL, on a port that it sends requests to unless it is private."""
     parts = _split(text)
-    return _is_server_url(text) and parts is not None and (_is_local(parts) or parts.port in _CALLED_PORTS)
-
-
-def _is_local(parts: SplitResult) -> bool:
-    return parts.hostname is not None and is_loopback(parts.hostname)
+    return _is_server_url(text) and parts is not None and (is_private(parts.hostname) or parts.port in _CALLED_PORTS)
 
 
 def is_user_url(text: str) -> bool:
@@ -28,22 +25,12 @@ def is_user_url(text: str) -> bool:
     return parts is not None and (_is_server_url(text) or _opens_an_app(text, parts))
 
 
-def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _is_server_url(text: str) -> bool:
-    """Whether *text* can be called: https, or http towards loopback, without credentials in it."""
+    """Whether *text* can be called: https, or http within a private network, without credentials in it."""
     parts = _split(text)
     if parts is None or parts.hostname is None or "@" in parts.netloc:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_local(parts))
+    return parts.scheme == "https" or (parts.scheme == "http" and is_private(parts.hostname))
 
 
 def _opens_an_app(text: str, parts: SplitResult) -> bool:

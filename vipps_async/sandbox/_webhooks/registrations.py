@@ -96,7 +96,9 @@ class Registrations:
         wanted = None if events is None else tuple(events)
         unknown = [event for event in wanted or () if event not in _KNOWN_TYPES]
         if not is_callback_url(url):
-            raise invalid([("url", "The url must use https on port 443, 80 or 8080, or lead to loopback.")])
+            raise invalid(
+                [("url", "The url must use https on port 443, 80 or 8080, or stay within a private network.")]
+            )
         if unknown or wanted == ():
             raise invalid(("events", f"{event} is no event type.") for event in unknown or ["An empty list"])
         registration = Registration(id=str(uuid.uuid4()), url=url, events=wanted, secret=secret)
