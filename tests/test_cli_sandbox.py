@@ -93,6 +93,18 @@ async def test_a_known_secret_outlives_a_restart(shop: Shop) -> None:
         await running.stop()
 
 
+async def test_browsers_reach_it_elsewhere() -> None:
+    """Behind a container's port, users are sent to the address that browsers know; calls go where they went before."""
+    address = ("--host", "0.0.0.0", "--port", "0", "--public-url", "http://localhost:8090/")  # noqa: S104 - the point
+    async with command("sandbox", *address, exports=5) as running, VippsClient.from_env(running.environ) as vipps:
+        created = await vipps.epayment.create(
+            amount=Amount(100, "NOK"), reference="order-0001", return_url="http://shop:8000/back"
+        )
+        assert str(created.redirect_url).startswith("http://localhost:8090/landing?token=")
+        await vipps.webhooks.register("http://shop:8000/vipps/events", ["epayments.payment.captured.v1"])
+        await running.stop()
+
+
 async def test_rate_limits_can_be_left_out() -> None:
     """More writes for one reference than Vipps MobilePay takes within a minute, each answered by its rule."""
     async with (

@@ -35,6 +35,7 @@ def add_to(commands: "Commands") -> None:
     )
     sandbox.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     sandbox.add_argument("--port", type=port, default=8090, help="port to listen on, 0 for a free one (default: 8090)")
+    sandbox.add_argument("--public-url", type=url, metavar="URL", help="what browsers reach it by, if that is another")
     sandbox.add_argument("--dialect", choices=DIALECTS, default="current", help="which API to speak")
     sandbox.add_argument("--copies", type=count, default=1, help="how often each event is delivered (default: 1)")
     sandbox.add_argument("--faults", type=faults, metavar="FAULTS", help="what is to go wrong; see below")
@@ -59,6 +60,7 @@ async def _run(options: argparse.Namespace) -> int:
     sandbox = Sandbox(
         host=options.host,
         port=options.port,
+        public_url=options.public_url,
         dialect=options.dialect,
         copies=options.copies,
         seed=options.seed,

@@ -30,8 +30,8 @@ from vipps_async.sandbox._webhooks.registrations import Registration
 _TICK = 1.0  # seconds between looks for payments whose time ran out while nobody asked
 
 _REDIRECTS = {
-    Destination.LANDING_PAGE: f"{{base_url}}{LANDING}?token={{token}}",
-    Destination.QR_IMAGE: f"{{base_url}}{QR_IMAGES}?token={{token}}",
+    Destination.LANDING_PAGE: f"{{public_url}}{LANDING}?token={{token}}",
+    Destination.QR_IMAGE: f"{{public_url}}{QR_IMAGES}?token={{token}}",
     Destination.APP: "vipps://sandbox?token={token}",
 }
 
@@ -52,6 +52,7 @@ class Sandbox(Breakable):
     Args:
         host: the interface to listen on.
         port: 0 takes a free one.
+        public_url: what browsers reach it by, if not by `base_url`: landing pages and QR codes lead there.
         dialect: ``"current"``, or ``"draft"`` for the API as it was drafted in January 2022.
         credentials: the sales unit's keys; by default some that are well-formed and work nowhere else.
         copies: how often each event is delivered successfully; 2 shows what "at least once" means.
@@ -72,6 +73,7 @@ class Sandbox(Breakable):
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        public_url: str | None = None,
         dialect: Literal["current", "draft"] = "current",
         credentials: Credentials | None = None,
         copies: int = 1,
@@ -86,6 +88,7 @@ class Sandbox(Breakable):
         delays = DIALECTS[dialect].retry_delays if retry_delays is None else retry_delays
         if copies < 1 or token_lifetime <= 0 or not delays:
             raise ConfigurationError("copies and token_lifetime must be positive, and retry_delays must not be empty")
+        public_address = public_url and Environment(public_url).base_url
         self._installation = install(
             dialect=DIALECTS[dialect],
             credentials=credentials or Credentials(**_TEST_KEYS),
@@ -95,7 +98,9 @@ class Sandbox(Breakable):
             copies=copies,
             retry_delays=delays,
             seed=seed,
-            redirect_url=lambda destination, token: _REDIRECTS[destination].format(base_url=self.base_url, token=token),
+            redirect_url=lambda destination, token: _REDIRECTS[destination].format(
+                public_url=public_address or self.base_url, token=token
+            ),
         )
         self._installation.clock.on_move(self._installation.expire_due)
         servants = (
