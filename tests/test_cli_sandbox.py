@@ -1,11 +1,13 @@
 """``sandbox`` on the command line: a webhook, faults with a seed, and a log."""
 
+import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
 from tests.running import Running, command
 from tests.sandbox.merchant import Shop, shop, until
@@ -91,6 +93,20 @@ async def test_a_known_secret_outlives_a_restart(shop: Shop) -> None:
     ) as running:
         assert running.environ["VIPPS_WEBHOOK_SECRET"] == "known-secret"
         await running.stop()
+
+
+@pytest.mark.parametrize("arguments", [("--log", "json"), ("--log", "text"), ()])
+async def test_what_no_server_takes_is_told_in_a_line(arguments: tuple[str, ...]) -> None:
+    """A path without end is answered 400, and is one more line of the log."""
+    async with command("sandbox", "--port", "0", *arguments, exports=5) as running:
+        address = URL(running.environ["VIPPS_ENVIRONMENT"])
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.0 400")
+        writer.close()
+        _, errors = await running.stop()
+    (line,) = errors.splitlines()
+    assert "Error handling request" in line
 
 
 async def test_browsers_reach_it_elsewhere() -> None:

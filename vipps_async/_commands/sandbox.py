@@ -68,8 +68,7 @@ async def _run(options: argparse.Namespace) -> int:
     )
     if options.faults:
         sandbox.order_faults(options.faults)
-    if options.log:
-        _log(Lines(options.log, sys.stderr))
+    _log(Lines(options.log or "text", sys.stderr), logging.DEBUG if options.log else logging.WARNING)
     try:
         await sandbox.start()
     except OSError as error:
@@ -87,9 +86,9 @@ async def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _log(lines: Lines) -> None:
+def _log(lines: Lines, level: int) -> None:
     logger = logging.getLogger("vipps_async.sandbox")
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(level)
     logger.propagate = False
     logger.addHandler(SandboxLog(lines))
 

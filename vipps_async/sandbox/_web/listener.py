@@ -1,6 +1,7 @@
 """Listen on a TCP port with aiohttp; go away and come back on the same one."""
 
 import asyncio
+import logging
 from collections.abc import Iterable
 
 from aiohttp import web
@@ -8,6 +9,8 @@ from aiohttp.typedefs import Middleware
 from yarl import URL
 
 from vipps_async.sandbox._web.http import BODY_LIMIT
+
+_log = logging.getLogger("vipps_async.sandbox")
 
 _SHUTDOWN = 1.0  # seconds that a request in progress has left once the server stops
 _BACKLOG = 4096
@@ -60,7 +63,12 @@ class Listener:
         app.add_routes(self._routes)
         # Handlers run to their end when a client leaves, as they do at the real platform.
         runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=False, auto_decompress=False, shutdown_timeout=_SHUTDOWN
+            app,
+            logger=_log,
+            access_log=None,
+            handler_cancellation=False,
+            auto_decompress=False,
+            shutdown_timeout=_SHUTDOWN,
         )
         await runner.setup()
         try:
