@@ -110,6 +110,10 @@ def check_client(headers: Mapping[str, str], credentials: Credentials, *, now: d
         raise Denied(_invalid_client(700016, "Application with this identifier was not found.", now))
     if headers.get("client_secret") != credentials.client_secret:
         raise Denied(_invalid_client(7000215, "Invalid client secret provided.", now))
+    msn = headers.get("Merchant-Serial-Number", "")
+    if _MSN.fullmatch(msn) and msn != credentials.merchant_serial_number:
+        # The document of this operation has no 403.
+        raise Denied(_invalid_client(700016, "Application does not belong to this Merchant-Serial-Number.", now))
 
 
 def _invalid_client(code: int, description: str, now: datetime) -> Reply:
