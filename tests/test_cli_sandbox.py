@@ -11,7 +11,7 @@ from yarl import URL
 
 from tests.running import Running, command
 from tests.sandbox.merchant import Shop, shop, until
-from vipps_async import Amount, RetryPolicy, VippsClient
+from vipps_async import Amount, Customer, RetryPolicy, VippsClient
 from vipps_async.cli import main
 from vipps_async.errors import BadRequest
 from vipps_async.sandbox import DeliveryFault, Fault
@@ -137,9 +137,27 @@ async def test_rate_limits_can_be_left_out() -> None:
         await running.stop()
 
 
+async def test_a_sales_unit_can_lack_a_permission() -> None:
+    """What --deny names, with commas, is refused with its code; what it does not is not."""
+    async with (
+        command("sandbox", "--port", "0", "--deny", "express, partial-capture", exports=5) as running,
+        VippsClient.from_env(running.environ) as vipps,
+    ):
+        await vipps.epayment.create(
+            amount=Amount(200, "NOK"), reference="order-0001", return_url="https://shop.example/"
+        )
+        await vipps.epayment.force_approve("order-0001", customer=Customer(phone_number="4712345678"))
+        with pytest.raises(BadRequest) as refused:
+            await vipps.epayment.capture("order-0001", Amount(100, "NOK"))
+        await vipps.epayment.capture("order-0001", Amount(200, "NOK"))
+        assert refused.value.code == "6140"
+        await running.stop()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--deny", "express,push"], "denied='push' must be one of payments, push-message, express, long-living"),
         (["--faults", "capture:rest-after"], "fault 'capture:rest-after': fault 'rest-after' is none of latency"),
         (["--faults", "no-such-file"], "No such file or directory: 'no-such-file'; a fault is written OPERATION:FAULT"),
         (["--webhook", "http://shop.example/"], "must be https://…, or http:// within a private network"),

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from vipps_async._urls import is_web
 from vipps_async.config import Secret
 from vipps_async.errors import ConfigurationError
+from vipps_async.sandbox import Permission
 from vipps_async.sandbox._faults.notation import parse_faults
+from vipps_async.sandbox._ledger.permissions import permissions
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
@@ -55,6 +57,14 @@ def faults(text: str) -> str:
     except ConfigurationError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return notation
+
+
+def denied(text: str) -> frozenset[Permission]:
+    """Return the permissions that *text* names, with commas."""
+    try:
+        return permissions(name.strip() for name in text.split(","))
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_webhook_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from vipps_async._commands.arguments import (
     SECRET_VARIABLE,
     URL_VARIABLE,
     count,
+    denied,
     export,
     faults,
     port,
@@ -19,7 +20,7 @@ from vipps_async._commands.arguments import (
 from vipps_async._commands.faults_help import faults_help
 from vipps_async._commands.lines import STYLES, Lines, SandboxLog
 from vipps_async._commands.running import stop_signal
-from vipps_async.sandbox import Sandbox
+from vipps_async.sandbox import Permission, Sandbox
 
 if TYPE_CHECKING:
     from vipps_async._commands.arguments import Commands
@@ -38,6 +39,13 @@ def add_to(commands: "Commands") -> None:
     sandbox.add_argument("--public-url", type=url, metavar="URL", help="what browsers reach it by, if that is another")
     sandbox.add_argument("--dialect", choices=DIALECTS, default="current", help="which API to speak")
     sandbox.add_argument("--copies", type=count, default=1, help="how often each event is delivered (default: 1)")
+    sandbox.add_argument(
+        "--deny",
+        type=denied,
+        default=(),
+        metavar="PERMISSIONS",
+        help=f"what the sales unit may not do, as in production before approval: {', '.join(Permission)}",
+    )
     sandbox.add_argument("--faults", type=faults, metavar="FAULTS", help="what is to go wrong; see below")
     sandbox.add_argument("--seed", type=int, help="what chance goes by: the same one strikes the same requests")
     sandbox.add_argument(
@@ -63,6 +71,7 @@ async def _run(options: argparse.Namespace) -> int:
         public_url=options.public_url,
         dialect=options.dialect,
         copies=options.copies,
+        denied=options.deny,
         seed=options.seed,
         rate_limits=options.rate_limits,
     )

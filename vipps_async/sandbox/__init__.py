@@ -13,6 +13,7 @@ from vipps_async.sandbox._faults.plan import FaultDone
 from vipps_async.sandbox._ledger.ledger import ActionRefused, UnknownReference
 from vipps_async.sandbox._ledger.lifecycle import Action, EventName, State
 from vipps_async.sandbox._ledger.payments import LedgerEvent, LedgerPayment
+from vipps_async.sandbox._ledger.permissions import Permission
 from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
 from vipps_async.sandbox._server import Sandbox
 from vipps_async.sandbox._webhooks.registrations import Registration
@@ -28,6 +29,7 @@ __all__ = [
     "FaultDone",
     "LedgerEvent",
     "LedgerPayment",
+    "Permission",
     "RecordedRequest",
     "Registration",
     "Sandbox",

@@ -19,6 +19,7 @@ from vipps_async.sandbox._faults.plan import FaultPlan
 from vipps_async.sandbox._ledger.ledger import Ledger
 from vipps_async.sandbox._ledger.lifecycle import Action
 from vipps_async.sandbox._ledger.payments import LedgerEvent, LedgerPayment
+from vipps_async.sandbox._ledger.permissions import Permission
 from vipps_async.sandbox._records import RequestLog
 from vipps_async.sandbox._user.user import User
 from vipps_async.sandbox._webhooks.deliveries import Deliveries
@@ -104,6 +105,7 @@ def install(
     dialect: Dialect,
     credentials: Credentials,
     currency: str | None,
+    denied: frozenset[Permission],
     token_lifetime: timedelta,
     rate_limits: bool,
     copies: int,
@@ -117,6 +119,7 @@ def install(
         dialect: which version of the API it speaks.
         credentials: the sales unit's keys.
         currency: of its market; ``None``: it takes every one.
+        denied: what it may not do.
         token_lifetime: how long an access token is valid.
         rate_limits: whether too many calls about a payment are refused.
         copies: how often each event is delivered successfully.
@@ -135,10 +138,11 @@ def install(
         retry_delays=retry_delays,
         give_up_after=dialect.give_up_after,
     )
-    ledger = Ledger(publish=deliveries.publish, psp_reference=dialect.psp_reference)
+    ledger = Ledger(publish=deliveries.publish, psp_reference=dialect.psp_reference, denied=denied)
     operations = Operations(
         dialect=dialect,
         currency=currency,
+        denied=denied,
         redirect_url=redirect_url,
         ledger=ledger,
         tokens=tokens,

@@ -16,6 +16,7 @@ from vipps_async.sandbox._clock import Clock
 from vipps_async.sandbox._installation import install
 from vipps_async.sandbox._ledger.lifecycle import Action
 from vipps_async.sandbox._ledger.payments import LedgerPayment
+from vipps_async.sandbox._ledger.permissions import permissions
 from vipps_async.sandbox._ledger.problems import Refused
 from vipps_async.sandbox._records import Delivery, RecordedRequest
 from vipps_async.sandbox._web.control import Control
@@ -59,6 +60,8 @@ class Sandbox(Breakable):
         retry_delays: seconds between attempts of a delivery, the last one repeated; by default the documented ones.
         token_lifetime: seconds that an access token is valid.
         currency: of the sales unit's market; by default it takes all three.
+        denied: what the sales unit may not do, each a `Permission` or its text, such as ``"push-message"``; by default
+            it may do everything, which one in production may not without approval.
         rate_limits: whether more than 5 writes, or 120 reads, of a kind for one reference within a minute of the
             sandbox's clock are answered with 429, as at Vipps MobilePay.
         seed: what chance goes by where faults have a probability, 0 to 4294967295: with the same one, the same requests
@@ -80,6 +83,7 @@ class Sandbox(Breakable):
         retry_delays: Sequence[float] | None = None,
         token_lifetime: float = 3599,
         currency: Literal["NOK", "DKK", "EUR"] | None = None,
+        denied: Iterable[str] = (),
         rate_limits: bool = True,
         seed: int | None = None,
     ) -> None:
@@ -93,6 +97,7 @@ class Sandbox(Breakable):
             dialect=DIALECTS[dialect],
             credentials=credentials or Credentials(**_TEST_KEYS),
             currency=currency,
+            denied=permissions(denied),
             token_lifetime=timedelta(seconds=token_lifetime),
             rate_limits=rate_limits,
             copies=copies,

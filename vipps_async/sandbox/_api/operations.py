@@ -18,6 +18,7 @@ from vipps_async.sandbox._api.routes import Route
 from vipps_async.sandbox._ledger.ledger import Ledger
 from vipps_async.sandbox._ledger.lifecycle import Action
 from vipps_async.sandbox._ledger.payments import Command, LedgerPayment
+from vipps_async.sandbox._ledger.permissions import Permission
 from vipps_async.sandbox._ledger.problems import error, plain
 from vipps_async.sandbox._person import is_younger
 from vipps_async.sandbox._replies import Reply, of_json
@@ -57,6 +58,7 @@ class Operations:
     Attributes:
         dialect: which version of the API is spoken.
         currency: of the sales unit's market; ``None``: it takes every one.
+        denied: what the sales unit may not do.
         redirect_url: returns the address of a destination for a token.
         ledger: the payments.
         tokens: the access tokens.
@@ -66,6 +68,7 @@ class Operations:
 
     dialect: Dialect
     currency: str | None
+    denied: frozenset[Permission]
     redirect_url: Callable[[Destination, str], str]
     ledger: Ledger
     tokens: Tokens
@@ -106,7 +109,8 @@ class Operations:
 
     def _create(self, request: Request) -> Reply:
         body: Mapping[str, Any] = request.body
-        refuse_violations(broken_rules(self.dialect.rules, body, Context(now=request.now, currency=self.currency)))
+        context = Context(now=request.now, currency=self.currency, denied=self.denied)
+        refuse_violations(broken_rules(self.dialect.rules, body, context))
         payment = self.ledger.open(self._new_payment(body, request.key or "", request.now))
         return of_json(201, self.dialect.created(payment))
 

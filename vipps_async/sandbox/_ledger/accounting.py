@@ -3,7 +3,7 @@
 Sources: ePayment API, capture, refund, cancel and error codes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +12,7 @@ import attrs
 
 from vipps_async.sandbox._ledger.lifecycle import ADJUST_REFUSED, REFUSALS, TRANSITIONS, Action, EventName, State
 from vipps_async.sandbox._ledger.payments import Command, LedgerEvent, LedgerPayment
+from vipps_async.sandbox._ledger.permissions import Permission
 from vipps_async.sandbox._ledger.problems import error
 from vipps_async.sandbox._ledger.triggers import REFUND_TRIGGERS
 
@@ -67,6 +68,26 @@ _MONEY_RULES: Mapping[Action, tuple[tuple[str, _Broken], ...]] = MappingProxyTyp
         ),
     }
 )
+
+
+# What is refused without a permission though the money is there: (action, error code, whether it needs it).
+_PERMISSION_RULES: Mapping[Permission, tuple[Action, str, _Broken]] = MappingProxyType(
+    {
+        Permission.PARTIAL_CAPTURE: (
+            Action.CAPTURE,
+            "6140",
+            lambda payment, command, _: command.asked < payment.capturable,
+        ),
+        Permission.REFUND: (Action.REFUND, "5100", lambda *_: True),
+    }
+)
+
+
+def _rules(action: Action, denied: frozenset[Permission]) -> Iterator[tuple[str, _Broken]]:
+    yield from _MONEY_RULES.get(action, ())
+    for permission, (needing, code, broken) in _PERMISSION_RULES.items():
+        if permission in denied and needing is action:
+            yield code, broken
 
 
 def _spent(payment: LedgerPayment) -> int:
@@ -131,16 +152,18 @@ _BOOKINGS: Mapping[EventName, Callable[[LedgerPayment, Command, datetime], _Book
 _OWN_KEY = frozenset({EventName.CAPTURED, EventName.REFUNDED, EventName.CANCELLED, EventName.ADJUSTED})
 
 
-def perform(payment: LedgerPayment, command: Command, *, psp_reference: str, now: datetime) -> LedgerPayment:
+def perform(
+    payment: LedgerPayment, command: Command, *, psp_reference: str, now: datetime, denied: frozenset[Permission]
+) -> LedgerPayment:
     """Return what *command* makes of *payment*, its new event last.
 
     Raises:
-        Refused: the state table or a money rule forbids it.
+        Refused: the state table or a money rule forbids it, or it needs a permission that is *denied*.
     """
     transition = TRANSITIONS.get((payment.state, command.action))
     if transition is None:
         raise error(REFUSALS[payment.state, command.action])
-    for code, broken in _MONEY_RULES.get(command.action, ()):
+    for code, broken in _rules(command.action, denied):
         if broken(payment, command, now):
             raise error(code)
     booking = _BOOKINGS[transition.event](payment, command, now)

@@ -14,6 +14,7 @@ from vipps_async.errors import VippsError
 from vipps_async.sandbox._ledger.accounting import perform
 from vipps_async.sandbox._ledger.lifecycle import Action, EventName, State
 from vipps_async.sandbox._ledger.payments import Command, LedgerEvent, LedgerPayment
+from vipps_async.sandbox._ledger.permissions import Permission
 from vipps_async.sandbox._ledger.problems import error
 
 # What time does to a payment at its deadline; a reservation that was not captured is released: knowledge base,
@@ -41,13 +42,19 @@ class Ledger:
     Args:
         publish: called with the payment and its newest event after each step.
         psp_reference: makes a new ``pspReference`` for an event that follows the creation.
+        denied: what the sales unit may not do.
     """
 
     def __init__(
-        self, *, publish: Callable[[LedgerPayment, LedgerEvent], None], psp_reference: Callable[[], str]
+        self,
+        *,
+        publish: Callable[[LedgerPayment, LedgerEvent], None],
+        psp_reference: Callable[[], str],
+        denied: frozenset[Permission],
     ) -> None:
         self._publish = publish
         self._psp_reference = psp_reference
+        self._denied = denied
         self._payments: dict[str, LedgerPayment] = {}
         self._references: dict[str, str] = {}
         self._deadlines: list[tuple[datetime, str]] = []
@@ -101,9 +108,10 @@ class Ledger:
         """Do what *command* says and return the payment afterwards.
 
         Raises:
-            Refused: there is no such payment, its state table or a money rule forbids it.
+            Refused: there is no such payment, its state table or a money rule forbids it, or a permission lacks.
         """
-        return self._enter(perform(self.find(reference), command, psp_reference=self._psp_reference(), now=now))
+        payment, psp_reference = self.find(reference), self._psp_reference()
+        return self._enter(perform(payment, command, psp_reference=psp_reference, now=now, denied=self._denied))
 
     def hold(self, reference: str, *, until: datetime | None, outcome: Command | None = None) -> LedgerPayment:
         """Keep everybody off a payment while its user's approval is under way.

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from vipps_async.sandbox._ledger.permissions import Permission
 from vipps_async.sandbox._ledger.problems import error, invalid
 from vipps_async.sandbox._person import is_younger
 from vipps_async.sandbox._requests.express import groups_of, is_paid_in, repeats_a_kind
@@ -33,10 +34,12 @@ class Context:
     Attributes:
         now: the present, by the sandbox's clock.
         currency: that of the sales unit's market; ``None`` accepts every one.
+        denied: what the sales unit may not do.
     """
 
     now: datetime
     currency: str | None
+    denied: frozenset[Permission]
 
 
 @attrs.frozen
@@ -100,6 +103,42 @@ _PUSH_NEEDS_CUSTOMER = Rule(
     "customer", "4140", "PUSH_MESSAGE requires customer.", _flow_lacks("PUSH_MESSAGE", "customer")
 )
 
+
+def _without(
+    permission: Permission, needs: Callable[[Mapping[str, Any]], bool]
+) -> Callable[[Mapping[str, Any], Context], bool]:
+    return lambda body, context: permission in context.denied and needs(body)
+
+
+_PERMISSION_RULES = (
+    Rule(
+        "Merchant-Serial-Number",
+        "5060",
+        "The sales unit's bank account is not verified.",
+        _without(Permission.PAYMENTS, lambda _: True),
+    ),
+    Rule(
+        "userFlow",
+        "5080",
+        "PUSH_MESSAGE needs approval.",
+        _without(Permission.PUSH_MESSAGE, lambda body: body["userFlow"] == "PUSH_MESSAGE"),
+    ),
+    Rule(
+        "shipping",
+        "5020",
+        "Express needs approval.",
+        # The draft calls it logistics.
+        _without(Permission.EXPRESS, lambda body: not body.keys().isdisjoint({"shipping", "logistics"})),
+    ),
+    Rule("expiresAt", "5050", "Needs approval.", _without(Permission.LONG_LIVING, lambda body: bool(_expires(body)))),
+    Rule(
+        "profile.scope",
+        "5030",
+        "Profile sharing needs approval.",
+        _without(Permission.PROFILE_SHARING, lambda body: bool(scopes(body))),
+    ),
+)
+
 CREATE_RULES = (
     _CARD_IN_BROWSER,
     Rule(
@@ -145,6 +184,7 @@ CREATE_RULES = (
     Rule("paymentMethod.type", "4160", "For PSPs only.", lambda body, _: _type(body) == "CARD_PASSTHROUGH"),
     Rule("profile.scope", "4080", "Unknown scope.", lambda body, _: not scopes(body) <= SCOPES),
     Rule("profile.scope", "5030", "nin needs approval.", lambda body, _: not scopes(body) <= _APPROVED_SCOPES),
+    *_PERMISSION_RULES,
     Rule("paymentMethod.blockedSources", "5010", "Only for WALLET in DKK and EUR.", _blocks_in_vain),
     Rule(
         "amount.currency",
@@ -178,6 +218,7 @@ CREATE_RULES = (
 DRAFT_CREATE_RULES = (
     _CARD_IN_BROWSER,
     _PUSH_NEEDS_CUSTOMER,
+    *_PERMISSION_RULES,
     Rule(
         "directCapture",
         None,

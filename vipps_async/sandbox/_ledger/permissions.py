@@ -1,0 +1,44 @@
+"""What a sales unit needs approval or set-up for, and may therefore lack. Performs no I/O.
+
+Sources: ePayment API, create payment (which features need approval) and error codes; knowledge base, sales units.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from vipps_async.errors import ConfigurationError
+
+
+class Permission(StrEnum):
+    """What a sales unit may do. One that is denied is answered with the code that stands after it.
+
+    Attributes:
+        PAYMENTS: any payment at all, for which its bank account has to be verified; 5060.
+        PUSH_MESSAGE: payments with the user flow ``PUSH_MESSAGE``; 5080.
+        EXPRESS: payments with shipping; 5020.
+        LONG_LIVING: payments with an ``expiresAt``; 5050.
+        PROFILE_SHARING: payments with a profile scope; 5030.
+        PARTIAL_CAPTURE: captures of less than what was authorized; 6140.
+        REFUND: refunds; 5100.
+    """
+
+    PAYMENTS = "payments"
+    PUSH_MESSAGE = "push-message"
+    EXPRESS = "express"
+    LONG_LIVING = "long-living"
+    PROFILE_SHARING = "profile-sharing"
+    PARTIAL_CAPTURE = "partial-capture"
+    REFUND = "refund"
+
+
+def permissions(names: Iterable[str]) -> frozenset[Permission]:
+    """Return the permissions that are called *names*.
+
+    Raises:
+        ConfigurationError: one of them is no permission; the message lists those that are.
+    """
+    denied = list(names)
+    unknown = [name for name in denied if name not in list(Permission)]
+    if unknown:
+        raise ConfigurationError(f"denied={unknown[0]!r} must be one of {', '.join(Permission)}")
+    return frozenset(map(Permission, denied))
