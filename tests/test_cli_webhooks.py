@@ -110,6 +110,14 @@ class TestTrigger:
                 assert await run("trigger", "REFUNDED", *arguments) == 0
             assert [event.psp_reference for event in receiver.events] == ["1234567890"]
 
+    @pytest.mark.parametrize("dialect", ["current", "draft"])
+    async def test_an_event_of_a_failed_operation(self, dialect: str) -> None:
+        """It says so, for receivers that would ship on any event called CAPTURED."""
+        async with receiving() as receiver:
+            arguments = ["--failed", "--dialect", dialect, "--url", receiver.url, "--secret", SECRET]
+            assert await run("trigger", "CAPTURED", *arguments) == 0
+            assert [(event.name, event.success) for event in receiver.events] == [("CAPTURED", False)]
+
     async def test_signed_for_another_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is registered for a public URL is sent to this machine; URL and secret come from the environment."""
         public = f"https://shop.example{PATH}"

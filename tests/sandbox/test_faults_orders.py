@@ -110,6 +110,7 @@ async def test_any_operation(merchant: Merchant) -> None:
         ({"fault": "6261"}, "fault '6261' is none of latency, .*, and no code of an error, such as 6260"),
         ({"fault": "STATUS_418"}, "fault 'STATUS_418' is none of latency, refused"),
         ({"fault": "DUPLICATE"}, "operation 'get' is none of deliveries, which suffer DUPLICATE"),
+        ({"fault": "FAILED"}, "operation 'get' is none of capture, refund, cancel, adjust, .*, which suffer FAILED"),
         ({"times": 0}, "times=0 must be a whole number, 1 to 1000000"),
         ({"times": True}, "times=True must be"),
         ({"probability": 0}, "probability=0 must be a number above 0, and 1 at most"),

@@ -45,6 +45,7 @@ def add_to(commands: "Commands") -> None:
     trigger.add_argument("--reference", default="order-0001", help="the payment's (default: order-0001)")
     trigger.add_argument("--amount", type=count, default=1000, help="minor units (default: 1000)")
     trigger.add_argument("--currency", default="NOK", help="ISO 4217 (default: NOK)")
+    trigger.add_argument("--failed", action="store_true", help="the operation failed: an event with success false")
     trigger.add_argument("--psp-reference", help="the event's (default: a new one)")
     trigger.add_argument("--msn", default="123456", help="the sales unit's (default: 123456)")
     trigger.add_argument("--body", type=Path, metavar="FILE", help="send these bytes instead, an event of any API")
@@ -131,6 +132,7 @@ def _body(options: argparse.Namespace) -> bytes:
         psp_reference=options.psp_reference,
         msn=options.msn,
         now=datetime.now(UTC),
+        success=not options.failed,
     )
 
 

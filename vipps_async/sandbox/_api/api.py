@@ -36,6 +36,7 @@ class Call:
         resource: the reference, or the id of a webhook, in the path.
         headers: case-insensitive.
         body: the bytes.
+        fails: whether what it asks for fails, once the rules have let it through.
     """
 
     route: Route
@@ -43,6 +44,7 @@ class Call:
     resource: str
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(default=b"", repr=False)
+    fails: bool = False
 
 
 @attrs.frozen
@@ -127,7 +129,7 @@ class Api:
 
     def _perform(self, call: Call, body: Any, key: str | None) -> Answer:
         now = self.clock.now()
-        request = Request(route=call.route, resource=call.resource, body=body, key=key, now=now)
+        request = Request(route=call.route, resource=call.resource, body=body, key=key, now=now, fails=call.fails)
         try:
             reply = self.operations.perform(request)
         except Refused as refused:

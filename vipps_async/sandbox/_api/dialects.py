@@ -13,6 +13,7 @@ import attrs
 from vipps_async.sandbox._api import wire
 from vipps_async.sandbox._api.redirects import DRAFT_FLOWS, FLOWS, Destination
 from vipps_async.sandbox._api.routes import CURRENT_ROUTES, DRAFT_ROUTES, Route
+from vipps_async.sandbox._ledger.lifecycle import Action
 from vipps_async.sandbox._ledger.payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._ledger.problems import Problem
 from vipps_async.sandbox._replies import Reply, of_json
@@ -46,6 +47,7 @@ class Dialect:
         created: the answer to create.
         fetched: the answer to get.
         modified: the answer to every modification.
+        failures: the code of the answer to one that fails; none where the event alone tells.
         logged: an entry of the event log.
         notified: the body of a delivery; takes the MSN too.
         problem: a problem; takes the request's path and a trace id too.
@@ -61,6 +63,7 @@ class Dialect:
     created: Callable[[LedgerPayment], Mapping[str, Any]]
     fetched: Callable[[LedgerPayment], Mapping[str, Any]]
     modified: Callable[[LedgerPayment], Reply]
+    failures: Mapping[Action, str]
     logged: Callable[[LedgerPayment, LedgerEvent], Mapping[str, Any]]
     notified: Callable[[LedgerPayment, LedgerEvent, str], Mapping[str, Any]]
     problem: Callable[[Problem, str, str], Mapping[str, Any]]
@@ -77,6 +80,7 @@ _CURRENT = Dialect(
     created=wire.created,
     fetched=wire.fetched,
     modified=lambda payment: of_json(200, wire.modified(payment)),
+    failures={Action.CAPTURE: "6280", Action.REFUND: "3010", Action.CANCEL: "3010"},
     logged=wire.logged,
     notified=lambda payment, event, msn: wire.notified(payment, event, msn=msn),
     problem=lambda problem, instance, trace_id: wire.problem(problem, instance=instance, trace_id=trace_id),
@@ -94,6 +98,7 @@ _DRAFT = Dialect(
     created=wire.draft_payment,
     fetched=wire.draft_payment,
     modified=lambda _: Reply(status=202),
+    failures={},
     logged=wire.draft_logged,
     notified=lambda payment, event, _: wire.draft_notified(payment, event),
     problem=lambda problem, _, trace_id: wire.draft_problem(problem, trace_id=trace_id),

@@ -42,6 +42,7 @@ class Request:
         body: the decoded body, for what takes one.
         key: the idempotency key.
         now: the present, by the sandbox's clock.
+        fails: whether a modification fails once the rules have let it through.
     """
 
     route: Route
@@ -49,6 +50,7 @@ class Request:
     body: Any
     key: str | None
     now: datetime
+    fails: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -145,8 +147,12 @@ class Operations:
             currency=asked.get("currency"),
             idempotency_key=request.key,
             unauthorized_only=request.body.get("cancelTransactionOnly", False),
+            fails=request.fails,
         )
-        return self.dialect.modified(self.ledger.perform(request.resource, command, now=request.now))
+        payment = self.ledger.perform(request.resource, command, now=request.now)
+        if request.fails and action in self.dialect.failures:
+            raise error(self.dialect.failures[action])
+        return self.dialect.modified(payment)
 
     def _force_approve(self, request: Request) -> Reply:
         payment = self.ledger.find(request.resource)

@@ -19,6 +19,7 @@ def rehearsed(
     psp_reference: str | None,
     msn: str,
     now: datetime,
+    success: bool,
 ) -> bytes:
     """Return the body that the sandbox would deliver for an event.
 
@@ -31,6 +32,7 @@ def rehearsed(
         psp_reference: the event's; ``None``: a new one.
         msn: the sales unit's.
         now: when.
+        success: whether the operation went well.
     """
     event = LedgerEvent(
         name=name,
@@ -39,6 +41,7 @@ def rehearsed(
         amount=amount,
         currency=currency,
         timestamp=now,
+        success=success,
     )
     payment = LedgerPayment(
         reference=reference,

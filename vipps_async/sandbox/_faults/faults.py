@@ -56,6 +56,7 @@ class Fault(_Named):
     STATUS_504 = "STATUS_504", "it took effect, the gateway's 504 comes back"
     HTML_200 = "HTML_200", "it took effect, an HTML page comes back with 200"
     EXPIRED_TOKEN = "EXPIRED_TOKEN", "no effect: 401, and the token that was presented is revoked"
+    FAILED = "FAILED", "a capture, refund or cancel fails: 500 (the draft: 202), and an event with success false"
 
 
 class DeliveryFault(_Named):
@@ -90,6 +91,7 @@ class Course:
 
     Attributes:
         takes_effect: whether the API sees the request.
+        fails: whether what it asks for fails there.
         reply: what is answered instead of the API's own reply.
         error: the problem that is answered instead, by its code; the dialect words it.
         transmission: how much of the answer is sent.
@@ -99,6 +101,7 @@ class Course:
     """
 
     takes_effect: bool = False
+    fails: bool = False
     reply: Reply | None = None
     error: str | None = None
     transmission: Transmission = Transmission.WHOLE
@@ -130,6 +133,7 @@ COURSES: Mapping[Fault, Course] = MappingProxyType(
         Fault.STATUS_504: Course(takes_effect=True, reply=of_gateway(504, "The service did not answer in time.")),
         Fault.HTML_200: Course(takes_effect=True, reply=of_html(200, _PAGE.format("Welcome"))),
         Fault.EXPIRED_TOKEN: Course(reply=UNAUTHORIZED, revokes_token=True),
+        Fault.FAILED: Course(takes_effect=True, fails=True),
     }
 )
 

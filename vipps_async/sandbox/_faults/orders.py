@@ -14,6 +14,7 @@ from vipps_async.sandbox._ledger.problems import CODES
 
 PAYMENT_OPERATIONS = ("create", "get", "events", "capture", "refund", "cancel", "adjust", "approve")
 OPERATIONS = ("token", *PAYMENT_OPERATIONS, "register", "list", "delete")
+MODIFICATIONS = ("capture", "refund", "cancel", "adjust")
 ANY = "*"
 DELIVERIES = "deliveries"
 
@@ -40,12 +41,19 @@ class Occasion:
     event: EventName | None = None
 
 
+def suffering(fault: AnyFault) -> tuple[str, ...]:
+    """Return the operations that can suffer *fault*."""
+    if isinstance(fault, DeliveryFault):
+        return (DELIVERIES,)
+    return MODIFICATIONS if fault is Fault.FAILED else OPERATIONS
+
+
 @attrs.define(kw_only=True)
 class Order:
     """A fault on order.
 
     Attributes:
-        operation: whose requests suffer it; ``"*"``: every one's; ``"deliveries"``: deliveries do.
+        operation: whose requests suffer it; ``"*"``: every one's that can; ``"deliveries"``: deliveries do.
         fault: what they suffer.
         times: how many still do; ``None``: all, until faults are cleared.
         probability: the share of them that does; ``None``: each one.
@@ -72,9 +80,9 @@ class Order:
 
     def concerns(self, occasion: Occasion) -> bool:
         """Whether *occasion* is one of those that suffer it."""
-        at = {occasion.operation} if occasion.operation == DELIVERIES else {occasion.operation, ANY}
+        is_at = self.operation in {occasion.operation, ANY} and occasion.operation in suffering(self.fault)
         is_about = self.reference in {None, occasion.reference} and self.event in {None, occasion.event}
-        return self.operation in at and is_about
+        return is_at and is_about
 
 
 @attrs.frozen(kw_only=True)
@@ -185,7 +193,7 @@ def order(operation: str, fault: str, **options: Any) -> Order:
         ConfigurationError: the operation, the fault or an option cannot be meant so; the message says which, and why.
     """
     known = fault_named(fault)
-    targets = (DELIVERIES,) if isinstance(known, DeliveryFault) else (*OPERATIONS, ANY)
+    targets = suffering(known) if isinstance(known, DeliveryFault) else (*suffering(known), ANY)
     if operation not in targets:
         raise ConfigurationError(f"operation {operation!r} is none of {', '.join(targets)}, which suffer {known}")
     given = {name: value for name, value in options.items() if value is not None}

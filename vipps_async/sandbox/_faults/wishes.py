@@ -37,6 +37,7 @@ AMOUNTS: Mapping[int, str] = MappingProxyType(
         7_770_005: Fault.TRUNCATED,
         7_770_006: Fault.STALLED,
         7_770_007: Fault.EXPIRED_TOKEN,
+        7_770_008: Fault.FAILED,
         7_770_200: Fault.HTML_200,
         7_770_401: Fault.STATUS_401,
         7_770_403: Fault.STATUS_403,

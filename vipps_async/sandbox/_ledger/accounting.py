@@ -175,5 +175,8 @@ def perform(
         currency=payment.currency,
         timestamp=now,
         idempotency_key=command.idempotency_key if transition.event in _OWN_KEY else payment.idempotency_key,
+        success=not command.fails,
     )
-    return attrs.evolve(payment, state=transition.state, events=(*payment.events, event), **booking.changes)
+    # A failed operation is no change of state: ePayment API, events.
+    changes = {} if command.fails else {"state": transition.state, **booking.changes}
+    return attrs.evolve(payment, events=(*payment.events, event), **changes)

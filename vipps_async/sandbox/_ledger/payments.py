@@ -136,6 +136,7 @@ class Command:
         unauthorized_only: cancel only what the user has not approved (``cancelTransactionOnly``).
         shipping_cost: what the user's choice of shipping adds to the payment.
         approval: what an approval adds to replies.
+        fails: whether the attempt fails once the rules have let it through: an event tells of it, no money moves.
     """
 
     action: Action
@@ -145,6 +146,7 @@ class Command:
     unauthorized_only: bool = False
     shipping_cost: int = 0
     approval: Mapping[str, Any] = attrs.field(factory=dict)
+    fails: bool = False
 
     @property
     def asked(self) -> int:

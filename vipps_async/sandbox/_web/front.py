@@ -82,7 +82,8 @@ class Front:
 
     def _suffer(self, call: Call, order: Order) -> _Outcome:
         course = course_of(order.fault)
-        answer = self.installation.api.answer(call) if course.takes_effect else _NOTHING
+        failing = attrs.evolve(call, fails=course.fails)
+        answer = self.installation.api.answer(failing) if course.takes_effect else _NOTHING
         if course.revokes_token:
             self.installation.tokens.revoke(presented_token(call.headers))
         reply = with_retry_after(self._instead(course, call) or answer.reply, order.retry_after)
