@@ -16,6 +16,7 @@ class Running:
 
     process: asyncio.subprocess.Process
     environ: dict[str, str]
+    said: list[str] = attrs.field(factory=list)
 
     async def line(self) -> str:
         """Return the next line of standard output."""
@@ -30,18 +31,24 @@ class Running:
         return out.decode(), errors.decode()
 
 
+def environ(**variables: str) -> dict[str, str]:
+    """Return the environment of this run with *variables*, and without what it says to this package."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("VIPPS_")} | variables
+
+
 @asynccontextmanager
 async def command(*arguments: str, exports: int, **variables: str) -> AsyncIterator[Running]:
     """Run a command, and read what it prints until it has set so many variables."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "vipps_async", *arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, **variables},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environ(**variables),
     )  # fmt: skip
     running = Running(process, {})
     try:
         while len(running.environ) < exports:
             line = await running.line()
             assert line or not process.stdout or not process.stdout.at_eof(), await process.communicate()
+            running.said.append(line)
             name, _, value = line.removeprefix("export ").partition("=")
             if line.startswith("export "):
                 running.environ[name] = value

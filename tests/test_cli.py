@@ -12,6 +12,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from tests.running import environ as environment
 from vipps_async import Amount, PaymentEventName, VippsClient, __version__, _demo
 from vipps_async._narrator import Narrator
 from vipps_async.cli import main
@@ -53,7 +54,7 @@ async def test_sandbox_prints_an_environment_that_works_and_stops_on_ctrl_c() ->
     """`sandbox` prints variables that lead a client to it, serves, and ends cleanly on SIGINT."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "vipps_async", "sandbox", "--port", "0", "--copies", "2",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment(),
     )  # fmt: skip
     assert process.stdout is not None
     lines = [(await process.stdout.readline()).decode() for _ in range(7)]

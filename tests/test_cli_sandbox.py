@@ -6,6 +6,8 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
+import attrs
 import pytest
 from yarl import URL
 
@@ -13,6 +15,7 @@ from tests.running import Running, command
 from tests.sandbox.merchant import Shop, shop, until
 from vipps_async import Amount, Customer, RetryPolicy, VippsClient
 from vipps_async.cli import main
+from vipps_async.config import Credentials
 from vipps_async.errors import BadRequest
 from vipps_async.sandbox import DeliveryFault, Fault
 
@@ -154,9 +157,71 @@ async def test_a_sales_unit_can_lack_a_permission() -> None:
         await running.stop()
 
 
+async def test_the_market_and_the_token_can_be_chosen() -> None:
+    """A currency of another market is 5040, and a token lives as long as was said."""
+    async with (
+        command("sandbox", "--port", "0", "--currency", "DKK", "--token-lifetime", "120", exports=5) as running,
+        VippsClient.from_env(running.environ) as vipps,
+    ):
+        with pytest.raises(BadRequest) as refused:
+            await vipps.epayment.create(
+                amount=Amount(100, "NOK"), reference="order-0001", return_url="https://shop.example/"
+            )
+        assert refused.value.code == "5040"
+        assert (await fetch_token(Credentials.from_env(running.environ), running))["expires_in"] == "120"
+        await running.stop()
+
+
+async def fetch_token(keys: Credentials, running: Running) -> dict[str, str]:
+    """Ask for a token with nothing but aiohttp."""
+    headers = {
+        "client_id": str(keys.client_id),
+        "client_secret": str(keys.client_secret),
+        "Ocp-Apim-Subscription-Key": str(keys.subscription_key),
+    }
+    async with (
+        aiohttp.ClientSession(running.environ["VIPPS_ENVIRONMENT"]) as session,
+        session.post("/accesstoken/get", headers=headers) as response,
+    ):
+        answer: dict[str, str] = await response.json()
+        return answer
+
+
+OWN_KEYS = {
+    "VIPPS_CLIENT_ID": "own-client",
+    "VIPPS_CLIENT_SECRET": "own-client-secret",
+    "VIPPS_SUBSCRIPTION_KEY": "own-subscription-key",
+    "VIPPS_MERCHANT_SERIAL_NUMBER": "654321",
+}
+
+
+async def test_the_keys_of_the_environment_are_taken_and_not_shown() -> None:
+    """A shop keeps the keys that it has; they may be real ones, so that nothing prints them, and others are refused."""
+    async with command("sandbox", "--port", "0", "--log", "text", exports=1, **OWN_KEYS) as running:
+        assert set(running.environ) == {"VIPPS_ENVIRONMENT"}
+        await use(attrs.evolve(running, environ=running.environ | OWN_KEYS))
+        stranger = Credentials.from_env({**OWN_KEYS, "VIPPS_CLIENT_SECRET": "another"})
+        assert (await fetch_token(stranger, running))["error"] == "invalid_client"
+        told = "\n".join([*running.said, *await running.stop()])
+    assert "It takes the keys in VIPPS_CLIENT_ID, VIPPS_CLIENT_SECRET, VIPPS_SUBSCRIPTION_KEY" in told
+    assert not any(key in told for key in OWN_KEYS.values())
+
+
+async def test_keys_that_are_not_all_there_are_not_taken() -> None:
+    """A sandbox with three of the four has its own keys, as with none."""
+    some = {**OWN_KEYS, "VIPPS_CLIENT_SECRET": ""}
+    async with command("sandbox", "--port", "0", exports=5, **some) as running:
+        assert running.environ["VIPPS_CLIENT_ID"] != "own-client"
+        await running.stop()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--token-lifetime", "0"], "'0' must be a whole number, 1 to 1000000000"),
+        (["--token-lifetime", "1h"], "'1h' must be a whole number, 1 to 1000000000"),
+        (["--port", "http"], "'http' must be a port, 0 to 65535"),
+        (["--currency", "SEK"], "invalid choice"),
         (["--deny", "express,push"], "denied='push' must be one of payments, push-message, express, long-living"),
         (["--faults", "capture:rest-after"], "fault 'capture:rest-after': fault 'rest-after' is none of latency"),
         (["--faults", "no-such-file"], "No such file or directory: 'no-such-file'; a fault is written OPERATION:FAULT"),

@@ -21,22 +21,24 @@ if TYPE_CHECKING:
 DIALECTS = ("current", "draft")
 URL_VARIABLE = "VIPPS_WEBHOOK_URL"
 SECRET_VARIABLE = "VIPPS_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
+_MOST = 1_000_000_000
 _SECRET_BYTES = 64  # as the Webhooks API's are
 
 
 def port(text: str) -> int:
     """Return the port that *text* names."""
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{number} is not a port, 0 to 65535")
-    return number
+    return _number(text, "a port", range(65_536))
 
 
 def count(text: str) -> int:
     """Return the number, 1 or more, that *text* is."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return _number(text, "a whole number", range(1, _MOST + 1))
+
+
+def _number(text: str, kind: str, allowed: range) -> int:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(_MOST)) else -1
+    if number not in allowed:
+        raise argparse.ArgumentTypeError(f"{text!r} must be {kind}, {allowed[0]} to {allowed[-1]}")
     return number
 
 

@@ -2,8 +2,11 @@
 
 import argparse
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING, TextIO
+
+import attrs
 
 from vipps_async._commands.arguments import (
     DIALECTS,
@@ -20,10 +23,19 @@ from vipps_async._commands.arguments import (
 from vipps_async._commands.faults_help import faults_help
 from vipps_async._commands.lines import STYLES, Lines, SandboxLog
 from vipps_async._commands.running import stop_signal
+from vipps_async.config import Credentials
 from vipps_async.sandbox import Permission, Sandbox
 
 if TYPE_CHECKING:
     from vipps_async._commands.arguments import Commands
+
+
+_KEYS = {field.name: f"VIPPS_{field.name.upper()}" for field in attrs.fields(Credentials)}
+_ABOUT = """\
+keys:
+  Where VIPPS_CLIENT_ID, VIPPS_CLIENT_SECRET, VIPPS_SUBSCRIPTION_KEY and VIPPS_MERCHANT_SERIAL_NUMBER are all set, those
+  are the keys that the sandbox takes, and it does not show them. Otherwise it has keys of its own, and shows them.
+"""
 
 
 def add_to(commands: "Commands") -> None:
@@ -31,7 +43,7 @@ def add_to(commands: "Commands") -> None:
     sandbox = commands.add_parser(
         "sandbox",
         help="run Vipps MobilePay on this machine until Ctrl-C",
-        epilog=faults_help(),
+        epilog=f"{_ABOUT}\n{faults_help()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     sandbox.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
@@ -39,6 +51,18 @@ def add_to(commands: "Commands") -> None:
     sandbox.add_argument("--public-url", type=url, metavar="URL", help="what browsers reach it by, if that is another")
     sandbox.add_argument("--dialect", choices=DIALECTS, default="current", help="which API to speak")
     sandbox.add_argument("--copies", type=count, default=1, help="how often each event is delivered (default: 1)")
+    sandbox.add_argument(
+        "--currency",
+        choices=("NOK", "DKK", "EUR"),
+        help="the sales unit's; others are refused with 5040 (default: it takes all)",
+    )
+    sandbox.add_argument(
+        "--token-lifetime",
+        type=count,
+        default=3599,
+        metavar="SECONDS",
+        help="how long an access token is valid (default: 3599)",
+    )
     sandbox.add_argument(
         "--deny",
         type=denied,
@@ -65,11 +89,15 @@ def add_to(commands: "Commands") -> None:
 
 
 async def _run(options: argparse.Namespace) -> int:
+    credentials = _known_credentials()
     sandbox = Sandbox(
         host=options.host,
         port=options.port,
         public_url=options.public_url,
         dialect=options.dialect,
+        credentials=credentials,
+        token_lifetime=options.token_lifetime,
+        currency=options.currency,
         copies=options.copies,
         denied=options.deny,
         seed=options.seed,
@@ -85,7 +113,7 @@ async def _run(options: argparse.Namespace) -> int:
         return 1
     try:
         stopped = stop_signal()
-        _print_environment(sandbox, sys.stdout)
+        _print_environment(sandbox, sys.stdout, keys_are_known=credentials is not None)
         if options.webhook:
             await _register(sandbox, options.webhook, sys.stdout)
         sys.stdout.flush()
@@ -102,16 +130,18 @@ def _log(lines: Lines, level: int) -> None:
     logger.addHandler(SandboxLog(lines))
 
 
-def _print_environment(sandbox: Sandbox, out: TextIO) -> None:
-    keys = sandbox.credentials
-    out.write(
-        f"Vipps MobilePay is at {sandbox.base_url} until Ctrl-C. No money moves here. Seed: {sandbox.seed}.\n\n"
-        + export("VIPPS_ENVIRONMENT", sandbox.base_url)
-        + export("VIPPS_CLIENT_ID", keys.client_id)
-        + export("VIPPS_CLIENT_SECRET", keys.client_secret)
-        + export("VIPPS_SUBSCRIPTION_KEY", keys.subscription_key)
-        + export("VIPPS_MERCHANT_SERIAL_NUMBER", keys.merchant_serial_number)
-    )
+def _known_credentials() -> Credentials | None:
+    """Return the keys that the environment names, if it names them all."""
+    return Credentials.from_env() if all(map(os.environ.get, _KEYS.values())) else None
+
+
+def _print_environment(sandbox: Sandbox, out: TextIO, *, keys_are_known: bool) -> None:
+    out.write(f"Vipps MobilePay is at {sandbox.base_url} until Ctrl-C. No money moves here. Seed: {sandbox.seed}.\n")
+    if keys_are_known:
+        out.write(f"It takes the keys in {', '.join(_KEYS.values())}, which are not shown.\n")
+    out.write("\n" + export("VIPPS_ENVIRONMENT", sandbox.base_url))
+    if not keys_are_known:
+        out.writelines(export(variable, getattr(sandbox.credentials, name)) for name, variable in _KEYS.items())
 
 
 async def _register(sandbox: Sandbox, webhook: str, out: TextIO) -> None:
