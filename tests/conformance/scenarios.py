@@ -143,7 +143,7 @@ async def create_in_every_way(story: Story) -> None:
         {"profile_scope": "name address email phoneNumber birthDate", "minimum_user_age": 18},
         {"profile_scope": EXPRESS_SCOPE, "shipping": Shipping(fixed_options=[GROUP])},
         {"profile_scope": EXPRESS_SCOPE, "shipping": Shipping(dynamic_options=callback(story.recorder))},
-        {"industry_data": IndustryData(airline_data=AIRLINE), "payment_method": "CARD"},
+        {"industry_data": IndustryData(airline_data=AIRLINE)},
         {"amount": Amount(1, "EUR"), "payment_method": PaymentMethod(blocked_sources=["COMMERCIAL_CARDS"])},
         {"amount": Amount(1, "DKK")},
     ]

@@ -19,6 +19,7 @@ from vipps_async.sandbox._ledger.problems import CODES, ERRORS
 
 FACTS = Path(__file__).parents[3] / "shared" / "vipps-facts.md"
 APPROVE = f"/epayment/v1/test/payments/{REFERENCE}/approve"
+NOBODYS_NUMBER = "4700000000"  # documented in the command line's help
 CUSTOMER = {"customer": {"phoneNumber": "4712345678"}}
 
 Provoke = Callable[[Merchant], Awaitable[Got]]
@@ -138,6 +139,7 @@ CASES = (
     Case("4050", 400, BadRequest, create(customer={"customerToken": ""})),
     Case("4060", 400, BadRequest, create(customer={"personalQr": "qr"})),
     Case("4070", 400, BadRequest, create(customer={"phoneNumber": "+4712345678"})),
+    Case("4070", 400, BadRequest, create(customer={"phoneNumber": "004712345678"})),
     Case("4080", 400, BadRequest, create(profile={"scope": "openid"})),
     Case("4090", 400, BadRequest, create(returnUrl="http://example.com/")),
     Case("4100", 400, BadRequest, create(metadata={str(number): "" for number in range(6)})),
@@ -145,8 +147,10 @@ CASES = (
     Case("4120", 400, BadRequest, create(metadata={"k" * 101: ""})),
     Case("4130", 400, BadRequest, create(metadata={"k": "v" * 501})),
     Case("4140", 400, BadRequest, create(returnUrl=None)),
+    Case("4140", 400, BadRequest, create(userFlow="NATIVE_REDIRECT")),
     Case("4150", 409, Conflict, create_twice),
     Case("4150", 409, Conflict, reuse_the_key_of("refund")),
+    Case("4160", 400, BadRequest, create(paymentMethod={"type": "CARD"})),
     Case("4160", 400, BadRequest, create(paymentMethod={"type": "CARD_PASSTHROUGH"})),
     Case("5010", 400, BadRequest, create(paymentMethod={"type": "WALLET", "blockedSources": ["COMMERCIAL_CARDS"]})),
     Case("5020", 403, Forbidden, create(**EXPRESS), ("express",)),
@@ -182,6 +186,8 @@ CASES = (
     Case("6230", 400, BadRequest, force(CUSTOMER, act="approve")),
     Case("6250", 423, Locked, cancel_while_it_is_approved),
     Case("7010", 400, BadRequest, create(customer=CUSTOMER["customer"], minimumUserAge=100)),
+    Case("7010", 400, BadRequest, create(customer={"phoneNumber": NOBODYS_NUMBER})),
+    Case("7010", 400, BadRequest, force({"customer": {"phoneNumber": NOBODYS_NUMBER}})),
     Case("10010", 400, BadRequest, force({"token": "of-another-payment"})),
     Case("10020", 400, BadRequest, force(CUSTOMER, act="reject")),
     Case("10060", 400, BadRequest, force(CUSTOMER, **EXPRESS)),

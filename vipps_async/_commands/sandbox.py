@@ -25,16 +25,20 @@ from vipps_async._commands.lines import STYLES, Lines, SandboxLog
 from vipps_async._commands.running import stop_signal
 from vipps_async.config import Credentials
 from vipps_async.sandbox import Permission, Sandbox
+from vipps_async.sandbox._person import NOBODYS_NUMBER
 
 if TYPE_CHECKING:
     from vipps_async._commands.arguments import Commands
 
 
 _KEYS = {field.name: f"VIPPS_{field.name.upper()}" for field in attrs.fields(Credentials)}
-_ABOUT = """\
+_ABOUT = f"""\
 keys:
   Where VIPPS_CLIENT_ID, VIPPS_CLIENT_SECRET, VIPPS_SUBSCRIPTION_KEY and VIPPS_MERCHANT_SERIAL_NUMBER are all set, those
   are the keys that the sandbox takes, and it does not show them. Otherwise it has keys of its own, and shows them.
+
+customers:
+  Any phone number is a customer's, but {NOBODYS_NUMBER}: a payment for it is refused with 7010, and so is its approval.
 """
 
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 EMAIL = "user@example.com"
 FIRST_NAME, LAST_NAME = "Ada", "Lovelace"
 PHONE_NUMBER = "4798765432"
+NOBODYS_NUMBER = "4700000000"  # no Norwegian subscriber's begins with 0
 BIRTH_DATE = date(1988, 12, 3)
 ADDRESS: Mapping[str, str] = MappingProxyType(
     {

@@ -33,7 +33,7 @@ _TICK = 1.0  # seconds between looks for payments whose time ran out while nobod
 _REDIRECTS = {
     Destination.LANDING_PAGE: f"{{public_url}}{LANDING}?token={{token}}",
     Destination.QR_IMAGE: f"{{public_url}}{QR_IMAGES}?token={{token}}",
-    Destination.APP: "vipps://sandbox?token={token}",
+    Destination.APP: "vippsMT://sandbox?token={token}",
 }
 
 _TEST_KEYS = {
@@ -48,7 +48,7 @@ class Sandbox(Breakable):
     """Vipps MobilePay's ePayment, webhooks and access-token APIs on this machine.
 
     Everything is kept in memory, no money moves, and nothing leaves the machine but the deliveries to webhooks. Use it
-    as an asynchronous context manager, or call `start` and `stop`.
+    as an asynchronous context manager, or call `start` and `stop`. Any phone number is a customer's, but 4700000000.
 
     Args:
         host: the interface to listen on.

@@ -20,9 +20,9 @@ from vipps_async.sandbox._ledger.lifecycle import Action
 from vipps_async.sandbox._ledger.payments import Command, LedgerPayment
 from vipps_async.sandbox._ledger.permissions import Permission
 from vipps_async.sandbox._ledger.problems import error, plain
-from vipps_async.sandbox._person import is_younger
+from vipps_async.sandbox._person import NOBODYS_NUMBER, is_younger
 from vipps_async.sandbox._replies import Reply, of_json
-from vipps_async.sandbox._requests.rules import Context, broken_rules, refuse_violations
+from vipps_async.sandbox._requests.rules import Context, broken_rules, phone_number, refuse_violations
 from vipps_async.sandbox._requests.shapes import moment
 from vipps_async.sandbox._user.profiles import approval_of
 from vipps_async.sandbox._webhooks.registrations import EVENT_TYPES, Registration, Registrations
@@ -163,7 +163,7 @@ class Operations:
             raise error("10010")
         if "shipping" in payment.request:
             raise error("10060", "Express payments cannot be approved here.")
-        if is_younger(payment.request.get("minimumUserAge"), request.now):
+        if phone_number(body) == NOBODYS_NUMBER or is_younger(payment.request.get("minimumUserAge"), request.now):
             raise error("7010")
         self.ledger.perform(payment.reference, approval_of(payment, []), now=request.now)
         return Reply(status=200)

@@ -13,7 +13,7 @@ import attrs
 
 from vipps_async.sandbox._ledger.permissions import Permission
 from vipps_async.sandbox._ledger.problems import error, invalid
-from vipps_async.sandbox._person import is_younger
+from vipps_async.sandbox._person import NOBODYS_NUMBER, is_younger
 from vipps_async.sandbox._requests.express import groups_of, is_paid_in, repeats_a_kind
 from vipps_async.sandbox._requests.schema import Violation
 from vipps_async.sandbox._requests.shapes import moment
@@ -57,6 +57,13 @@ def scopes(body: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(body.get("profile", {}).get("scope", "").split())
 
 
+def phone_number(body: Mapping[str, Any]) -> str | None:
+    """Return the customer's phone number, where a body names the customer so."""
+    customer = body.get("customer")
+    # The draft's customer is a text.
+    return customer.get("phoneNumber") if isinstance(customer, dict) else None
+
+
 def _flow_lacks(flow: str, field: str) -> Callable[[Mapping[str, Any], Context], bool]:
     return lambda body, _: body["userFlow"] == flow and field not in body
 
@@ -71,7 +78,7 @@ def _expires(body: Mapping[str, Any]) -> datetime | None:
 
 def _blocks_in_vain(body: Mapping[str, Any], _: Context) -> bool:
     blocked = body["paymentMethod"].get("blockedSources")
-    return bool(blocked) and (_type(body) != "WALLET" or body["amount"]["currency"] == "NOK")
+    return bool(blocked) and body["amount"]["currency"] == "NOK"
 
 
 def _too_late(body: Mapping[str, Any], context: Context) -> bool:
@@ -93,12 +100,6 @@ def _ways_to_ship(body: Mapping[str, Any]) -> int:
     return sum(name in body["shipping"] for name in ("fixedOptions", "dynamicOptions"))
 
 
-_CARD_IN_BROWSER = Rule(
-    "paymentMethod.type",
-    None,
-    "CARD goes with userFlow WEB_REDIRECT.",
-    lambda body, _: _type(body) == "CARD" and body["userFlow"] != "WEB_REDIRECT",
-)
 _PUSH_NEEDS_CUSTOMER = Rule(
     "customer", "4140", "PUSH_MESSAGE requires customer.", _flow_lacks("PUSH_MESSAGE", "customer")
 )
@@ -140,7 +141,6 @@ _PERMISSION_RULES = (
 )
 
 CREATE_RULES = (
-    _CARD_IN_BROWSER,
     Rule(
         "qrFormat",
         None,
@@ -161,31 +161,22 @@ CREATE_RULES = (
         lambda body, _: repeats_a_kind(groups_of(body)),
     ),
     Rule(
-        "shipping",
-        None,
-        "Express goes with paymentMethod WALLET.",
-        lambda body, _: "shipping" in body and _type(body) != "WALLET",
-    ),
-    Rule(
         "profile.scope",
         None,
         "Express needs the scope name address email phoneNumber.",
         # Integrations leave address out when nothing is sent by post, and get away with it.
         lambda body, _: "shipping" in body and not _EXPRESS_SCOPES.issubset(scopes(body)),
     ),
-    Rule(
-        "paymentMethod.type",
-        None,
-        "expiresAt goes with WALLET.",
-        lambda body, _: bool(_expires(body)) and _type(body) != "WALLET",
-    ),
     Rule("returnUrl", "4140", "WEB_REDIRECT requires returnUrl.", _flow_lacks("WEB_REDIRECT", "returnUrl")),
     _PUSH_NEEDS_CUSTOMER,
+    Rule("customer", "4140", "NATIVE_REDIRECT requires customer.", _flow_lacks("NATIVE_REDIRECT", "customer")),
+    # Knowledge base, test environment.
+    Rule("paymentMethod.type", "4160", "The test environment has no CARD.", lambda body, _: _type(body) == "CARD"),
     Rule("paymentMethod.type", "4160", "For PSPs only.", lambda body, _: _type(body) == "CARD_PASSTHROUGH"),
     Rule("profile.scope", "4080", "Unknown scope.", lambda body, _: not scopes(body) <= SCOPES),
     Rule("profile.scope", "5030", "nin needs approval.", lambda body, _: not scopes(body) <= _APPROVED_SCOPES),
     *_PERMISSION_RULES,
-    Rule("paymentMethod.blockedSources", "5010", "Only for WALLET in DKK and EUR.", _blocks_in_vain),
+    Rule("paymentMethod.blockedSources", "5010", "Only in DKK and EUR.", _blocks_in_vain),
     Rule(
         "amount.currency",
         "5040",
@@ -207,6 +198,7 @@ CREATE_RULES = (
     Rule("expiresAt", "6110", "Less than 60 days ahead.", _too_late),
     Rule("expiresAt", "6120", "More than 10 minutes ahead.", _too_soon),
     Rule("receipt", "6130", "expiresAt needs it.", lambda body, _: bool(_expires(body)) and "receipt" not in body),
+    Rule("customer.phoneNumber", "7010", "It is nobody's.", lambda body, _: phone_number(body) == NOBODYS_NUMBER),
     Rule(
         "minimumUserAge",
         "7010",
@@ -216,7 +208,12 @@ CREATE_RULES = (
 )
 
 DRAFT_CREATE_RULES = (
-    _CARD_IN_BROWSER,
+    Rule(
+        "paymentMethod.type",
+        None,
+        "CARD goes with userFlow WEB_REDIRECT.",
+        lambda body, _: _type(body) == "CARD" and body["userFlow"] != "WEB_REDIRECT",
+    ),
     _PUSH_NEEDS_CUSTOMER,
     *_PERMISSION_RULES,
     Rule(

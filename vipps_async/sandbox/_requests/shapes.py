@@ -82,7 +82,7 @@ _SERVER_URL = satisfying(is_callback_url, "an https URL on port 443, 80 or 8080"
 _CUSTOMER = _exactly_one_of(
     record(
         optional={
-            "phoneNumber": matching(r"\d{9,15}", code="4070"),
+            "phoneNumber": matching(r"(?!00)\d{9,15}", code="4070"),
             "personalQr": text(least=5, most=255, code="4060"),
             "customerToken": text(least=1, code="4050"),
         }

@@ -10,7 +10,7 @@ from vipps_async.sandbox import _person
 from vipps_async.sandbox._ledger.lifecycle import Action
 from vipps_async.sandbox._ledger.payments import Command, LedgerPayment
 from vipps_async.sandbox._requests.express import Groups, chosen_option
-from vipps_async.sandbox._requests.rules import scopes
+from vipps_async.sandbox._requests.rules import phone_number, scopes
 
 _USERS = uuid.UUID("6d5ab6a4-1bd5-4d0e-9d0e-0f6a7c2b9f51")
 
@@ -34,25 +34,18 @@ def approval_of(payment: LedgerPayment, groups: Groups) -> Command:
 
 
 def _profile(payment: LedgerPayment) -> dict[str, Any]:
-    phone_number = _phone_number(payment)
+    number = phone_number(payment.request) or _person.PHONE_NUMBER
     # One user has one identifier at a sales unit, whatever is bought: Userinfo API, sub.
-    return {"profile": {"sub": str(uuid.uuid5(_USERS, phone_number))}, "userDetails": _details(payment, phone_number)}
+    return {"profile": {"sub": str(uuid.uuid5(_USERS, number))}, "userDetails": _details(payment, number)}
 
 
-def _phone_number(payment: LedgerPayment) -> str:
-    customer = payment.request.get("customer")
-    # The draft's customer is a text.
-    known = customer.get("phoneNumber") if isinstance(customer, dict) else None
-    return known or _person.PHONE_NUMBER
-
-
-def _details(payment: LedgerPayment, phone_number: str) -> dict[str, Any]:
+def _details(payment: LedgerPayment, number: str) -> dict[str, Any]:
     wanted = scopes(payment.request)
     return {
         "email": _person.EMAIL,
         "firstName": _person.FIRST_NAME,
         "lastName": _person.LAST_NAME,
-        "mobileNumber": phone_number,
+        "mobileNumber": number,
         **({"dateOfBirth": _person.BIRTH_DATE.isoformat()} if "birthDate" in wanted else {}),
         **({"addresses": [dict(_person.ADDRESS)]} if "address" in wanted else {}),
     }
