@@ -205,6 +205,7 @@ async def be_refused(story: Story) -> None:
     epayment = story.vipps.epayment
     created, bought = await story.create(), await story.authorized()
     await refused(400, story.create(payment_method=PaymentMethod(blocked_sources=["COMMERCIAL_CARDS"])))
+    await refused(400, story.create(payment_method="CARD"))
     await refused(400, epayment.capture(created, PART))
     await refused(400, epayment.refund(created, PART))
     await refused(400, epayment.cancel(bought, cancel_transaction_only=True))

@@ -59,6 +59,8 @@ async def test_what_struck_is_listed(merchant: Merchant, shop: Shop) -> None:
         ({"operation": "get", "fault": "STATUS_500", "retry_after": 1}, "not known"),
         ({"operation": "get", "fault": "STATUS_500", "probability": "high"}, "probability='high' must be"),
         ({"operation": "get", "fault": "STATUS_500", "times": 1.5}, "times=1.5 must be"),
+        ({"operation": "get", "fault": "STATUS_500", "retryAfter": "x"}, "retryAfter='x' must be seconds"),
+        ({"operation": "deliveries", "fault": "DROP", "retryAfter": 1}, "DROP takes no retryAfter"),
         ({"operation": "get", "fault": "STATUS_500", "reference": ["x"]}, "must be the reference"),
         ({"operation": "deliveries", "fault": "DROP", "event": {}}, "must be one of CREATED"),
     ],

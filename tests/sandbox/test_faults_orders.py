@@ -198,12 +198,23 @@ class TestNotation:
             ("capture:reset-after:timez=1", "option 'timez' is none of times"),
             ("capture:reset-after:times", "times='' must be a whole number"),
             ("deliveries:duplicate:copies=many", "copies='many' must be"),
+            ("get:status-500:retry_after=soon", "retry-after='soon' must be seconds"),
+            ("get:status-500:retry-after=-1", "retry-after=-1.0 must be seconds"),
+            ("get:status-500:retry=1", "option 'retry' is none of times, .*retry-after"),
         ],
     )
     def test_what_cannot_be_meant(self, text: str, message: str) -> None:
         """The message quotes the entry and says what is wrong with it."""
         with pytest.raises(ConfigurationError, match=message):
             parse_faults(text)
+
+    @pytest.mark.parametrize(
+        ("text", "times"),
+        [("get:status-500", 1), ("get:status-500@1", None), ("get:status-500:times=3", 3)],
+    )
+    def test_how_often_it_strikes(self, text: str, times: int | None) -> None:
+        """Once, or always by chance, as wherever a fault is ordered; or so often as it says."""
+        assert [order.times for order in parse_faults(text)] == [times]
 
     def test_every_option_can_be_written(self) -> None:
         """No option is out of the notation's reach."""

@@ -200,6 +200,7 @@ class TestControl:
         assert set((await merchant.send("GET", "/sandbox/clock")).json) == {"now", "ahead"}
         for wrong in (-1, "1", True, None, 1e300, 4e9):
             got = await merchant.send("POST", "/sandbox/clock", json={"advance": wrong})
+            assert "a number between 0 and 3153600000" in got.json["extraDetails"][0]["reason"]
             assert got.status == 400
 
     async def test_faults(self, merchant: Merchant) -> None:

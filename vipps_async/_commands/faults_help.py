@@ -11,7 +11,8 @@ _WIDTH = 100
 _ABOUT = f"""\
 faults:
   --faults takes OPERATION:FAULT[@PROBABILITY][:OPTION=VALUE]…, several with commas, or a file of them,
-  such as capture:reset-after@0.2,{DELIVERIES}:duplicate:times=3
+  such as capture:reset-after@0.2,{DELIVERIES}:duplicate:times=3. One without a probability strikes once, one with a
+  probability as often as chance has it, so that @1 is always; times says otherwise.
 
   A payment asks for a fault itself with a reference such as 0001--fault-reset-after, 0001--fault-get-latency-always
   or 0001--fault-capture-status-429-retry-after-3, or with the amount that stands after the fault, in minor units.

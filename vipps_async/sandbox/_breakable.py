@@ -7,7 +7,7 @@ from typing import Any
 
 from vipps_async.sandbox._faults.faults import DeliveryFault, Fault
 from vipps_async.sandbox._faults.notation import parse_faults
-from vipps_async.sandbox._faults.orders import DELIVERIES, order, usual_times
+from vipps_async.sandbox._faults.orders import DELIVERIES, order
 from vipps_async.sandbox._faults.plan import FaultDone
 from vipps_async.sandbox._installation import Installation
 from vipps_async.sandbox._ledger.lifecycle import EventName
@@ -106,10 +106,10 @@ class Breakable:
         )
 
     def order_faults(self, notation: str) -> None:
-        """Order the faults that a text notes down, each for all it concerns unless it says ``times``.
+        """Order the faults that a text notes down; each strikes as often as one of `fail` or `deliver_badly` does.
 
         Args:
-            notation: such as ``"capture:reset-after@0.2,deliveries:duplicate:times=3"``.
+            notation: such as ``"capture:reset-after@0.2,deliveries:duplicate:times=3"``; with ``@1`` one strikes always.
 
         Raises:
             ConfigurationError: an entry cannot be meant so; the message quotes it (a `ValueError`).
@@ -146,9 +146,5 @@ class Breakable:
         finally:
             await self._listener.come_back()
 
-    def _order(
-        self, operation: str, fault: str, *, times: int | EllipsisType | None, probability: float | None, **options: Any
-    ) -> None:
-        counted = usual_times(probability) if isinstance(times, EllipsisType) else times
-        ordered = order(operation, fault, times=counted, probability=probability, **options)
-        self._installation.faults.add([ordered])
+    def _order(self, operation: str, fault: str, **options: Any) -> None:
+        self._installation.faults.add([order(operation, fault, **options)])

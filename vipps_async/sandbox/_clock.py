@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-_LIMIT = timedelta(days=36_500)  # keeps every deadline that is computed from the clock within the calendar
+LIMIT = timedelta(days=36_500)  # keeps every deadline that is computed from the clock within the calendar
 
 
 class Clock:
@@ -35,8 +35,8 @@ class Clock:
         """
         if by < timedelta():
             raise ValueError(f"the clock only moves forward, so it cannot advance by {by}")
-        if self._offset + by > _LIMIT:
-            raise ValueError(f"the clock is {self._offset} ahead and may be {_LIMIT} ahead at most; reset it first")
+        if self._offset + by > LIMIT:
+            raise ValueError(f"the clock is {self._offset} ahead and may be {LIMIT} ahead at most; reset it first")
         self._offset += by
         self._wake()
 

@@ -1,7 +1,8 @@
 """The compact notation of faults, as a command line takes it. Performs no I/O.
 
 ``OPERATION:FAULT[@PROBABILITY][:OPTION=VALUE]…``, several with a comma or on lines of their own, such as
-``capture:reset-after@0.2,deliveries:duplicate:copies=3``. In a file, ``#`` begins a comment.
+``capture:reset-after@0.2,deliveries:duplicate:copies=3``. Without a probability a fault strikes once; ``@1`` has it
+strike always. In a file, ``#`` begins a comment.
 """
 
 from typing import Any
@@ -30,7 +31,7 @@ def _order(entry: str) -> Order:
     if at:
         options.append(f"probability={probability}")
     try:
-        return order(operation.strip(), fault.strip(), **dict(map(_option, options)))
+        return order(operation.strip(), fault.strip(), spell=_spelled, **dict(map(_option, options)))
     except ConfigurationError as error:
         # Without its options, of which one may be a secret.
         raise ConfigurationError(f"fault '{operation}:{named}': {error}") from error
@@ -40,8 +41,12 @@ def _option(text: str) -> tuple[str, Any]:
     written, _, value = text.partition("=")
     name = written.strip().replace("-", "_")
     if name not in OPTIONS:
-        raise ConfigurationError(f"option {written!r} is none of {', '.join(OPTIONS)}")
+        raise ConfigurationError(f"option {written!r} is none of {', '.join(map(_spelled, OPTIONS))}")
     try:
         return name, OPTIONS[name].read(value.strip())
     except ValueError:
-        raise ConfigurationError(f"{name}={value!r} must be {OPTIONS[name].rule}") from None
+        raise ConfigurationError(f"{_spelled(name)}={value!r} must be {OPTIONS[name].rule}") from None
+
+
+def _spelled(name: str) -> str:
+    return name.replace("_", "-")

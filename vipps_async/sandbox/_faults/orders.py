@@ -1,7 +1,7 @@
 """Faults on order: which requests or deliveries suffer what, and the options that an order takes. Performs no I/O."""
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from types import EllipsisType, MappingProxyType
 from typing import Any
 
 import attrs
@@ -181,12 +181,21 @@ def fault_named(name: str) -> AnyFault:
     raise ConfigurationError(f"fault {name!r} is none of {', '.join(spellings)}, and no code of an error, such as 6260")
 
 
-def order(operation: str, fault: str, **options: Any) -> Order:
+def order(
+    operation: str,
+    fault: str,
+    *,
+    times: int | EllipsisType | None = ...,
+    spell: Callable[[str], str] = str,
+    **options: Any,
+) -> Order:
     """Return an order that makes sense.
 
     Args:
         operation: one of `OPERATIONS`, ``"*"``, or ``"deliveries"``.
         fault: its name, in any spelling, or the code of an error that is answered.
+        times: how many suffer it; where it is left out one does, or all where there is a probability; ``None``: all.
+        spell: returns the name of an option as its sender writes it.
         options: see `OPTIONS`; ``None`` counts as not given.
 
     Raises:
@@ -196,25 +205,20 @@ def order(operation: str, fault: str, **options: Any) -> Order:
     targets = suffering(known) if isinstance(known, DeliveryFault) else (*suffering(known), ANY)
     if operation not in targets:
         raise ConfigurationError(f"operation {operation!r} is none of {', '.join(targets)}, which suffer {known}")
-    given = {name: value for name, value in options.items() if value is not None}
+    if times is ...:
+        times = 1 if options.get("probability") is None else None
+    given = {name: value for name, value in {"times": times, **options}.items() if value is not None}
     for name, value in given.items():
-        _check(name, value, known)
+        _check(name, value, known, spell(name))
     defaults = {name: option.defaults[known] for name, option in OPTIONS.items() if known in option.defaults}
     settled = defaults | given
     secret = settled.pop("secret", None)
     return Order(operation=operation, fault=known, secret=secret and Secret(secret), **settled)
 
 
-def usual_times(probability: float | None) -> int | None:
-    """Return how many suffer a fault where an order does not say it: one, or all where chance decides."""
-    return 1 if probability is None else None
-
-
-def _check(name: str, value: Any, fault: AnyFault) -> None:
-    if name not in OPTIONS:
-        raise ConfigurationError(f"option {name!r} is none of {', '.join(OPTIONS)}")
+def _check(name: str, value: Any, fault: AnyFault, written: str) -> None:
     option = OPTIONS[name]
     if fault not in option.defaults:
-        raise ConfigurationError(f"{fault} takes no {name}; that is for {', '.join(option.defaults)}")
+        raise ConfigurationError(f"{fault} takes no {written}; that is for {', '.join(option.defaults)}")
     if not option.holds(value):
-        raise ConfigurationError(f"{name}={value!r} must be {option.rule}")
+        raise ConfigurationError(f"{written}={value!r} must be {option.rule}")

@@ -76,5 +76,5 @@ def _wish(operation: str | None, fault: str, retry_after: str | None = None, alw
     seconds = None if retry_after is None else int(retry_after)
     if isinstance(fault_named(fault), DeliveryFault):
         # Each event of a payment is delivered once, so it suffers once.
-        return order(operation or DELIVERIES, fault, retry_after=seconds)
+        return order(operation or DELIVERIES, fault, retry_after=seconds, times=None)
     return order(operation or ANY, fault, retry_after=seconds, times=None if always else 1)

@@ -98,12 +98,12 @@ def integer(*, least: int | None = None, most: int | None = None, code: str | No
     return check
 
 
-def number(*, least: float) -> Check:
-    """A number of at least *least*."""
+def number(*, least: float, most: float) -> Check:
+    """A number from *least* to *most*."""
 
     def check(value: Any, path: str) -> Iterator[Violation]:
-        if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= _LARGEST:
-            yield Violation(path, f"The field {label(path)} must be a number of at least {least}.")
+        if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
+            yield Violation(path, f"The field {label(path)} must be a number between {least:.0f} and {most:.0f}.")
 
     return check
 

@@ -10,7 +10,8 @@ from aiohttp import web
 
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox._api.operations import registered
-from vipps_async.sandbox._faults.orders import DELIVERIES, OPTIONS, Order, order, usual_times
+from vipps_async.sandbox._clock import LIMIT
+from vipps_async.sandbox._faults.orders import DELIVERIES, OPTIONS, Order, order
 from vipps_async.sandbox._faults.plan import FaultDone
 from vipps_async.sandbox._installation import Installation
 from vipps_async.sandbox._ledger.ledger import ActionRefused, UnknownReference
@@ -33,11 +34,10 @@ def _anything(_value: Any, _path: str) -> Iterator[Violation]:
     return iter(())
 
 
-_OPTIONS: Mapping[str, str] = MappingProxyType(
-    {"retryAfter" if name == "retry_after" else name: name for name in OPTIONS}
-)
+_FIELDS: Mapping[str, str] = MappingProxyType({**{name: name for name in OPTIONS}, "retry_after": "retryAfter"})
+_OPTIONS: Mapping[str, str] = MappingProxyType({field: name for name, field in _FIELDS.items()})
 
-_CLOCK = record(required={"advance": number(least=0)})
+_CLOCK = record(required={"advance": number(least=0, most=LIMIT.total_seconds())})
 _FAULT = record(required={"operation": text(), "fault": text()}, optional=dict.fromkeys(_OPTIONS, _anything))
 _DELIVERY_FAULT = record(optional={"fault": nullable(text())})
 _WEBHOOK = record(
@@ -120,7 +120,7 @@ class Control:
         body = await _body(request, _CLOCK)
         try:
             self.installation.clock.advance(timedelta(seconds=body["advance"]))
-        except (ValueError, OverflowError) as refused:
+        except ValueError as refused:
             raise plain(400, str(refused)) from refused
         return await self._tell_time(request)
 
@@ -129,8 +129,7 @@ class Control:
 
     async def _order_fault(self, request: web.Request) -> web.Response:
         body = await _body(request, _FAULT)
-        options = {name: body.get(field) for field, name in _OPTIONS.items()}
-        options["times"] = body.get("times", usual_times(body.get("probability")))
+        options = {name: body[field] for field, name in _OPTIONS.items() if field in body}
         self.installation.faults.add([_ordered(body["operation"], body["fault"], **options)])
         return _json(201, self._faults())
 
@@ -176,7 +175,7 @@ async def _delivery_fault(request: web.Request, *, required: bool = False) -> Or
 
 def _ordered(operation: str, fault: str, **options: Any) -> Order:
     try:
-        return order(operation, fault, **options)
+        return order(operation, fault, spell=_FIELDS.__getitem__, **options)
     except ConfigurationError as refused:
         raise plain(400, str(refused)) from refused
 
