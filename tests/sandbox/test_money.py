@@ -439,6 +439,16 @@ class TestIdempotency:
         assert (again.status, again.body) == (400, refused.body)
         assert (await merchant.modify("capture", of(1), key="new")).status == 200
 
+    async def test_the_refusal_of_what_cannot_be_read_is_remembered(self, merchant: Merchant) -> None:
+        """The key of a body that is no JSON belongs to that body: a corrected one needs a new key."""
+        headers = {**merchant.headers, "Idempotency-Key": "k", "Content-Type": "application/json"}
+        refused = await merchant.send("POST", PAYMENTS, data=b'{"amount": ', headers=headers)
+        again = await merchant.send("POST", PAYMENTS, data=b'{"amount": ', headers=headers)
+        assert (again.status, again.body) == (400, refused.body)
+        corrected = await merchant.create(key="k")
+        assert (corrected.status, corrected.code) == (409, "4020")
+        assert (await merchant.create(key="new")).status == 201
+
     async def test_a_403_is_not_remembered(self, merchant: Merchant) -> None:
         """What only a permission stands in the way of may succeed with the same key."""
         first = await merchant.create(key="k", profile={"scope": "nin"})

@@ -109,7 +109,7 @@ class Breakable:
         """Order the faults that a text notes down; each strikes as often as one of `fail` or `deliver_badly` does.
 
         Args:
-            notation: such as ``"capture:reset-after@0.2,deliveries:duplicate:times=3"``; with ``@1`` one strikes always.
+            notation: such as ``"capture:reset-after@0.2,deliveries:duplicate:times=3"``; ``@1`` means always.
 
         Raises:
             ConfigurationError: an entry cannot be meant so; the message quotes it (a `ValueError`).

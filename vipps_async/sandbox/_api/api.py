@@ -5,7 +5,7 @@ business rules.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -106,16 +106,25 @@ class Api:
 
     def _answer_once(self, call: Call) -> Answer:
         key = self._key(call)
-        body = self._body(call)
+        try:
+            body = self._body(call)
+        except Refused as refused:
+            refusal = Answer(self.tell(refused.problem, call.path))
+            # What cannot be read is repeated byte for byte.
+            return self._remembered(call, key, call.body.decode("latin-1"), lambda: refusal)
+        return self._remembered(call, key, body, lambda: self._perform(call, body, key))
+
+    def _remembered(self, call: Call, key: str | None, body: Any, answer: Callable[[], Answer]) -> Answer:
+        """Return what the key of *call* was answered before, or else a new *answer*."""
         if key is None:
-            return self._perform(call, body, None)
+            return answer()
         scope = Scope(call.route.operation, call.resource)
         given = self.answers.find(scope, key, body)
         if given is not None:
             return Answer(given)
-        answer = self._perform(call, body, key)
-        self.answers.remember(scope, key, body, answer.reply)
-        return answer
+        new = answer()
+        self.answers.remember(scope, key, body, new.reply)
+        return new
 
     def _key(self, call: Call) -> str | None:
         if call.route.key is Key.IGNORED:
