@@ -5,9 +5,10 @@ import io
 import json
 import socket
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import attrs
@@ -20,12 +21,25 @@ from tests.wire import body
 from vipps_async import PaymentEvent
 from vipps_async.cli import main
 from vipps_async.sandbox import Sandbox
+from vipps_async.sandbox._webhooks.other_events import OTHER_EVENTS
 from vipps_async.webhooks import WebhookReceiver
-from vipps_async.webhooks._signature import SignedUrl, sign
+from vipps_async.webhooks._signature import SignedUrl, sign, verify
 from vipps_async.webhooks.stores.memory import MemoryStore
 
 SECRET = "the-secret-of-this-webhook"
 PATH = "/vipps/events?shop=1"
+AGREEMENT = {"agreementId", "agreementUUID", "eventType", "occurred", "msn"}
+# The beginning of event types -> the members of their bodies that are not optional: Webhooks API, events.
+MEMBERS = {
+    "recurring.agreement-stopped": AGREEMENT | {"actor"},
+    "recurring.agreement": AGREEMENT,
+    "recurring.charge": {
+        "agreementId", "chargeId", "amount", "currency", "chargeType", "eventType", "occurred", "amountCaptured",
+        "amountCanceled", "amountRefunded", "failureCode", "failureReason", "transactionId", "msn",
+    },
+    "user.checked-in": {"customerToken", "merchantQrId", "msn", "initiatedAt"},
+    "login": {"auth_req_id"},
+}  # fmt: skip
 
 
 @attrs.define
@@ -118,6 +132,49 @@ class TestTrigger:
             assert await run("trigger", "CAPTURED", *arguments) == 0
             assert [(event.name, event.success) for event in receiver.events] == [("CAPTURED", False)]
 
+    @pytest.mark.parametrize("event", OTHER_EVENTS)
+    async def test_an_event_of_another_api(self, event: str) -> None:
+        """Its documented members, all of them, signed as any delivery is, with the id of a registration."""
+        async with shop() as receiver:
+            arguments = ["--amount", "4200", "--msn", "654321", "--url", receiver.url, "--secret", SECRET]
+            assert await run("trigger", event, *arguments) == 0
+        ((headers, sent, _),) = receiver.received
+        told = json.loads(sent)
+        assert set(told) == next(members for start, members in MEMBERS.items() if event.startswith(start))
+        assert told.get("eventType", event) == event
+        assert told.get("msn", "654321") == "654321"
+        assert uuid.UUID(headers["Webhook-Id"])
+        lower = {name.lower(): value for name, value in headers.items()}
+        url, minute = SignedUrl.of(receiver.url), timedelta(minutes=1)
+        verify(lower, sent, secrets=[SECRET], url=url, now=datetime.now(UTC), max_age=minute, leeway=minute)
+
+    @pytest.mark.parametrize(
+        ("event", "captured", "canceled", "refunded", "reason"),
+        [
+            ("reserved", 0, 0, 0, None),
+            ("captured", 4200, 0, 0, None),
+            ("canceled", 0, 4200, 0, None),
+            ("refunded", 4200, 0, 4200, None),
+            ("failed", 0, 0, 0, "user_action_required"),
+        ],
+    )
+    async def test_the_amounts_of_a_charge(
+        self, *, event: str, captured: int, canceled: int, refunded: int, reason: str | None
+    ) -> None:
+        """They are those of a charge after the event; its ids are the given ones."""
+        async with shop() as receiver:
+            arguments = ["--reference", "charge-42", "--psp-reference", "77", "--amount", "4200", "--currency", "DKK"]
+            url = ["--url", receiver.url, "--secret", SECRET]
+            assert await run("trigger", f"recurring.charge-{event}.v1", *arguments, *url) == 0
+        (told,) = receiver.bodies
+        assert (told["amountCaptured"], told["amountCanceled"], told["amountRefunded"]) == (
+            captured,
+            canceled,
+            refunded,
+        )
+        assert (told["chargeId"], told["transactionId"], told["failureReason"]) == ("charge-42", "77", reason)
+        assert (told["amount"], told["currency"], told["chargeType"]) == (4200, "DKK", "RECURRING")
+
     async def test_signed_for_another_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is registered for a public URL is sent to this machine; URL and secret come from the environment."""
         public = f"https://shop.example{PATH}"
@@ -155,6 +212,7 @@ class TestTrigger:
             (["CREATED"], "no receiver: give --url"),
             (["CREATED", "--url", "http://127.0.0.1:9/"], "no secret: give --secret"),
             (["--url", "http://127.0.0.1:9/", "--secret", "x"], "either an EVENT or --body"),
+            (["user.checked-in.v1", "--failed", "--url", "http://[::1]:9/", "--secret", "x"], "are for events of pay"),
             (["--url", "http://127.0.0.1:9/", "--secret", "x", "--body", "no-such-file"], "--body no-such-file"),
         ],
     )

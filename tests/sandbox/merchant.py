@@ -184,7 +184,7 @@ class Shop:
         await self.gate.wait()
         body = await request.read()
         self.received.append((request.headers, body, request.raw_path))
-        if json.loads(body)["reference"] in self.refused_references:
+        if json.loads(body).get("reference") in self.refused_references:
             return web.Response(status=500, text="not this one")
         status = self.statuses.pop(0) if self.statuses else 200
         return web.Response(status=status, text=self.answer, headers={"Location": "/elsewhere"})

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 import time
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from vipps_async.epayment import PaymentEventName
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import EventName
 from vipps_async.sandbox._api.rehearsal import rehearsed
+from vipps_async.sandbox._webhooks.other_events import OTHER_EVENTS, Particulars, other_event
 from vipps_async.sandbox._webhooks.registrations import EVENT_TYPES
 from vipps_async.webhooks._signature import SignedUrl, sign
 
@@ -35,32 +37,37 @@ def add_to(commands: "Commands") -> None:
     trigger.add_argument(
         "event",
         nargs="?",
-        type=_event_name,
+        type=_event,
         metavar="EVENT",
-        help=f"one of {', '.join(EVENT_TYPES)}, its event type, or the draft's name for it",
+        help=f"one of {', '.join(EVENT_TYPES)}, its event type, or the draft's name for it; or an event type of "
+        f"another API: {', '.join(OTHER_EVENTS)}",
     )
     add_webhook_arguments(trigger)
     trigger.add_argument("--to", type=url, metavar="URL", help="where to send it, if that is not the signed URL")
     trigger.add_argument("--dialect", choices=DIALECTS, default="current", help="the draft's may go without --secret")
-    trigger.add_argument("--reference", default="order-0001", help="the payment's (default: order-0001)")
+    trigger.add_argument(
+        "--reference", help="the payment's (default: order-0001), or the id of the agreement, charge, QR or login"
+    )
     trigger.add_argument("--amount", type=count, default=1000, help="minor units (default: 1000)")
     trigger.add_argument("--currency", default="NOK", help="ISO 4217 (default: NOK)")
     trigger.add_argument("--failed", action="store_true", help="the operation failed: an event with success false")
-    trigger.add_argument("--psp-reference", help="the event's (default: a new one)")
+    trigger.add_argument("--psp-reference", help="the event's, or a charge's transactionId (default: a new one)")
     trigger.add_argument("--msn", default="123456", help="the sales unit's (default: 123456)")
-    trigger.add_argument("--body", type=Path, metavar="FILE", help="send these bytes instead, an event of any API")
+    trigger.add_argument("--body", type=Path, metavar="FILE", help="send these bytes instead")
     trigger.add_argument("--count", type=count, default=1, help="how often to deliver it (default: 1)")
     trigger.add_argument("--concurrent", action="store_true", help="deliver all at the same time")
     trigger.add_argument("--log", choices=STYLES, default="text", help="how to tell what was answered (default: text)")
     trigger.set_defaults(run=_run)
 
 
-def _event_name(text: str) -> EventName:
+def _event(text: str) -> str:
+    if text in OTHER_EVENTS:
+        return text
     word = text.removeprefix("epayments.payment.").removesuffix(".v1").upper()
     name = str(PaymentEventName(word))
     if name not in EVENT_TYPES:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(EVENT_TYPES)}; for others see --body")
-    return EventName(name)
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join([*EVENT_TYPES, *OTHER_EVENTS])}")
+    return name
 
 
 @attrs.frozen(kw_only=True)
@@ -71,6 +78,7 @@ class _Sender:
     secret: Secret | None
     body: bytes
     lines: Lines
+    webhook_id: str = attrs.field(factory=lambda: str(uuid.uuid4()))
 
     async def send(self, number: int) -> bool:
         """Deliver once, tell the answer, and return whether it is a success."""
@@ -88,7 +96,7 @@ class _Sender:
         return response.status // 100 == 2
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "Webhook-Id": self.webhook_id}
         if self.secret is None:
             return headers
         return headers | sign(self.secret, self.signed_for, self.body, date=datetime.now(UTC))
@@ -123,10 +131,30 @@ def _body(options: argparse.Namespace) -> bytes:
         raise ConfigurationError("trigger takes either an EVENT or --body FILE")
     if options.body is not None:
         return _read(options.body)
+    return _other_event(options) if options.event in OTHER_EVENTS else _payment_event(options)
+
+
+def _other_event(options: argparse.Namespace) -> bytes:
+    if options.failed or options.dialect == "draft":
+        raise ConfigurationError(f"--failed and the draft are for events of payments, not for {options.event}")
+    return other_event(
+        Particulars(
+            type=options.event,
+            reference=options.reference,
+            amount=options.amount,
+            currency=options.currency,
+            transaction=options.psp_reference,
+            msn=options.msn,
+            now=datetime.now(UTC),
+        )
+    )
+
+
+def _payment_event(options: argparse.Namespace) -> bytes:
     return rehearsed(
-        options.event,
+        EventName(options.event),
         dialect=options.dialect,
-        reference=options.reference,
+        reference=options.reference or "order-0001",
         amount=options.amount,
         currency=options.currency,
         psp_reference=options.psp_reference,

@@ -16,6 +16,7 @@ from vipps_async.config import Secret
 from vipps_async.sandbox._ledger.lifecycle import EventName
 from vipps_async.sandbox._ledger.problems import invalid
 from vipps_async.sandbox._requests.urls import is_callback_url
+from vipps_async.sandbox._webhooks.other_events import OTHER_EVENTS
 
 # The draft's adjustment has no event type: only who asked for everything hears of it.
 EVENT_TYPES: Mapping[EventName, str] = MappingProxyType(
@@ -23,15 +24,7 @@ EVENT_TYPES: Mapping[EventName, str] = MappingProxyType(
 )
 
 # Types of the other APIs may be registered too; nothing in the sandbox sends them.
-_KNOWN_TYPES = frozenset(EVENT_TYPES.values()) | {
-    *(f"recurring.agreement-{what}.v1" for what in ("activated", "rejected", "stopped", "expired")),
-    *(
-        f"recurring.charge-{what}.v1"
-        for what in ("reserved", "captured", "canceled", "refunded", "failed", "creation-failed")
-    ),
-    "login.merchant-initiated.ping.v1",
-    "user.checked-in.v1",
-}
+_KNOWN_TYPES = frozenset({*EVENT_TYPES.values(), *OTHER_EVENTS})
 
 _LIMITS: Mapping[str, int] = MappingProxyType({"user.checked-in.v1": 1})
 _LIMIT = 25
