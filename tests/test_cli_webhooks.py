@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import socket
 import sys
 import uuid
@@ -229,6 +230,13 @@ class TestTrigger:
             main(["trigger", "PAID", "--url", "http://127.0.0.1:9/"])
         assert "'PAID' is none of CREATED, AUTHORIZED" in capsys.readouterr().err
 
+    @pytest.mark.parametrize("amount", ["x", "0", "-1", "1.5", "²", "9" * 5000])
+    def test_an_amount_that_is_none(self, amount: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """The message names the rule."""
+        with pytest.raises(SystemExit):
+            main(["trigger", "CREATED", f"--amount={amount}"])
+        assert f"argument --amount: '{amount}' must be a whole number, 1 to 1000000000" in capsys.readouterr().err
+
 
 class TestListen:
     """Forwarding a sandbox's events."""
@@ -300,9 +308,16 @@ URL = "https://shop.example/vipps/events?shop=1"
 BODY = json.dumps({"reference": "order-0001", "name": "BLÅBÆR"}, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def captured(*, secret: str = SECRET, url: str = URL, body: bytes = BODY, sent: bytes | None = None) -> bytes:
-    """Return a captured request, signed over *body*, with *sent* as its body."""
-    headers = sign(secret, SignedUrl.of(url), body, date=datetime.now(UTC))
+def captured(
+    *,
+    secret: str = SECRET,
+    url: str = URL,
+    body: bytes = BODY,
+    sent: bytes | None = None,
+    age: timedelta = timedelta(),
+) -> bytes:
+    """Return a captured request, signed over *body* so long ago, with *sent* as its body."""
+    headers = sign(secret, SignedUrl.of(url), body, date=datetime.now(UTC) - age)
     lines = ["POST /vipps/events?shop=1 HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     return "\r\n".join(lines).encode() + (body if sent is None else sent)
 
@@ -332,6 +347,25 @@ class TestVerify:
         assert verified(request) == 0
         said = capsys.readouterr().out
         assert "The signature holds. It was signed at 20" in said
+
+    @pytest.mark.parametrize(
+        ("age", "status", "said"),
+        [
+            (timedelta(days=6, hours=23), 0, ""),
+            (timedelta(days=7, hours=2), 3, "2:0.:.. beyond them: the delivery was signed at .* more than 7 days"),
+            (timedelta(days=1000), 3, "993 days, 0:0.:.. beyond them: the delivery was signed at 20"),
+            (timedelta(hours=-1), 3, "0:5.:.. beyond them: the delivery was signed at .* in the future"),
+        ],
+    )
+    def test_a_date_that_a_receiver_refuses(
+        self, age: timedelta, status: int, said: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The signature holds and the delivery is refused all the same: a status of its own, and by how much."""
+        assert verified(captured(age=age)) == status
+        told = capsys.readouterr().out
+        assert "The signature holds. It was signed at" in told
+        assert re.search(said, told)
+        assert ("beyond" in told) is bool(status)
 
     @pytest.mark.parametrize(
         ("request_", "secret", "cause"),

@@ -11,7 +11,10 @@ from vipps_async.errors import VippsError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command, and return its exit status: 0 for success, 1 for a failure, 2 for wrong arguments."""
+    """Run a command, and return its exit status: 0 for success, 1 for a failure, 2 for wrong arguments.
+
+    Only `verify` has one more, 3: the signature holds, and a receiver refuses its date.
+    """
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], Coroutine[None, None, int]] = options.run
     try:

@@ -14,12 +14,14 @@ from vipps_async._commands.arguments import SECRET_VARIABLE, URL_VARIABLE, add_w
 from vipps_async._commands.captured import Captured
 from vipps_async._times import from_http_date
 from vipps_async.errors import ConfigurationError, NotAuthentic
+from vipps_async.webhooks._receiver import CLOCK_LEEWAY, REDELIVERY_WINDOW
 from vipps_async.webhooks._signature import SignedUrl, verify
 
 if TYPE_CHECKING:
     from vipps_async._commands.arguments import Commands
 
 _ANY_AGE = timedelta(days=36_500)  # a captured delivery is old by the time that somebody asks
+_OUT_OF_DATE = 3  # the exit status for a signature that holds and a date that does not
 
 
 def add_to(commands: "Commands") -> None:
@@ -27,7 +29,8 @@ def add_to(commands: "Commands") -> None:
     verify = commands.add_parser(
         "verify",
         help="explain why a captured delivery fails its signature",
-        description="Reads a captured request: POST /path HTTP/1.1, its headers, an empty line, its body.",
+        description="Reads a captured request: POST /path HTTP/1.1, its headers, an empty line, its body. Ends with 0 "
+        f"if its signature holds, with {_OUT_OF_DATE} if it does but a receiver refuses its date, with 1 if it does not.",
     )
     add_webhook_arguments(verify)
     verify.add_argument("file", nargs="?", type=Path, help="the captured request (default: standard input)")
@@ -40,11 +43,22 @@ async def _run(options: argparse.Namespace) -> int:
     captured = Captured.of(_read(options.file))
     refusal = _refusal(captured, options.secret, options.url)
     if refusal is None:
-        sys.stdout.write(f"The signature holds. {_age(captured)}\n")
-        return 0
+        return _tell_age(captured, options.secret, options.url)
     sys.stdout.write(f"The signature does not hold: {refusal}\n")
     sys.stdout.writelines(f"But it would hold {how}\n" for how in _causes(captured, options.secret, options.url))
     return 1
+
+
+def _tell_age(captured: Captured, secret: str, url: str) -> int:
+    """Tell when a delivery was signed whose signature holds, and what a receiver with its usual limits makes of it."""
+    now, signed_at = datetime.now(UTC).replace(microsecond=0), from_http_date(captured.headers["x-ms-date"])
+    sys.stdout.write(f"The signature holds. It was signed at {signed_at}, and it is {now} now.\n")
+    refusal = _refusal(captured, secret, url, max_age=REDELIVERY_WINDOW, leeway=CLOCK_LEEWAY)
+    if refusal is None:
+        return 0
+    beyond = max(now - REDELIVERY_WINDOW - signed_at, signed_at - now - CLOCK_LEEWAY)
+    sys.stdout.write(f"But a receiver with the usual limits refuses it, {beyond} beyond them: {refusal}\n")
+    return _OUT_OF_DATE
 
 
 def _read(path: Path | None) -> bytes:
@@ -54,7 +68,9 @@ def _read(path: Path | None) -> bytes:
         raise ConfigurationError(f"{path}: {error}") from error
 
 
-def _refusal(captured: Captured, secret: str, url: str) -> str | None:
+def _refusal(
+    captured: Captured, secret: str, url: str, *, max_age: timedelta = _ANY_AGE, leeway: timedelta = _ANY_AGE
+) -> str | None:
     try:
         verify(
             captured.headers,
@@ -62,8 +78,8 @@ def _refusal(captured: Captured, secret: str, url: str) -> str | None:
             secrets=[secret],
             url=SignedUrl.of(url),
             now=datetime.now(UTC),
-            max_age=_ANY_AGE,
-            leeway=_ANY_AGE,
+            max_age=max_age,
+            leeway=leeway,
             target=captured.target,
         )
     except NotAuthentic as refused:
@@ -91,9 +107,3 @@ def _originals(body: bytes) -> Iterator[tuple[str, bytes]]:
     for compact in set(encoded):
         how = "for compact JSON: the body was decoded and encoded again; verify the bytes that arrived."
         yield how, compact.encode("utf-8", "replace")
-
-
-def _age(captured: Captured) -> str:
-    signed_at = from_http_date(captured.headers["x-ms-date"])
-    now = datetime.now(UTC).replace(microsecond=0)
-    return f"It was signed at {signed_at}, and it is {now} now: a receiver refuses what is too old for it."

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _logger = logging.getLogger("vipps_async.webhooks")
 
-_REDELIVERY_WINDOW = timedelta(days=7)  # Webhooks API: deliveries are retried for up to 7 days
-_CLOCK_LEEWAY = timedelta(minutes=5)
+REDELIVERY_WINDOW = timedelta(days=7)  # Webhooks API: deliveries are retried for up to 7 days
+CLOCK_LEEWAY = timedelta(minutes=5)
 _BODY_LIMIT = 256 * 1024
 _RETRY_SOON = {"Retry-After": "2"}
 
@@ -85,8 +85,8 @@ class WebhookReceiver:
         secrets: Iterable[str] = (),
         store: EventStore,
         allow_unsigned: bool = False,
-        max_age: timedelta = _REDELIVERY_WINDOW,
-        leeway: timedelta = _CLOCK_LEEWAY,
+        max_age: timedelta = REDELIVERY_WINDOW,
+        leeway: timedelta = CLOCK_LEEWAY,
         max_body: int = _BODY_LIMIT,
         key: Callable[[PaymentEvent], str] = _key_of,
         inbox: InboxPolicy | None = None,
