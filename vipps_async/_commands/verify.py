@@ -30,7 +30,7 @@ def add_to(commands: "Commands") -> None:
         "verify",
         help="explain why a captured delivery fails its signature",
         description="Reads a captured request: POST /path HTTP/1.1, its headers, an empty line, its body. Ends with 0 "
-        f"if its signature holds, with {_OUT_OF_DATE} if it does but a receiver refuses its date, with 1 if it does not.",
+        f"if its signature holds, with {_OUT_OF_DATE} if it does but a receiver refuses its date, else with 1.",
     )
     add_webhook_arguments(verify)
     verify.add_argument("file", nargs="?", type=Path, help="the captured request (default: standard input)")
