@@ -103,6 +103,7 @@ AIRLINE: dict[str, Any] = {
             },
         },
         {"industryData": {"airlineData": AIRLINE}},
+        {"paymentMethod": {"type": "CARD"}},
         {
             "amount": {"currency": "DKK", "value": 1},
             "paymentMethod": {"type": "WALLET", "blockedSources": ["COMMERCIAL_CARDS"]},
@@ -150,6 +151,7 @@ async def test_a_long_living_payment_is_accepted(merchant: Merchant) -> None:
         ({"paymentMethod": None}, "paymentMethod"),
         ({"paymentMethod": {"type": "CASH"}}, "paymentMethod.type"),
         ({"paymentMethod": {"type": "WALLET", "blockedSources": "COMMERCIAL_CARDS"}}, "paymentMethod.blockedSources"),
+        ({"paymentMethod": {"type": "CARD"}, "userFlow": "QR"}, "paymentMethod.type"),
         ({"reference": None}, "reference"),
         ({"reference": "short"}, "reference"),
         ({"reference": "a" * 65}, "reference"),
@@ -201,6 +203,7 @@ async def test_a_long_living_payment_is_accepted(merchant: Merchant) -> None:
         ({**EXPRESS, "shipping": {}}, "shipping"),
         ({**EXPRESS, "shipping": {"fixedOptions": []}}, "shipping.fixedOptions"),
         ({**EXPRESS, "shipping": {"fixedOptions": [GROUP, GROUP]}}, "shipping.fixedOptions"),
+        ({**EXPRESS, "paymentMethod": {"type": "CARD"}}, "shipping"),
     ],
 )
 async def test_malformed_fields_are_named(merchant: Merchant, changes: dict[str, Any], field: str) -> None:

@@ -20,6 +20,13 @@ async def test_a_long_living_payment_lives_until_it_says(merchant: Merchant) -> 
     assert (payment.state, payment.events[-1].timestamp) == (State.EXPIRED, expires_at)
 
 
+async def test_a_long_living_payment_is_paid_from_the_wallet(merchant: Merchant) -> None:
+    """A card cannot wait for days."""
+    expires_at = (merchant.sandbox.clock.now() + timedelta(days=1)).isoformat()
+    got = await merchant.create(expiresAt=expires_at, receipt=RECEIPT, paymentMethod={"type": "CARD"})
+    assert (got.status, set(got.fields)) == (400, {"paymentMethod.type"})
+
+
 @pytest.mark.parametrize(("currency", "days"), [("NOK", 180), ("DKK", 14), ("EUR", 14)])
 async def test_a_reservation_that_is_not_captured_is_released(
     merchant: Merchant, shop: Shop, currency: str, days: int

@@ -150,7 +150,6 @@ CASES = (
     Case("4140", 400, BadRequest, create(userFlow="NATIVE_REDIRECT")),
     Case("4150", 409, Conflict, create_twice),
     Case("4150", 409, Conflict, reuse_the_key_of("refund")),
-    Case("4160", 400, BadRequest, create(paymentMethod={"type": "CARD"})),
     Case("4160", 400, BadRequest, create(paymentMethod={"type": "CARD_PASSTHROUGH"})),
     Case("5010", 400, BadRequest, create(paymentMethod={"type": "WALLET", "blockedSources": ["COMMERCIAL_CARDS"]})),
     Case("5020", 403, Forbidden, create(**EXPRESS), ("express",)),

@@ -78,7 +78,7 @@ def _expires(body: Mapping[str, Any]) -> datetime | None:
 
 def _blocks_in_vain(body: Mapping[str, Any], _: Context) -> bool:
     blocked = body["paymentMethod"].get("blockedSources")
-    return bool(blocked) and body["amount"]["currency"] == "NOK"
+    return bool(blocked) and (_type(body) != "WALLET" or body["amount"]["currency"] == "NOK")
 
 
 def _too_late(body: Mapping[str, Any], context: Context) -> bool:
@@ -100,6 +100,13 @@ def _ways_to_ship(body: Mapping[str, Any]) -> int:
     return sum(name in body["shipping"] for name in ("fixedOptions", "dynamicOptions"))
 
 
+# The test environment has no CARD. Production has, and a sandbox is where a shop can try it.
+_CARD_IN_BROWSER = Rule(
+    "paymentMethod.type",
+    None,
+    "CARD goes with userFlow WEB_REDIRECT.",
+    lambda body, _: _type(body) == "CARD" and body["userFlow"] != "WEB_REDIRECT",
+)
 _PUSH_NEEDS_CUSTOMER = Rule(
     "customer", "4140", "PUSH_MESSAGE requires customer.", _flow_lacks("PUSH_MESSAGE", "customer")
 )
@@ -141,6 +148,7 @@ _PERMISSION_RULES = (
 )
 
 CREATE_RULES = (
+    _CARD_IN_BROWSER,
     Rule(
         "qrFormat",
         None,
@@ -161,22 +169,32 @@ CREATE_RULES = (
         lambda body, _: repeats_a_kind(groups_of(body)),
     ),
     Rule(
+        "shipping",
+        None,
+        "Express goes with paymentMethod WALLET.",
+        lambda body, _: "shipping" in body and _type(body) != "WALLET",
+    ),
+    Rule(
         "profile.scope",
         None,
         "Express needs the scope name address email phoneNumber.",
         # Integrations leave address out when nothing is sent by post, and get away with it.
         lambda body, _: "shipping" in body and not _EXPRESS_SCOPES.issubset(scopes(body)),
     ),
+    Rule(
+        "paymentMethod.type",
+        None,
+        "expiresAt goes with WALLET.",
+        lambda body, _: bool(_expires(body)) and _type(body) != "WALLET",
+    ),
     Rule("returnUrl", "4140", "WEB_REDIRECT requires returnUrl.", _flow_lacks("WEB_REDIRECT", "returnUrl")),
     _PUSH_NEEDS_CUSTOMER,
     Rule("customer", "4140", "NATIVE_REDIRECT requires customer.", _flow_lacks("NATIVE_REDIRECT", "customer")),
-    # Knowledge base, test environment.
-    Rule("paymentMethod.type", "4160", "The test environment has no CARD.", lambda body, _: _type(body) == "CARD"),
     Rule("paymentMethod.type", "4160", "For PSPs only.", lambda body, _: _type(body) == "CARD_PASSTHROUGH"),
     Rule("profile.scope", "4080", "Unknown scope.", lambda body, _: not scopes(body) <= SCOPES),
     Rule("profile.scope", "5030", "nin needs approval.", lambda body, _: not scopes(body) <= _APPROVED_SCOPES),
     *_PERMISSION_RULES,
-    Rule("paymentMethod.blockedSources", "5010", "Only in DKK and EUR.", _blocks_in_vain),
+    Rule("paymentMethod.blockedSources", "5010", "Only for WALLET in DKK and EUR.", _blocks_in_vain),
     Rule(
         "amount.currency",
         "5040",
@@ -208,12 +226,7 @@ CREATE_RULES = (
 )
 
 DRAFT_CREATE_RULES = (
-    Rule(
-        "paymentMethod.type",
-        None,
-        "CARD goes with userFlow WEB_REDIRECT.",
-        lambda body, _: _type(body) == "CARD" and body["userFlow"] != "WEB_REDIRECT",
-    ),
+    _CARD_IN_BROWSER,
     _PUSH_NEEDS_CUSTOMER,
     *_PERMISSION_RULES,
     Rule(
