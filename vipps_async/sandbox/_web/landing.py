@@ -41,8 +41,8 @@ class Landing:
             return self._landing(400, payment)
         try:
             await self.installation.act(payment.reference, action)
-        except ActionRefused:
-            return self._landing(409, payment)
+        except ActionRefused as refused:
+            return self._landing(409, self._payment(request), refused.reason)
         back = payment.request.get("returnUrl") or str(request.rel_url)
         return to_response(Reply(status=303, headers={"Location": back}))
 
@@ -50,10 +50,12 @@ class Landing:
         self.installation.expire_due()
         return self.installation.ledger.find_by_token(request.query.get("token", ""))
 
-    def _landing(self, status: int, payment: LedgerPayment | None) -> web.Response:
+    def _landing(self, status: int, payment: LedgerPayment | None, refusal: str | None = None) -> web.Response:
         if payment is None:
             return _page(404, pages.not_found())
-        return _page(status, pages.landing(payment, merchant=self.installation.merchant))
+        installation = self.installation
+        page = pages.landing(payment, merchant=installation.merchant, now=installation.clock.now(), refusal=refusal)
+        return _page(status, page)
 
 
 def _page(status: int, page: str) -> web.Response:

@@ -4,6 +4,7 @@ It has no script, and loads nothing but the sandbox's stylesheet.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from html import escape
 from types import MappingProxyType
 
@@ -29,15 +30,22 @@ _OUTCOMES: Mapping[State, str] = MappingProxyType(
 )
 
 
-def landing(payment: LedgerPayment, *, merchant: str) -> str:
-    """Return the page on which the user approves or rejects *payment*, or sees what became of it."""
+def landing(payment: LedgerPayment, *, merchant: str, now: datetime, refusal: str | None) -> str:
+    """Return the page on which the user approves or rejects *payment*, or sees what became of it.
+
+    Args:
+        payment: the payment.
+        merchant: what the sales unit is called.
+        now: the present, by the sandbox's clock.
+        refusal: why what the user did just now failed, if it did.
+    """
     description = payment.request.get("paymentDescription", "Payment")
     body = (
         f"<h1>{escape(merchant)}</h1><p>{escape(description)}</p>"
         f'<p class="amount">{money(payment.amount, payment.currency)}</p>'
         f"<p>Reference <code>{escape(payment.reference)}</code></p>"
     )
-    return _page(merchant, body + (_choice() if payment.state is State.CREATED else _outcome(payment)))
+    return _page(merchant, body + _alert(refusal) + _rest(payment, now))
 
 
 def not_found() -> str:
@@ -51,6 +59,16 @@ def money(value: int, currency: str) -> str:
     return f"{whole:,}.{rest:02d} {currency}".replace(",", "\N{NO-BREAK SPACE}").replace(" ", "\N{NO-BREAK SPACE}")
 
 
+def _alert(refusal: str | None) -> str:
+    return f'<p class="refusal" role="alert">That did not work: {escape(refusal)}.</p>' if refusal else ""
+
+
+def _rest(payment: LedgerPayment, now: datetime) -> str:
+    if payment.is_processing(now):
+        return _status(payment, "Your approval of this payment is under way.")
+    return _choice() if payment.state is State.CREATED else _status(payment, _OUTCOMES[payment.state])
+
+
 def _choice() -> str:
     return (
         '<form method="post">'
@@ -59,11 +77,11 @@ def _choice() -> str:
     )
 
 
-def _outcome(payment: LedgerPayment) -> str:
+def _status(payment: LedgerPayment, text: str) -> str:
     return_url = payment.request.get("returnUrl")
     back = f'<a class="button" href="{escape(return_url)}">Back to the shop</a>' if return_url else ""
     state = payment.state
-    return f'<p class="state" data-state="{state}" role="status">{_OUTCOMES[state]} ({state})</p>{back}'
+    return f'<p class="state" data-state="{state}" role="status">{text} ({state})</p>{back}'
 
 
 def _page(title: str, body: str) -> str:
