@@ -16,27 +16,29 @@ class Callback:
 
     Attributes:
         url: where it is.
-        answer: what it says.
+        status: of its answer.
+        answer: the answer's body.
         gate: set when it may say so.
         asked: headers and body of each question.
     """
 
     url: str = ""
-    answer: web.Response = attrs.field(factory=web.Response)
+    status: int = 200
+    answer: bytes = b""
     gate: asyncio.Event = attrs.field(factory=asyncio.Event)
     asked: list[tuple[Mapping[str, str], Any]] = attrs.field(factory=list)
 
     def say(self, body: Any, status: int = 200) -> None:
         """Answer with *body*, as JSON unless it is bytes, and at once."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.answer = web.Response(status=status, body=data, headers={"Location": "/elsewhere"})
+        self.answer = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.status = status
         self.gate.set()
 
     async def take(self, request: web.Request) -> web.Response:
         """Take one question."""
         self.asked.append((request.headers, await request.json()))
         await self.gate.wait()
-        return self.answer
+        return web.Response(status=self.status, body=self.answer, headers={"Location": "/elsewhere"})
 
 
 @asynccontextmanager
@@ -63,4 +65,30 @@ def express(url: str, **shipping: Any) -> dict[str, Any]:
     return {
         "profile": {"scope": "name address email phoneNumber"},
         "shipping": {"dynamicOptions": options, **shipping},
+    }
+
+
+def option(identifier: str, value: int, **changes: Any) -> dict[str, Any]:
+    """Return a shipping option that costs *value* minor units of NOK."""
+    return {"id": identifier, "amount": {"currency": "NOK", "value": value}, "name": f"By {identifier}", **changes}
+
+
+HOME = {"brand": "POSTEN", "type": "HOME_DELIVERY", "options": [option("van", 9900), option("bike", 4900)]}
+PICKUP = {"brand": "POSTNORD", "type": "PICKUP_POINT", "options": [option("locker", 1900)]}
+
+ELSEWHERE = {
+    "addressLine1": "Storgata 1",
+    "addressLine2": "c/o Babbage",
+    "city": "Bergen",
+    "postCode": "5003",
+    "country": "NO",
+}
+
+
+def fixed(*groups: Any) -> dict[str, Any]:
+    """Return what makes a payment of 10.00 NOK an Express payment with fixed options."""
+    return {
+        "amount": {"currency": "NOK", "value": 1000},
+        "profile": {"scope": "name address email phoneNumber"},
+        "shipping": {"fixedOptions": list(groups)},
     }

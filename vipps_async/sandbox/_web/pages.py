@@ -10,6 +10,9 @@ from types import MappingProxyType
 
 from vipps_async.sandbox._ledger.lifecycle import State
 from vipps_async.sandbox._ledger.payments import LedgerPayment
+from vipps_async.sandbox._user.choice import Choice
+from vipps_async.sandbox._web.forms import forms
+from vipps_async.sandbox._web.money import money
 
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -30,22 +33,32 @@ _OUTCOMES: Mapping[State, str] = MappingProxyType(
 )
 
 
-def landing(payment: LedgerPayment, *, merchant: str, now: datetime, refusal: str | None) -> str:
+def landing(
+    payment: LedgerPayment,
+    *,
+    merchant: str,
+    now: datetime,
+    choice: Choice,
+    typed: Mapping[str, str],
+    refusal: str | None,
+) -> str:
     """Return the page on which the user approves or rejects *payment*, or sees what became of it.
 
     Args:
         payment: the payment.
         merchant: what the sales unit is called.
         now: the present, by the sandbox's clock.
+        choice: what the user has settled so far.
+        typed: the address that the user typed just now, if it was refused.
         refusal: why what the user did just now failed, if it did.
     """
     description = payment.request.get("paymentDescription", "Payment")
     body = (
         f"<h1>{escape(merchant)}</h1><p>{escape(description)}</p>"
-        f'<p class="amount">{money(payment.amount, payment.currency)}</p>'
+        f'<p class="amount">{money(payment.amount, payment.currency)}{_and_shipping(payment)}</p>'
         f"<p>Reference <code>{escape(payment.reference)}</code></p>"
     )
-    return _page(merchant, body + _alert(refusal) + _rest(payment, now))
+    return _page(merchant, body + _alert(refusal) + _rest(payment, now, choice, typed))
 
 
 def not_found() -> str:
@@ -53,28 +66,22 @@ def not_found() -> str:
     return _page("Not found", "<h1>No such payment</h1><p>This link belongs to no payment in this sandbox.</p>")
 
 
-def money(value: int, currency: str) -> str:
-    """Return an amount for people: minor units in, ``1 234.50 NOK`` out, with spaces that do not break."""
-    whole, rest = divmod(value, 100)
-    return f"{whole:,}.{rest:02d} {currency}".replace(",", "\N{NO-BREAK SPACE}").replace(" ", "\N{NO-BREAK SPACE}")
+def _and_shipping(payment: LedgerPayment) -> str:
+    is_to_come = "shipping" in payment.request and payment.state is State.CREATED
+    return "<small>and shipping</small>" if is_to_come else ""
 
 
 def _alert(refusal: str | None) -> str:
-    return f'<p class="refusal" role="alert">That did not work: {escape(refusal)}.</p>' if refusal else ""
+    if refusal is None:
+        return ""
+    return f'<p class="refusal" role="alert">That did not work: {escape(refusal.removesuffix("."))}.</p>'
 
 
-def _rest(payment: LedgerPayment, now: datetime) -> str:
+def _rest(payment: LedgerPayment, now: datetime, choice: Choice, typed: Mapping[str, str]) -> str:
     if payment.is_processing(now):
         return _status(payment, "Your approval of this payment is under way.")
-    return _choice() if payment.state is State.CREATED else _status(payment, _OUTCOMES[payment.state])
-
-
-def _choice() -> str:
-    return (
-        '<form method="post">'
-        '<button class="primary" name="action" value="approve">Approve</button>'
-        '<button name="action" value="reject">Reject</button></form>'
-    )
+    is_open = payment.state is State.CREATED
+    return forms(payment, choice, typed) if is_open else _status(payment, _OUTCOMES[payment.state])
 
 
 def _status(payment: LedgerPayment, text: str) -> str:
