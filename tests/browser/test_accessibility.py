@@ -27,7 +27,7 @@ async def check(page: Page, *schemes: Literal["light", "dark"]) -> None:
 
 
 async def test_the_dashboard(page: Page, merchant: Merchant, shop: Shop) -> None:
-    """Empty, and with payments in every state, a delivery that fails, the longest reference and everything opened."""
+    """Empty, and with payments in every state, failures, a refusal, the longest reference and everything opened."""
     await page.set_viewport_size(PHONE)
     await page.goto(merchant.sandbox.base_url)
     await expect(page.get_by_text("Live", exact=True)).to_be_visible()
@@ -40,8 +40,11 @@ async def test_the_dashboard(page: Page, merchant: Merchant, shop: Shop) -> None
     for act in ("reject", "expire"):
         await merchant.create(reference=f"to-{act}")
         await getattr(merchant.sandbox, act)(f"to-{act}")
-    await expect(page.locator("#payments > li")).to_have_count(4)
-    await expect(page.locator("#deliveries > li")).to_have_count(5)
+    await merchant.create(reference="declined", amount={"currency": "NOK", "value": 151})
+    await expect(page.locator("#payments > li")).to_have_count(5)
+    await expect(page.locator("#deliveries > li")).to_have_count(6)
+    await page.get_by_role("button", name="Approve: declined").click()
+    await expect(page.get_by_role("alert")).to_contain_text("insufficient funds")
     for summary in await page.locator("summary").all():
         await summary.click()
     await check(page, "light", "dark")

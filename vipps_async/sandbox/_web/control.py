@@ -246,6 +246,7 @@ def shown_delivery(delivery: Delivery) -> dict[str, Any]:
             name: "(hidden)" if name == "Authorization" else value for name, value in delivery.request_headers.items()
         },
         "requestBody": delivery.request_body.decode(),
+        "responseHeaders": delivery.response_headers,
         "responseBody": delivery.response_body.decode("utf-8", "replace"),
     }
 
