@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.merchant import REFERENCE, Merchant, Shop
-from tests.sandbox.shipping import ELSEWHERE, HOME, PICKUP, Callback, callback, express, fixed
+from tests.sandbox.shipping import ELSEWHERE, HOME, PICKUP, Callback, callback, express, fixed, option
 from vipps_async.sandbox import ActionRefused, State
 
 APPROVE = f"/sandbox/payments/{REFERENCE}/approve"
@@ -175,9 +175,20 @@ class TestPage:
         page = got.body.decode()
         assert (got.status, "&lt;b&gt;drone" in page, "<b>" in page) == (409, True, False)
         assert "none of its shipping options: van, bike" in page
-        typed = {"action": "ship", "city": '"><b>Bergen'}
-        page = (await merchant.send("POST", landing, data=typed)).body.decode()
-        assert 'value="&quot;&gt;&lt;b&gt;Bergen"' in page
+
+    async def test_markup_stays_text(self, merchant: Merchant, callback: Callback) -> None:
+        """In what the merchant offers, and in an address, refused or not."""
+        hostile = '"><b>x'
+        offered = option(hostile, 100, name=hostile, estimatedDelivery=hostile, meta=hostile)
+        callback.say({"groups": [{**HOME, "options": [offered]}]})
+        landing = (await merchant.create(**express(callback.url))).json["redirectUrl"]
+        typed = {"action": "ship", **dict.fromkeys(ELSEWHERE, hostile)}
+        refused = (await merchant.send("POST", landing, data=typed)).body.decode()
+        await merchant.send("POST", landing, data={**typed, "country": "NO"})
+        page = (await merchant.send("GET", landing)).body.decode()
+        for shown, times in ((refused, 5), (page, 4 + 4 + 4)):
+            assert shown.count("&quot;&gt;&lt;b&gt;x") == times
+            assert "<b>" not in shown
 
     async def test_shipping_is_for_express_alone(self, merchant: Merchant) -> None:
         """A payment that ships nothing, or that is over, has nothing to choose."""
