@@ -9,6 +9,7 @@ from playwright.async_api import Page, ViewportSize, expect
 
 from tests.browser.conftest import PHONE
 from tests.sandbox.merchant import Merchant, Shop, of
+from tests.sandbox.shipping import HOME, PICKUP, express, fixed, option
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,7 +27,7 @@ async def check(page: Page, *schemes: Literal["light", "dark"]) -> None:
 
 
 async def test_the_dashboard(page: Page, merchant: Merchant, shop: Shop) -> None:
-    """Empty, and with payments in every state, a delivery that fails, the longest reference and everything opened."""
+    """Empty, and with payments in every state, failures, a refusal, the longest reference and everything opened."""
     await page.set_viewport_size(PHONE)
     await page.goto(merchant.sandbox.base_url)
     await expect(page.get_by_text("Live", exact=True)).to_be_visible()
@@ -39,8 +40,11 @@ async def test_the_dashboard(page: Page, merchant: Merchant, shop: Shop) -> None
     for act in ("reject", "expire"):
         await merchant.create(reference=f"to-{act}")
         await getattr(merchant.sandbox, act)(f"to-{act}")
-    await expect(page.locator("#payments > li")).to_have_count(4)
-    await expect(page.locator("#deliveries > li")).to_have_count(5)
+    await merchant.create(reference="declined", amount={"currency": "NOK", "value": 151})
+    await expect(page.locator("#payments > li")).to_have_count(5)
+    await expect(page.locator("#deliveries > li")).to_have_count(6)
+    await page.get_by_role("button", name="Approve: declined").click()
+    await expect(page.get_by_role("alert")).to_contain_text("insufficient funds")
     for summary in await page.locator("summary").all():
         await summary.click()
     await check(page, "light", "dark")
@@ -64,4 +68,35 @@ async def test_the_landing_page(page: Page, merchant: Merchant) -> None:
     merchant.sandbox.clock.advance(timedelta(days=1))
     await page.goto(landing)
     await expect(page.get_by_role("status")).to_contain_text("Time ran out")
+    await check(page, "light", "dark")
+
+
+async def test_the_landing_page_when_something_fails(page: Page, merchant: Merchant) -> None:
+    """Declined, and while an approval is under way."""
+    await page.set_viewport_size(PHONE)
+    for reference, value in (("declined", 151), ("under-way", 201)):
+        created = await merchant.create(reference=reference, amount={"currency": "NOK", "value": value})
+        await page.route("https://example.com/**", lambda route: route.fulfill(body="the shop"))
+        await page.goto(created.json["redirectUrl"])
+        await page.get_by_role("button", name="Approve").click()
+        if reference == "under-way":
+            await expect(page.get_by_text("the shop")).to_be_visible()
+            await page.goto(created.json["redirectUrl"])
+        await expect(page.get_by_role("alert").or_(page.get_by_role("status"))).to_be_visible()
+        await check(page, "light", "dark")
+
+
+async def test_the_landing_page_of_an_express_payment(page: Page, merchant: Merchant) -> None:
+    """On a phone: the form for an address, one that cannot be shipped to, and options with the longest texts."""
+    await page.set_viewport_size(PHONE)
+    created = await merchant.create(**express("http://127.0.0.1:9/shipping"))
+    await page.goto(created.json["redirectUrl"])
+    await check(page, "light", "dark")
+    await page.get_by_role("button", name="Show what shipping costs").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Cannot connect")
+    await check(page, "light", "dark")
+    longest = option("w" * 64, 65_000_000, name="W" * 64, estimatedDelivery="3-5 business days", meta="m" * 64)
+    created = await merchant.create(reference="longest-options", **fixed(HOME, {**PICKUP, "options": [longest]}))
+    await page.goto(created.json["redirectUrl"])
+    await page.get_by_text("Ship elsewhere").click()
     await check(page, "light", "dark")

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import attrs
 from aiohttp import web
+from multidict import CIMultiDict
 
 from vipps_async.sandbox import Sandbox
 
@@ -187,7 +188,8 @@ class Shop:
         if json.loads(body).get("reference") in self.refused_references:
             return web.Response(status=500, text="not this one")
         status = self.statuses.pop(0) if self.statuses else 200
-        return web.Response(status=status, text=self.answer, headers={"Location": "/elsewhere"})
+        headers = [("Location", "/elsewhere"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+        return web.Response(status=status, text=self.answer, headers=CIMultiDict(headers))
 
 
 @asynccontextmanager

@@ -126,6 +126,25 @@ class TestFeed:
         assert signature not in told
         assert secret not in told
 
+    async def test_tells_what_the_webhook_answered(self, merchant: Merchant, shop: Shop) -> None:
+        """Its headers as well as status and body, over HTTP and as an object."""
+        await merchant.sandbox.add_webhook(shop.url, [AUTHORIZED])
+        await merchant.authorized()
+        await merchant.sandbox.settled()
+        (delivery,) = merchant.sandbox.deliveries
+        assert delivery.response_headers["Location"] == "/elsewhere"
+        assert delivery.response_headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert delivery.response_headers["Set-Cookie"] == "a=1, b=2"
+        (listed,) = (await merchant.send("GET", "/sandbox/deliveries")).json["deliveries"]
+        assert listed["responseHeaders"] == delivery.response_headers
+
+    async def test_a_webhook_that_is_not_there_answered_nothing(self, merchant: Merchant) -> None:
+        """No header either."""
+        await merchant.sandbox.add_webhook("http://127.0.0.1:9/", [AUTHORIZED])
+        await merchant.authorized()
+        await until(lambda: merchant.sandbox.deliveries)
+        assert merchant.sandbox.deliveries[0].response_headers == {}
+
     async def test_ends_with_the_sandbox(self) -> None:
         """A page that is open does not hold a sandbox up, and no task of its feed is left."""
         before = asyncio.all_tasks()

@@ -1,72 +1,23 @@
 """Express: what the merchant's shipping callback is asked, and what becomes of its answers."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import attrs
 import pytest
-from aiohttp import web
 
 from tests.sandbox.merchant import REFERENCE, Merchant, until
+from tests.sandbox.shipping import Callback, callback, express
 from tests.sandbox.test_create import GROUP, OPTION
 from vipps_async.sandbox import ActionRefused, State
 
 
-@attrs.define
-class Callback:
-    """A merchant's shipping callback.
-
-    Attributes:
-        url: where it is.
-        answer: what it says.
-        gate: set when it may say so.
-        asked: headers and body of each question.
-    """
-
-    url: str = ""
-    answer: web.Response = attrs.field(factory=web.Response)
-    gate: asyncio.Event = attrs.field(factory=asyncio.Event)
-    asked: list[tuple[Mapping[str, str], Any]] = attrs.field(factory=list)
-
-    def say(self, body: Any, status: int = 200) -> None:
-        """Answer with *body*, as JSON unless it is bytes, and at once."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.answer = web.Response(status=status, body=data, headers={"Location": "/elsewhere"})
-        self.gate.set()
-
-    async def take(self, request: web.Request) -> web.Response:
-        """Take one question."""
-        self.asked.append((request.headers, await request.json()))
-        await self.gate.wait()
-        return self.answer
-
-
-@pytest.fixture
-async def callback() -> AsyncIterator[Callback]:
+@pytest.fixture(name="callback")
+async def running_callback() -> AsyncIterator[Callback]:
     """A running shipping callback."""
-    served = Callback()
-    app = web.Application()
-    app.router.add_post("/shipping", served.take)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    served.url = f"http://127.0.0.1:{site.port}/shipping"
-    yield served
-    served.gate.set()
-    await runner.cleanup()
-
-
-def express(url: str, **shipping: Any) -> dict[str, Any]:
-    """Return what makes a payment an Express payment with dynamic options."""
-    options = {"callbackUrl": url, "callbackAuthorizationToken": "a1b2-c3d4"}
-    return {
-        "profile": {"scope": "name address email phoneNumber"},
-        "shipping": {"dynamicOptions": options, **shipping},
-    }
+    async with callback() as opened:
+        yield opened
 
 
 async def test_the_callback_decides_on_shipping(merchant: Merchant, callback: Callback) -> None:

@@ -1,6 +1,6 @@
 """Everything that one sandbox remembers, wired together, apart from the server that it is reached through."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import attrs
@@ -21,6 +21,7 @@ from vipps_async.sandbox._ledger.lifecycle import Action
 from vipps_async.sandbox._ledger.payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._ledger.permissions import Permission
 from vipps_async.sandbox._records import RequestLog
+from vipps_async.sandbox._user.choice import USUAL, Choice
 from vipps_async.sandbox._user.user import User
 from vipps_async.sandbox._webhooks.deliveries import Deliveries
 from vipps_async.sandbox._webhooks.registrations import Registrations
@@ -35,12 +36,14 @@ class Installation:
         deliveries: what is on its way to webhooks.
         faults: what goes wrong.
         requests: the latest requests.
+        choices: what the user of a landing page has settled so far, by the token of its payment.
     """
 
     api: Api
     deliveries: Deliveries
     faults: FaultPlan
     requests: RequestLog = attrs.field(factory=RequestLog)
+    choices: dict[str, Choice] = attrs.field(factory=dict)
 
     @property
     def credentials(self) -> Credentials:
@@ -76,15 +79,34 @@ class Installation:
         """Return the URL of the page on which the payment that *token* stands for is approved."""
         return self.api.operations.redirect_url(Destination.LANDING_PAGE, token)
 
-    async def act(self, reference: str, action: Action) -> LedgerPayment:
+    async def act(self, reference: str, action: Action, choice: Choice = USUAL) -> LedgerPayment:
         """Do to a payment what the user, or time, does; return it afterwards.
+
+        Args:
+            reference: the payment.
+            action: what is done to it.
+            choice: what the user settled before, to approve it.
 
         Raises:
             UnknownReference: there is no such payment.
             ActionRefused: its state forbids the action, or the attempt to pay failed.
         """
         self.expire_due()
-        return await User(clock=self.clock, ledger=self.ledger).act(reference, action)
+        return await self._user.act(reference, action, choice)
+
+    async def consider(self, reference: str, address: Mapping[str, str]) -> Choice:
+        """Return what a payment's user can choose from at *address*.
+
+        Raises:
+            UnknownReference: there is no such payment.
+            ActionRefused: nothing can be shipped there.
+        """
+        self.expire_due()
+        return await self._user.consider(reference, address)
+
+    @property
+    def _user(self) -> User:
+        return User(clock=self.clock, ledger=self.ledger)
 
     def expire_due(self) -> None:
         """Do what fell due: expire payments on which nobody acted in time, release what was not captured in time."""
@@ -94,7 +116,8 @@ class Installation:
         """Forget everything, and return to the real time."""
         await self.deliveries.reset()
         api = self.api
-        for part in (self.ledger, api.answers, api.rate_limits, self.registrations, self.faults, self.requests):
+        remembering = (self.ledger, api.answers, api.rate_limits, self.registrations, self.faults, self.requests)
+        for part in (*remembering, self.choices):
             part.clear()
         self.tokens.revoke_all()
         self.clock.reset()

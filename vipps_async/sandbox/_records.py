@@ -92,6 +92,7 @@ class Delivery:
         duration: in real time.
         request_headers: what was sent.
         request_body: what was sent.
+        response_headers: of the answer; those of one name are joined by commas.
         response_body: the beginning of the answer.
     """
 
@@ -110,6 +111,7 @@ class Delivery:
     duration: timedelta
     request_headers: dict[str, str] = attrs.field(repr=False)
     request_body: bytes = attrs.field(repr=False)
+    response_headers: dict[str, str] = attrs.field(repr=False)
     response_body: bytes = attrs.field(repr=False)
 
     @property

@@ -19,6 +19,7 @@ from vipps_async.sandbox._ledger.payments import LedgerPayment
 from vipps_async.sandbox._ledger.permissions import permissions
 from vipps_async.sandbox._ledger.problems import Refused
 from vipps_async.sandbox._records import Delivery, RecordedRequest
+from vipps_async.sandbox._user.choice import Choice
 from vipps_async.sandbox._web.control import Control
 from vipps_async.sandbox._web.dashboard import Dashboard
 from vipps_async.sandbox._web.front import Front
@@ -190,17 +191,28 @@ class Sandbox(Breakable):
         """The latest ten thousand API requests, fewer if they were large, oldest first."""
         return list(self._installation.requests)
 
-    async def approve(self, reference: str) -> LedgerPayment:
+    async def approve(
+        self, reference: str, *, shipping_option: str | None = None, address: Mapping[str, str] | None = None
+    ) -> LedgerPayment:
         """Approve a payment as its user does in the app.
 
         Express with dynamic options asks the merchant's shipping callback first. A payment of 201 minor units stays
         CREATED for an hour before it is authorized, and the other trigger amounts of the test environment are declined.
 
+        Args:
+            reference: the payment.
+            shipping_option: the ``id`` of one that an Express payment offers; by default the one marked so, or the
+                first by priority.
+            address: the user's, with ``addressLine1``, maybe ``addressLine2``, ``postCode``, ``city`` and ``country``
+                (ISO 3166-1, two letters); by default one in Oslo.
+
         Raises:
             UnknownReference: there is no such payment (a `LookupError`).
-            ActionRefused: somebody acted before, its time ran out, or the attempt to pay failed (a `ValueError`).
+            ActionRefused: somebody acted before, its time ran out, the option is not offered, or the attempt to pay
+                failed (a `ValueError`).
         """
-        return await self._installation.act(reference, Action.APPROVE)
+        choice = Choice(shipping_option=shipping_option, address=address)
+        return await self._installation.act(reference, Action.APPROVE, choice)
 
     async def reject(self, reference: str) -> LedgerPayment:
         """Reject a payment as its user does in the app; raises like `approve`."""

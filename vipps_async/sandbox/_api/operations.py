@@ -165,7 +165,7 @@ class Operations:
             raise error("10060", "Express payments cannot be approved here.")
         if phone_number(body) == NOBODYS_NUMBER or is_younger(payment.request.get("minimumUserAge"), request.now):
             raise error("7010")
-        self.ledger.perform(payment.reference, approval_of(payment, []), now=request.now)
+        self.ledger.perform(payment.reference, approval_of(payment), now=request.now)
         return Reply(status=200)
 
     def _register(self, request: Request) -> Reply:

@@ -30,9 +30,10 @@ class UnknownReference(VippsError, LookupError):
 
 
 class ActionRefused(VippsError, ValueError):
-    """The payment's state does not allow the action, or the attempt to pay failed; the message says why."""
+    """The payment's state does not allow the action, or the attempt to pay failed; `reason` says why."""
 
     def __init__(self, reference: str, action: Action, reason: str) -> None:
+        self.reason = reason
         super().__init__(f"cannot {action} payment {reference!r}: {reason}")
 
 

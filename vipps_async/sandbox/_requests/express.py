@@ -1,9 +1,9 @@
-"""Express: what shipping must look like, as a table, and what a user chooses from it. Performs no I/O.
+"""Express: what shipping must look like, as tables, and what a user chooses from it. Performs no I/O.
 
 Source: ePayment API, Express.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from vipps_async.sandbox._requests.amounts import amount
@@ -54,6 +54,21 @@ SHIPPING = record(
 )
 
 
+ADDRESS = record(
+    required={
+        "addressLine1": text(least=1),
+        "city": text(least=1),
+        "postCode": text(least=1),
+        "country": matching("[A-Z]{2}"),
+    },
+    optional={"addressLine2": text()},
+)
+
+
+class NotOffered(Exception):
+    """The merchant has no such shipping option; the message names those that it has."""
+
+
 def groups_of(body: Mapping[str, Any]) -> Groups:
     """Return the shipping that a create request offers by itself."""
     groups: Groups = body.get("shipping", {}).get("fixedOptions", [])
@@ -71,14 +86,32 @@ def is_paid_in(currency: str, groups: Groups) -> bool:
     return all(option["amount"]["currency"] == currency for group in groups for option in group["options"])
 
 
-def chosen_option(groups: Groups) -> Mapping[str, Any]:
-    """Return the shipping option that a user who changes nothing ends up with.
+def ranked(candidates: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return groups, or the options of one, as a user sees them: the default first, then by priority."""
+    return sorted(candidates, key=_precedence)
 
-    The group, and in it the option, that is marked as the default comes first, then the lowest priority.
+
+def options_of(groups: Groups) -> list[Mapping[str, Any]]:
+    """Return every option in *groups* as a user sees them; the first is the default."""
+    return [option for group in ranked(groups) for option in ranked(group["options"])]
+
+
+def chosen_option(groups: Groups, identifier: str | None) -> Mapping[str, Any] | None:
+    """Return the shipping option that a user chooses.
+
+    Args:
+        groups: what the merchant offers; nothing, where nothing is shipped.
+        identifier: of the option; ``None`` for the first that the user sees, if there is any.
+
+    Raises:
+        NotOffered: no option has this identifier.
     """
-    group = min(groups, key=_precedence)
-    option: Mapping[str, Any] = min(group["options"], key=_precedence)
-    return option
+    options = options_of(groups)
+    chosen = next((option for option in options if identifier in {None, option["id"]}), None)
+    if chosen is None and identifier is not None:
+        offered = ", ".join(option["id"] for option in options) or "it has none"
+        raise NotOffered(f"{identifier!r} is none of its shipping options: {offered}")
+    return chosen
 
 
 def _precedence(candidate: Mapping[str, Any]) -> tuple[bool, int]:

@@ -5,7 +5,7 @@ says that the API does; ePayment API, requests.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import attrs
@@ -27,6 +27,11 @@ class Violation:
     field: str
     reason: str
     code: str | None = None
+
+
+def explain(violations: Iterable[Violation]) -> str:
+    """Return what is wrong, in one line."""
+    return "; ".join(f"{violation.field}: {violation.reason}" for violation in violations)
 
 
 Check: TypeAlias = Callable[[Any, str], Iterator[Violation]]

@@ -15,7 +15,7 @@ from yarl import URL
 from vipps_async._json import NotJson, decode, encode
 from vipps_async.sandbox._ledger.payments import LedgerPayment
 from vipps_async.sandbox._requests.express import GROUPS, Groups, is_paid_in, repeats_a_kind
-from vipps_async.sandbox._requests.schema import record
+from vipps_async.sandbox._requests.schema import explain, record
 
 ANSWER_WITHIN = timedelta(seconds=10)
 _LIMIT = 1024 * 1024  # bytes of an answer
@@ -80,7 +80,7 @@ def _read(body: bytes, currency: str) -> Groups:
     except NotJson as error:
         raise NotShipped("its answer is not JSON") from error
     if violations := list(_ANSWER(answer, "")):
-        raise NotShipped("; ".join(f"{violation.field}: {violation.reason}" for violation in violations))
+        raise NotShipped(explain(violations))
     groups: Groups = answer["groups"]
     if repeats_a_kind(groups):
         raise NotShipped("two groups have the same brand and type")

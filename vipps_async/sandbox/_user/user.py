@@ -3,8 +3,9 @@
 Sources: ePayment API, Express and create payment; knowledge base, test environment.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TypeAlias
 
 import attrs
 
@@ -15,38 +16,61 @@ from vipps_async.sandbox._ledger.lifecycle import Action, State
 from vipps_async.sandbox._ledger.payments import Command, LedgerPayment
 from vipps_async.sandbox._ledger.problems import Refused
 from vipps_async.sandbox._ledger.triggers import UNKNOWN_FOR, UNKNOWN_OUTCOME, why_declined
-from vipps_async.sandbox._requests.express import Groups, groups_of
+from vipps_async.sandbox._requests.express import ADDRESS, Groups, NotOffered, chosen_option, groups_of
+from vipps_async.sandbox._requests.schema import explain
+from vipps_async.sandbox._user.choice import Choice
 from vipps_async.sandbox._user.profiles import approval_of
 from vipps_async.sandbox._user.shipping_callback import ANSWER_WITHIN, NotShipped, ask
 
 _UNDER_WAY = "its approval is under way"
 
 
-def _why_under_way(payment: LedgerPayment, now: datetime) -> str | None:
-    return _UNDER_WAY if payment.is_processing(now) else None
+@attrs.frozen
+class _Attempt:
+    payment: LedgerPayment
+    now: datetime
+    address: Mapping[str, str]
 
 
-def _why_too_young(payment: LedgerPayment, now: datetime) -> str | None:
-    least = payment.request.get("minimumUserAge")
-    return f"the user is younger than {least}" if _person.is_younger(least, now) else None
+_Obstacle: TypeAlias = Callable[[_Attempt], str | None]
 
 
-def _why_not_there(payment: LedgerPayment, _: datetime) -> str | None:
-    countries = payment.request.get("shipping", {}).get("allowedCountries")
-    home = _person.ADDRESS["country"]
-    return f"nothing is shipped to {home}" if countries and home not in countries else None
+def _why_over(attempt: _Attempt) -> str | None:
+    state = attempt.payment.state
+    return None if state is State.CREATED else f"it is {state}"
 
 
-def _why_declined(payment: LedgerPayment, _: datetime) -> str | None:
-    return why_declined(payment.amount, payment.currency)
+def _why_under_way(attempt: _Attempt) -> str | None:
+    return _UNDER_WAY if attempt.payment.is_processing(attempt.now) else None
 
 
-_OBSTACLES: tuple[Callable[[LedgerPayment, datetime], str | None], ...] = (
-    _why_under_way,
-    _why_too_young,
-    _why_not_there,
-    _why_declined,
-)
+def _why_nowhere(attempt: _Attempt) -> str | None:
+    return explain(ADDRESS(dict(attempt.address), "address")) or None
+
+
+def _why_not_there(attempt: _Attempt) -> str | None:
+    countries = attempt.payment.request.get("shipping", {}).get("allowedCountries")
+    country = attempt.address["country"]
+    return f"nothing is shipped to {country}" if countries and country not in countries else None
+
+
+def _why_not_shipped(attempt: _Attempt) -> str | None:
+    return None if "shipping" in attempt.payment.request else "it ships nothing"
+
+
+def _why_too_young(attempt: _Attempt) -> str | None:
+    least = attempt.payment.request.get("minimumUserAge")
+    return f"the user is younger than {least}" if _person.is_younger(least, attempt.now) else None
+
+
+def _why_declined(attempt: _Attempt) -> str | None:
+    return why_declined(attempt.payment.amount, attempt.payment.currency)
+
+
+# Each may rely on those before it.
+_TO_ANYTHING: tuple[_Obstacle, ...] = (_why_over, _why_under_way, _why_nowhere, _why_not_there)
+_TO_SHIPPING: tuple[_Obstacle, ...] = (*_TO_ANYTHING, _why_not_shipped)
+_TO_PAYING: tuple[_Obstacle, ...] = (*_TO_ANYTHING, _why_too_young, _why_declined)
 
 
 @attrs.frozen(kw_only=True)
@@ -61,17 +85,27 @@ class User:
     clock: Clock
     ledger: Ledger
 
-    async def act(self, reference: str, action: Action) -> LedgerPayment:
+    async def act(self, reference: str, action: Action, choice: Choice) -> LedgerPayment:
         """Approve or reject a payment, or let its time run out; return it afterwards.
 
         Raises:
             UnknownReference: there is no such payment.
             ActionRefused: its state forbids the action, or the attempt to pay failed and it stays as it was.
         """
-        payment = self._find(reference)
-        if action is Action.APPROVE and payment.state is State.CREATED:
-            return await self._approve(payment)
+        if action is Action.APPROVE:
+            return await self._approve(self._find(reference), choice)
         return self._perform(reference, Command(action=action))
+
+    async def consider(self, reference: str, address: Mapping[str, str]) -> Choice:
+        """Return what the user can choose from at *address*, which the merchant is not asked for again.
+
+        Raises:
+            UnknownReference: there is no such payment.
+            ActionRefused: nothing can be shipped there.
+        """
+        payment = self._find(reference)
+        self._refuse(_TO_SHIPPING, payment, address)
+        return Choice(address=address, groups=await self._offer(payment, address))
 
     def _find(self, reference: str) -> LedgerPayment:
         payment = self.ledger.payments.get(reference)
@@ -79,22 +113,31 @@ class User:
             raise UnknownReference(reference)
         return payment
 
-    async def _approve(self, payment: LedgerPayment) -> LedgerPayment:
-        now, reference = self.clock.now(), payment.reference
-        obstacle = next((reason for why in _OBSTACLES if (reason := why(payment, now))), None)
-        if obstacle:
-            raise ActionRefused(reference, Action.APPROVE, obstacle)
-        command = approval_of(payment, await self._shipping(payment))
+    async def _approve(self, payment: LedgerPayment, choice: Choice) -> LedgerPayment:
+        now, reference, address = self.clock.now(), payment.reference, choice.address
+        self._refuse(_TO_PAYING, payment, address)
+        groups = await self._offer(payment, address) if choice.groups is None else choice.groups
+        try:
+            option = chosen_option(groups, choice.shipping_option)
+        except NotOffered as error:
+            raise ActionRefused(reference, Action.APPROVE, str(error)) from error
+        command = approval_of(payment, address=address, option=option)
         if payment.amount == UNKNOWN_OUTCOME:
             return self.ledger.hold(reference, until=now + UNKNOWN_FOR, outcome=command)
         return self._perform(reference, command)
 
-    async def _shipping(self, payment: LedgerPayment) -> Groups:
+    def _refuse(self, obstacles: tuple[_Obstacle, ...], payment: LedgerPayment, address: Mapping[str, str]) -> None:
+        attempt = _Attempt(payment, self.clock.now(), address)
+        reason = next((reason for why in obstacles if (reason := why(attempt))), None)
+        if reason:
+            raise ActionRefused(payment.reference, Action.APPROVE, reason)
+
+    async def _offer(self, payment: LedgerPayment, address: Mapping[str, str]) -> Groups:
         if "dynamicOptions" not in payment.request.get("shipping", {}):
             return groups_of(payment.request)
         self.ledger.hold(payment.reference, until=self.clock.now() + ANSWER_WITHIN)
         try:
-            return await ask(payment, _person.ADDRESS)
+            return await ask(payment, address)
         except NotShipped as error:
             reason = f"the shipping callback offers nothing: {error}"
             raise ActionRefused(payment.reference, Action.APPROVE, reason) from error

@@ -21,8 +21,10 @@ from vipps_async.sandbox._ledger.problems import error, plain
 from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
 from vipps_async.sandbox._replies import Reply, of_json
 from vipps_async.sandbox._requests.bodies import parse
+from vipps_async.sandbox._requests.express import ADDRESS
 from vipps_async.sandbox._requests.rules import refuse_violations
 from vipps_async.sandbox._requests.schema import Check, Violation, nullable, number, record, sequence, text
+from vipps_async.sandbox._user.choice import Choice
 from vipps_async.sandbox._web.http import read_body, to_response
 
 _ACTIONS: Mapping[str, Action] = MappingProxyType(
@@ -39,7 +41,9 @@ _OPTIONS: Mapping[str, str] = MappingProxyType({field: name for name, field in _
 
 _CLOCK = record(required={"advance": number(least=0, most=LIMIT.total_seconds())})
 _FAULT = record(required={"operation": text(), "fault": text()}, optional=dict.fromkeys(_OPTIONS, _anything))
-_DELIVERY_FAULT = record(optional={"fault": nullable(text())})
+_SUFFERING = {"fault": nullable(text())}
+_DELIVERY_FAULT = record(optional=_SUFFERING)
+_APPROVAL = record(optional={**_SUFFERING, "shippingOption": nullable(text()), "address": nullable(ADDRESS)})
 _WEBHOOK = record(
     required={"url": text()}, optional={"events": nullable(sequence(text())), "secret": nullable(text(least=1))}
 )
@@ -79,11 +83,14 @@ class Control:
         return _json(200, {"payments": shown})
 
     def _acting(self, action: Action) -> Callable[[web.Request], Awaitable[web.Response]]:
+        check = _APPROVAL if action is Action.APPROVE else _DELIVERY_FAULT
+
         async def act(request: web.Request) -> web.Response:
-            reference, fault = request.match_info["reference"], await _delivery_fault(request)
+            reference, body = request.match_info["reference"], await _body(request, check, required=False)
+            choice = Choice(shipping_option=body.get("shippingOption"), address=body.get("address"))
             try:
-                with self.installation.deliveries.suffering(reference, fault):
-                    after = await self.installation.act(reference, action)
+                with self.installation.deliveries.suffering(reference, _delivery_fault(body)):
+                    after = await self.installation.act(reference, action, choice)
             except UnknownReference:
                 raise error("5090") from None
             except ActionRefused as refused:
@@ -97,7 +104,7 @@ class Control:
         return _json(200, {"deliveries": shown, "pending": self.installation.deliveries.pending})
 
     async def _redeliver(self, request: web.Request) -> web.Response:
-        fault = await _delivery_fault(request, required=True)
+        fault = _delivery_fault(await _body(request, _DELIVERY_FAULT))
         try:
             self.installation.deliveries.redeliver(int(request.match_info["id"]), fault)
         except UnknownDelivery as unknown:
@@ -168,8 +175,8 @@ async def _body(request: web.Request, check: Check, *, required: bool = True) ->
     return body
 
 
-async def _delivery_fault(request: web.Request, *, required: bool = False) -> Order | None:
-    name = (await _body(request, _DELIVERY_FAULT, required=required)).get("fault")
+def _delivery_fault(body: Mapping[str, Any]) -> Order | None:
+    name = body.get("fault")
     return None if name is None else _ordered(DELIVERIES, name)
 
 
@@ -239,6 +246,7 @@ def shown_delivery(delivery: Delivery) -> dict[str, Any]:
             name: "(hidden)" if name == "Authorization" else value for name, value in delivery.request_headers.items()
         },
         "requestBody": delivery.request_body.decode(),
+        "responseHeaders": delivery.response_headers,
         "responseBody": delivery.response_body.decode("utf-8", "replace"),
     }
 

@@ -1,7 +1,6 @@
 """Serve the landing page of a payment, on which its user acts."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qs
 
 import attrs
@@ -12,12 +11,12 @@ from vipps_async.sandbox._ledger.ledger import ActionRefused
 from vipps_async.sandbox._ledger.lifecycle import Action
 from vipps_async.sandbox._ledger.payments import LedgerPayment
 from vipps_async.sandbox._replies import Reply, of_html
+from vipps_async.sandbox._user.choice import USUAL, Choice
 from vipps_async.sandbox._web import pages
+from vipps_async.sandbox._web.forms import typed_address
 from vipps_async.sandbox._web.http import read_body, to_response
 
 LANDING = "/landing"
-
-_BUTTONS: Mapping[str, Action] = MappingProxyType({"approve": Action.APPROVE, "reject": Action.REJECT})
 
 
 @attrs.frozen
@@ -31,29 +30,65 @@ class Landing:
         return [web.get(LANDING, self._show, allow_head=False), web.post(LANDING, self._act)]
 
     async def _show(self, request: web.Request) -> web.Response:
-        return self._landing(200, self._payment(request))
+        return self._landing(200, self._payment(request), {})
 
     async def _act(self, request: web.Request) -> web.Response:
-        form = parse_qs((await read_body(request)).decode("utf-8", "replace"))
-        payment = self._payment(request)
-        action = _BUTTONS.get(form.get("action", [""])[0])
-        if payment is None or action is None:
-            return self._landing(400, payment)
+        form, payment = await _form(request), self._payment(request)
+        perform = self._buttons.get(form.get("action", ""))
+        if payment is None or perform is None:
+            return self._landing(400, payment, form)
         try:
-            await self.installation.act(payment.reference, action)
-        except ActionRefused:
-            return self._landing(409, payment)
-        back = payment.request.get("returnUrl") or str(request.rel_url)
-        return to_response(Reply(status=303, headers={"Location": back}))
+            location = await perform(payment, form)
+        except ActionRefused as refused:
+            return self._landing(409, self._payment(request), form, refused.reason)
+        return to_response(Reply(status=303, headers={"Location": location or str(request.rel_url)}))
+
+    @property
+    def _buttons(self) -> Mapping[str, Callable[[LedgerPayment, Mapping[str, str]], Awaitable[str | None]]]:
+        return {"approve": self._approve, "reject": self._reject, "ship": self._ship}
+
+    async def _approve(self, payment: LedgerPayment, form: Mapping[str, str]) -> str | None:
+        return await self._finish(payment, Action.APPROVE, self._choice(payment, form))
+
+    async def _reject(self, payment: LedgerPayment, _: Mapping[str, str]) -> str | None:
+        return await self._finish(payment, Action.REJECT, USUAL)
+
+    async def _finish(self, payment: LedgerPayment, action: Action, choice: Choice) -> str | None:
+        await self.installation.act(payment.reference, action, choice)
+        self.installation.choices.pop(payment.token, None)
+        return payment.request.get("returnUrl")
+
+    async def _ship(self, payment: LedgerPayment, form: Mapping[str, str]) -> None:
+        choice = await self.installation.consider(payment.reference, typed_address(form))
+        self.installation.choices[payment.token] = choice
+
+    def _choice(self, payment: LedgerPayment, form: Mapping[str, str]) -> Choice:
+        settled = self.installation.choices.get(payment.token, USUAL)
+        return attrs.evolve(settled, shipping_option=form.get("shippingOption"))
 
     def _payment(self, request: web.Request) -> LedgerPayment | None:
         self.installation.expire_due()
         return self.installation.ledger.find_by_token(request.query.get("token", ""))
 
-    def _landing(self, status: int, payment: LedgerPayment | None) -> web.Response:
+    def _landing(
+        self, status: int, payment: LedgerPayment | None, form: Mapping[str, str], refusal: str | None = None
+    ) -> web.Response:
         if payment is None:
             return _page(404, pages.not_found())
-        return _page(status, pages.landing(payment, merchant=self.installation.merchant))
+        page = pages.landing(
+            payment,
+            merchant=self.installation.merchant,
+            now=self.installation.clock.now(),
+            choice=self._choice(payment, form),
+            typed=typed_address(form),
+            refusal=refusal,
+        )
+        return _page(status, page)
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    fields = parse_qs((await read_body(request)).decode("utf-8", "replace"))
+    return {name: values[0] for name, values in fields.items()}
 
 
 def _page(status: int, page: str) -> web.Response:

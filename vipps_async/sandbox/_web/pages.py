@@ -4,11 +4,15 @@ It has no script, and loads nothing but the sandbox's stylesheet.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from html import escape
 from types import MappingProxyType
 
 from vipps_async.sandbox._ledger.lifecycle import State
 from vipps_async.sandbox._ledger.payments import LedgerPayment
+from vipps_async.sandbox._user.choice import Choice
+from vipps_async.sandbox._web.forms import forms
+from vipps_async.sandbox._web.money import money
 
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -29,15 +33,32 @@ _OUTCOMES: Mapping[State, str] = MappingProxyType(
 )
 
 
-def landing(payment: LedgerPayment, *, merchant: str) -> str:
-    """Return the page on which the user approves or rejects *payment*, or sees what became of it."""
+def landing(
+    payment: LedgerPayment,
+    *,
+    merchant: str,
+    now: datetime,
+    choice: Choice,
+    typed: Mapping[str, str],
+    refusal: str | None,
+) -> str:
+    """Return the page on which the user approves or rejects *payment*, or sees what became of it.
+
+    Args:
+        payment: the payment.
+        merchant: what the sales unit is called.
+        now: the present, by the sandbox's clock.
+        choice: what the user has settled so far.
+        typed: the address that the user typed just now, if it was refused.
+        refusal: why what the user did just now failed, if it did.
+    """
     description = payment.request.get("paymentDescription", "Payment")
     body = (
         f"<h1>{escape(merchant)}</h1><p>{escape(description)}</p>"
-        f'<p class="amount">{money(payment.amount, payment.currency)}</p>'
+        f'<p class="amount">{money(payment.amount, payment.currency)}{_and_shipping(payment)}</p>'
         f"<p>Reference <code>{escape(payment.reference)}</code></p>"
     )
-    return _page(merchant, body + (_choice() if payment.state is State.CREATED else _outcome(payment)))
+    return _page(merchant, body + _alert(refusal) + _rest(payment, now, choice, typed))
 
 
 def not_found() -> str:
@@ -45,25 +66,29 @@ def not_found() -> str:
     return _page("Not found", "<h1>No such payment</h1><p>This link belongs to no payment in this sandbox.</p>")
 
 
-def money(value: int, currency: str) -> str:
-    """Return an amount for people: minor units in, ``1 234.50 NOK`` out, with spaces that do not break."""
-    whole, rest = divmod(value, 100)
-    return f"{whole:,}.{rest:02d} {currency}".replace(",", "\N{NO-BREAK SPACE}").replace(" ", "\N{NO-BREAK SPACE}")
+def _and_shipping(payment: LedgerPayment) -> str:
+    is_to_come = "shipping" in payment.request and payment.state is State.CREATED
+    return "<small>and shipping</small>" if is_to_come else ""
 
 
-def _choice() -> str:
-    return (
-        '<form method="post">'
-        '<button class="primary" name="action" value="approve">Approve</button>'
-        '<button name="action" value="reject">Reject</button></form>'
-    )
+def _alert(refusal: str | None) -> str:
+    if refusal is None:
+        return ""
+    return f'<p class="refusal" role="alert">That did not work: {escape(refusal.removesuffix("."))}.</p>'
 
 
-def _outcome(payment: LedgerPayment) -> str:
+def _rest(payment: LedgerPayment, now: datetime, choice: Choice, typed: Mapping[str, str]) -> str:
+    if payment.is_processing(now):
+        return _status(payment, "Your approval of this payment is under way.")
+    is_open = payment.state is State.CREATED
+    return forms(payment, choice, typed) if is_open else _status(payment, _OUTCOMES[payment.state])
+
+
+def _status(payment: LedgerPayment, text: str) -> str:
     return_url = payment.request.get("returnUrl")
     back = f'<a class="button" href="{escape(return_url)}">Back to the shop</a>' if return_url else ""
     state = payment.state
-    return f'<p class="state" data-state="{state}" role="status">{_OUTCOMES[state]} ({state})</p>{back}'
+    return f'<p class="state" data-state="{state}" role="status">{text} ({state})</p>{back}'
 
 
 def _page(title: str, body: str) -> str:

@@ -26,6 +26,7 @@ _SNIPPET = 1000  # bytes of an answer that a record keeps
 class _Answer:
     status: int | None = None
     error: str | None = None
+    headers: dict[str, str] = attrs.field(factory=dict)
     body: bytes = b""
 
 
@@ -108,6 +109,7 @@ class Courier:
             duration=duration,
             request_headers=headers,
             request_body=parcel.body,
+            response_headers=answer.headers,
             response_body=answer.body,
         )
 
@@ -120,7 +122,9 @@ class Courier:
                 asyncio.timeout(_ANSWER_WITHIN),
                 session.post(url, data=parcel.body, headers=headers, allow_redirects=False) as response,
             ):
-                return _Answer(status=response.status, body=await response.content.read(_SNIPPET))
+                received = response.headers
+                headers = {str(name): ", ".join(received.getall(name)) for name in received}
+                return _Answer(status=response.status, headers=headers, body=await response.content.read(_SNIPPET))
         except TimeoutError:
             return _Answer(error=f"no answer within {_ANSWER_WITHIN:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -11,7 +11,6 @@ const moment = new Intl.DateTimeFormat(undefined, {
 });
 
 const at = (iso) => moment.format(new Date(iso));
-const say = (text) => byId("news").replaceChildren(text);
 
 function money(value, currency) {
   const whole = (value / 100).toFixed(2).replace(/\B(?=(\d{3})+\.)/g, "\u00a0");
@@ -35,6 +34,8 @@ function nameControls(card, subject) {
   }
   card.querySelector("select").setAttribute("aria-label", `Fault of the delivery: ${subject}`);
 }
+
+const refuse = (card, reason) => fill(card, { refusal: reason });
 
 // Payments
 
@@ -86,6 +87,9 @@ function retireActions(card, retired) {
     card.querySelector("summary").focus();
   }
   actions.hidden = retired;
+  if (retired) {
+    refuse(card, "");
+  }
 }
 
 const newsOfPayment = ({ events, reference }) => `${events.at(-1).name}: ${reference}`;
@@ -94,21 +98,10 @@ const newsOfPayment = ({ events, reference }) => `${events.at(-1).name}: ${refer
 
 const isTaken = ({ status }) => status >= 200 && status < 300;
 
-function indented(body) {
-  try {
-    return JSON.stringify(JSON.parse(body), null, 2);
-  } catch {
-    return body;
-  }
-}
-
-function requestText({ url, requestHeaders, requestBody }) {
-  const headers = Object.entries(requestHeaders).map(([name, value]) => `${name}: ${value}`);
-  return [`POST ${url}`, ...headers, "", indented(requestBody)].join("\n");
-}
-
-function responseText({ status, error, responseBody }) {
-  return status === null ? error : `${status}\n\n${indented(responseBody)}`;
+// Bodies are shown as they travelled: a digest among the headers can be checked against what is shown.
+function message(start, headers, body) {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return [start, ...lines, "", body].join("\n");
 }
 
 function timing({ startedAt, duration, attempt, copy, fault }) {
@@ -123,15 +116,15 @@ function timing({ startedAt, duration, attempt, copy, fault }) {
 }
 
 function showDelivery(card, delivery) {
-  const { id, event, reference } = delivery;
+  const { id, event, reference, status } = delivery;
   fill(card, {
     event,
     reference,
-    state: delivery.status ?? "no answer",
+    state: status ?? "no answer",
     timing: timing(delivery),
     target: `to ${delivery.url}`,
-    request: requestText(delivery),
-    response: responseText(delivery),
+    request: message(`POST ${delivery.url}`, delivery.requestHeaders, delivery.requestBody),
+    response: status === null ? delivery.error : message(status, delivery.responseHeaders, delivery.responseBody),
   });
   card.dataset.path = `/sandbox/deliveries/${id}`;
   card.querySelector(".state").dataset.state = isTaken(delivery) ? "taken" : "failed";
@@ -197,7 +190,7 @@ function update(news) {
 function announce(news) {
   const lines = [...news.payments.map(newsOfPayment), ...news.deliveries.map(newsOfDelivery)];
   if (lines.length) {
-    say(lines.length === 1 ? lines[0] : `${lines.at(-1)}, and ${lines.length - 1} more`);
+    byId("news").textContent = lines.length === 1 ? lines[0] : `${lines.at(-1)}, and ${lines.length - 1} more`;
   }
 }
 
@@ -236,13 +229,14 @@ async function act(card, action) {
     body: JSON.stringify({ fault: choice.value || null }),
   };
   choice.value = "";
+  refuse(card, "");
   try {
     const response = await fetch(`${card.dataset.path}/${action}`, request);
     if (!response.ok) {
-      say((await response.json()).detail);
+      refuse(card, (await response.json()).detail);
     }
   } catch {
-    say("The sandbox does not answer.");
+    refuse(card, "The sandbox does not answer.");
   }
 }
 
