@@ -1,11 +1,12 @@
 """Express: the shipping option and the address that the user chooses, from Python, over HTTP and on the page."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.sandbox.merchant import REFERENCE, Merchant, Shop
+from tests.sandbox.merchant import REFERENCE, Merchant, Shop, until
 from tests.sandbox.shipping import ELSEWHERE, HOME, PICKUP, Callback, callback, express, fixed, option
 from vipps_async.sandbox import ActionRefused, State
 
@@ -199,3 +200,15 @@ class TestPage:
         await merchant.sandbox.reject("second-payment")
         got = await merchant.send("POST", landing, data={"action": "ship", **ELSEWHERE})
         assert (got.status, b"it is ABORTED" in got.body) == (409, True)
+
+    @pytest.mark.parametrize("action", ["ship", "approve"])
+    async def test_a_reset_ends_the_question(self, merchant: Merchant, callback: Callback, action: str) -> None:
+        """When all was forgotten while the merchant was asked, the page says that there is no such payment."""
+        landing = (await merchant.create(**express(callback.url))).json["redirectUrl"]
+        callback.gate.clear()
+        posted = asyncio.create_task(merchant.send("POST", landing, data={"action": action, **ELSEWHERE}))
+        await until(lambda: callback.asked)
+        await merchant.sandbox.reset()
+        callback.gate.set()
+        assert (await posted).status == 404
+        assert not merchant.sandbox._installation.choices

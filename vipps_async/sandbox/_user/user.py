@@ -105,7 +105,9 @@ class User:
         """
         payment = self._find(reference)
         self._refuse(_TO_SHIPPING, payment, address)
-        return Choice(address=address, groups=await self._offer(payment, address))
+        choice = Choice(address=address, groups=await self._offer(payment, address))
+        self._find(reference)  # which may be forgotten by now
+        return choice
 
     def _find(self, reference: str) -> LedgerPayment:
         payment = self.ledger.payments.get(reference)

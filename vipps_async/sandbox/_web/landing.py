@@ -7,7 +7,7 @@ import attrs
 from aiohttp import web
 
 from vipps_async.sandbox._installation import Installation
-from vipps_async.sandbox._ledger.ledger import ActionRefused
+from vipps_async.sandbox._ledger.ledger import ActionRefused, UnknownReference
 from vipps_async.sandbox._ledger.lifecycle import Action
 from vipps_async.sandbox._ledger.payments import LedgerPayment
 from vipps_async.sandbox._replies import Reply, of_html
@@ -41,6 +41,8 @@ class Landing:
             location = await perform(payment, form)
         except ActionRefused as refused:
             return self._landing(409, self._payment(request), form, refused.reason)
+        except UnknownReference:  # forgotten meanwhile
+            return self._landing(404, None, form)
         return to_response(Reply(status=303, headers={"Location": location or str(request.rel_url)}))
 
     @property
