@@ -1,6 +1,7 @@
 """Waiting for a payment: the schedule alone, and against the sandbox."""
 
 import asyncio
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from tests.support import REFERENCE, authorize, create, requests_of
 from vipps_async import Payment, PaymentState, VippsClient
+from vipps_async._light_event import LightEvent
 from vipps_async.epayment import _api
-from vipps_async.epayment._wait import PollSchedule, is_decided, schedule_for, wait_for
+from vipps_async.epayment._wait import PollSchedule, _wake, is_decided, schedule_for, wait_for
 from vipps_async.errors import ApiError, InvalidRequest, NotFound, RateLimited, ServerError, WaitTimeout
 from vipps_async.sandbox import Fault, Sandbox
 from vipps_async.webhooks import WebhookReceiver
@@ -24,7 +26,7 @@ def quick() -> PollSchedule:
 async def wait(vipps: VippsClient, *, timeout: float = 5, schedule: PollSchedule | None = None) -> Payment:
     """Wait with a quick schedule."""
     return await wait_for(
-        partial(vipps.epayment.get, REFERENCE),
+        vipps.epayment.get,
         REFERENCE,
         timeout=timeout,
         until=is_decided,
@@ -168,7 +170,7 @@ async def test_a_caller_s_own_timeout_is_not_the_wait_s(sandbox: Sandbox, vipps:
 
     with pytest.raises(TimeoutError) as caught:
         await wait_for(
-            partial(vipps.epayment.get, REFERENCE),
+            vipps.epayment.get,
             REFERENCE,
             timeout=4,
             until=look_up,
@@ -176,6 +178,69 @@ async def test_a_caller_s_own_timeout_is_not_the_wait_s(sandbox: Sandbox, vipps:
             schedule=quick(),
         )
     assert caught.value is own
+
+
+async def test_wait_that_is_over_reads_no_more(vipps: VippsClient) -> None:
+    """A wait whose time is over begins no other read, even if it made none."""
+    begun = []
+
+    def read(reference: str) -> Awaitable[Payment]:
+        begun.append(reference)
+        return vipps.epayment.get(reference)
+
+    with pytest.raises(WaitTimeout, match="it could not be read"):
+        await wait_for(read, REFERENCE, timeout=0.1, until=is_decided, signal=None, schedule=PollSchedule(first=30))
+    assert not begun
+
+
+async def test_read_does_not_outlast_the_wait(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A read whose answer does not come in time is given up when the wait's time is over."""
+    await authorize(sandbox, vipps)
+    sandbox.fail("get", Fault.STALLED, times=None)
+    with pytest.raises(WaitTimeout, match="it could not be read") as caught:
+        await wait(vipps, timeout=0.3)
+    assert len(requests_of(sandbox, "get")) == 1
+    assert caught.value.__cause__ is None
+
+
+async def test_read_that_is_given_up_leaves_the_one_before(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A wait whose last read is given up carries the payment of the read before."""
+    await create(vipps)
+    waiting = asyncio.create_task(wait(vipps, timeout=1))
+    while not requests_of(sandbox, "get"):
+        await asyncio.sleep(0.01)
+    sandbox.fail("get", Fault.STALLED, times=None)
+    with pytest.raises(WaitTimeout, match="it was last seen CREATED"):
+        await waiting
+
+
+async def test_cancelled_wait_leaves_nothing_behind(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """Cancelling a wait that rests ends it at once, without a read, and nobody watches the payment any more."""
+    receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
+    waiting = asyncio.create_task(vipps.epayment.wait(REFERENCE, timeout=600, signal=receiver))
+    while not receiver._watchers._waiting:
+        await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not receiver._watchers._waiting
+    assert not requests_of(sandbox, "get")
+
+
+async def test_poll_that_is_due_does_not_hide_an_event() -> None:
+    """What wakes a wait for its poll leaves its event unset, so that an event of the same moment is told from it."""
+    happened = LightEvent()
+    for comes_first in (None, True, False):
+        waiting = asyncio.create_task(happened.wait())
+        await asyncio.sleep(0)
+        if comes_first is True:
+            happened.set()
+        _wake(happened)
+        if comes_first is False:
+            happened.set()
+        assert await waiting
+        assert happened.is_set() is (comes_first is not None)
+        happened.clear()
 
 
 async def test_wait_for_an_unknown_payment_ends_at_once(vipps: VippsClient) -> None:
@@ -196,7 +261,7 @@ async def test_dead_payment_ends_a_wait_for_more(sandbox: Sandbox, vipps: VippsC
     await create(vipps)
     await sandbox.reject(REFERENCE)
     payment = await wait_for(
-        partial(vipps.epayment.get, REFERENCE),
+        vipps.epayment.get,
         REFERENCE,
         timeout=4,
         until=lambda payment: payment.state is PaymentState.AUTHORIZED,

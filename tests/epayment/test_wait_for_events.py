@@ -1,7 +1,6 @@
 """Waiting for a payment with a receiver: its events hurry the reads, and reads make up for events that do not come."""
 
 import asyncio
-from functools import partial
 
 from tests.support import PRICE, REFERENCE, authorize, create, requests_of
 from vipps_async import Amount, Payment, PaymentState, VippsClient
@@ -14,7 +13,7 @@ from vipps_async.webhooks.stores.memory import MemoryStore
 async def wait(vipps: VippsClient, receiver: WebhookReceiver, schedule: PollSchedule, timeout: float = 5) -> Payment:
     """Wait with a schedule for tests."""
     return await wait_for(
-        partial(vipps.epayment.get, REFERENCE),
+        vipps.epayment.get,
         REFERENCE,
         timeout=timeout,
         until=is_decided,

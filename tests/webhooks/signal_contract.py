@@ -362,5 +362,6 @@ async def announce_each(signal: Signal, references: Iterator[str]) -> None:
 
 async def wait(vipps: VippsClient, signal: Signal) -> Payment:
     """Wait for the payment, without a poll that could find it."""
-    read = partial(vipps.epayment.get, REFERENCE)
-    return await wait_for(read, REFERENCE, timeout=300, until=is_decided, signal=signal, schedule=_NO_POLL)
+    return await wait_for(
+        vipps.epayment.get, REFERENCE, timeout=300, until=is_decided, signal=signal, schedule=_NO_POLL
+    )

@@ -312,10 +312,18 @@ class EPayment:
 
         Source: ePayment API, polling: first after 5 s, then every 2 s, slower after a 429.
         """
-        # Each poll is one attempt: how soon the next comes is the schedule's to say.
-        read = partial(EPayment(self._session.attempting_once()).get, check_reference(reference))
-        schedule = schedule_for(signal)
-        return await wait_for(read, reference, timeout=timeout, until=until, signal=signal, schedule=schedule)
+        return await wait_for(
+            self._get_once,
+            check_reference(reference),
+            timeout=timeout,
+            until=until,
+            signal=signal,
+            schedule=schedule_for(signal),
+        )
+
+    async def _get_once(self, reference: str) -> Payment:
+        # In one attempt: how soon the next comes is the schedule's to say.
+        return await EPayment(self._session.attempting_once()).get(reference)
 
     def _derived_key(self, body: bytes) -> str:
         # With the merchant, for whose payments alone a reference is unique.

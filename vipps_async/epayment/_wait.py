@@ -4,12 +4,13 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Protocol
 
 import attrs
 
 from vipps_async._http.retry import is_transient
+from vipps_async._light_event import LightEvent
 from vipps_async.epayment._payment import Payment
 from vipps_async.epayment._vocabulary import PaymentState
 from vipps_async.errors import CallError, DeadlineExceeded, InvalidRequest, RateLimited, VippsError, WaitTimeout
@@ -65,7 +66,7 @@ def is_decided(payment: Payment) -> bool:
 
 
 async def wait_for(
-    read: Callable[[], Awaitable[Payment]],
+    read: Callable[[str], Awaitable[Payment]],
     reference: str,
     *,
     timeout: float,
@@ -74,65 +75,85 @@ async def wait_for(
     schedule: PollSchedule,
 ) -> Payment:
     """Read the payment until *until* holds for it; `EPayment.wait` describes the arguments."""
+    _check(timeout, until)
+    poll = _Poll(read, reference, until, schedule, ends_at=time.monotonic() + timeout)
+    with signal.watch(reference) if signal is not None else nullcontext(LightEvent()) as happened:
+        while (rest := poll.rest()) > 0:
+            # Here, and without asyncio.timeout(): thousands may wait, and this is what they hold while they do.
+            timer = asyncio.get_running_loop().call_later(rest, _wake, happened)
+            try:
+                await happened.wait()
+            finally:
+                timer.cancel()
+            if happened.is_set():
+                happened.clear()
+                poll.stay_awake()
+            payment = await poll.look()
+            if payment is not None:
+                return payment
+    raise WaitTimeout(reference, timeout, poll.last) from poll.trouble
+
+
+def _wake(happened: asyncio.Event) -> None:
+    """Wake who waits for *happened*, which remains set only if something did happen, before or after."""
+    if not happened.is_set():
+        happened.set()
+        happened.clear()
+
+
+def _check(timeout: float, until: Callable[[Payment], bool]) -> None:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= _LONGEST:
         raise InvalidRequest("timeout", timeout, "must be a number of seconds above 0, and 60 days at most")
     if inspect.iscoroutinefunction(until):
         raise InvalidRequest("until", until, "must be a plain function: the wait does not await it")
-    watching = signal.watch(reference) if signal is not None else nullcontext(asyncio.Event())
-    limit = asyncio.timeout(timeout)
-    with watching as happened:
-        poll = _Poll(read, schedule, until, happened, ends_at=time.monotonic() + timeout)
-        try:
-            async with limit:
-                return await poll.run()
-        except TimeoutError as error:
-            if not limit.expired():
-                raise  # the caller's own, out of until()
-            raise WaitTimeout(reference, timeout, poll.last) from (poll.trouble or error)
 
 
 class _Poll:
+    """How a wait stands: what it does next, and what it saw last."""
+
+    __slots__ = ("_awake_until", "_ends_at", "_pause", "_read", "_reference", "_schedule", "_until", "last", "trouble")
+
     def __init__(
         self,
-        read: Callable[[], Awaitable[Payment]],
-        schedule: PollSchedule,
+        read: Callable[[str], Awaitable[Payment]],
+        reference: str,
         until: Callable[[Payment], bool],
-        happened: asyncio.Event,
+        schedule: PollSchedule,
         *,
         ends_at: float,
     ) -> None:
         self._read = read
-        self._schedule = schedule
+        self._reference = reference
         self._until = until
-        self._happened = happened
+        self._schedule = schedule
         self._ends_at = ends_at
+        self._pause = schedule.first
         self._awake_until = 0.0
         self.last: Payment | None = None
         self.trouble: VippsError | None = None
 
-    async def run(self) -> Payment:
-        pause = self._schedule.first
-        while True:
-            await self._rest(pause)
-            payment = await self._look()
-            if payment is not None and (self._until(payment) or payment.state.is_dead):
-                return payment
-            pause = self._schedule.pause(is_awake=time.monotonic() < self._awake_until)
+    def rest(self) -> float:
+        """Return how many seconds to rest before the next look; 0 or less when the time is over."""
+        left = self._left()
+        return min(self._pause, left - _LAST_LOOK if left > _LAST_LOOK else left)
 
-    async def _rest(self, pause: float) -> None:
-        last_look = self._ends_at - _LAST_LOOK - time.monotonic()
-        try:
-            async with asyncio.timeout(min(pause, last_look) if last_look > 0 else pause):
-                await self._happened.wait()
-        except TimeoutError:
-            pass
-        if self._happened.is_set():
-            self._awake_until = time.monotonic() + _AWAKE
-        self._happened.clear()
+    def stay_awake(self) -> None:
+        """Look often for a while: an event announced what the API may not show yet."""
+        self._awake_until = time.monotonic() + _AWAKE
 
-    async def _look(self) -> Payment | None:
+    async def look(self) -> Payment | None:
+        """Read the payment in the time that is left, and return it if that ends the wait."""
+        payment = None
+        if (left := self._left()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    payment = await self._look_once()
+        self._pause = self._schedule.pause(is_awake=time.monotonic() < self._awake_until)
+        return payment if payment is not None and (self._until(payment) or payment.state.is_dead) else None
+
+    async def _look_once(self) -> Payment | None:
         try:
-            self.last = await self._read()
+            self.last = await self._read(self._reference)
         except RateLimited as error:
             self.trouble = error
             # Slept through: not even an event has the payment read before the time that the server asked for.
@@ -145,3 +166,6 @@ class _Poll:
         else:
             return self.last
         return None
+
+    def _left(self) -> float:
+        return self._ends_at - time.monotonic()
