@@ -1,6 +1,7 @@
-"""A process that says how many bytes it grows by when it begins to wait 10,000 times, for ``tasks`` or ``payments``.
+"""A process that says how many bytes it grows by when it begins to wait 10,000 times.
 
-The waits for payments rest as they do from the start, before their first read.
+It waits for ``time``, for ``payments``, or for payments with the ``signal`` of events. The waits for payments rest as
+they do from the start, before their first read.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ async def growth(wait: Callable[[int], Coroutine[Any, Any, object]]) -> int:
     before = resident()
     tasks = [asyncio.create_task(wait(number)) for number in range(WAITS)]
     await asyncio.sleep(0.1)  # until each of them waits
+    gc.collect()
     grown = resident() - before
     for task in tasks:
         task.cancel()
@@ -47,9 +49,12 @@ async def measure(what: str) -> int:
             await asyncio.sleep(LONG)
 
         async def wait(number: int) -> None:
+            await vipps.epayment.wait(f"acme-shop-123-{number}", timeout=LONG)
+
+        async def wait_for_events(number: int) -> None:
             await vipps.epayment.wait(f"acme-shop-123-{number}", timeout=LONG, signal=receiver)
 
-        return await growth({"tasks": sleep, "payments": wait}[what])
+        return await growth({"time": sleep, "payments": wait, "signal": wait_for_events}[what])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from statistics import median, quantiles
 
@@ -26,11 +27,18 @@ def growth(what: str) -> int:
 
 async def compare_memory() -> list[Row]:
     """Compare waits for payments with tasks that sleep."""
-    pairs = [(growth("tasks"), growth("payments")) for _ in range(ROUNDS)]
-    lower, _, upper = quantiles([payments / tasks for tasks, payments in pairs])
-    tasks, waits = (median(grown) for grown in zip(*pairs, strict=True))
-    figures: Row = {"base bytes each": tasks / WAITS, "bytes each": waits / WAITS, "ratio": waits / tasks}
-    return [{"work": "memory", "at most": 2, **figures, "spread": (lower, upper)}]
+    rounds = [{what: growth(what) / WAITS for what in ("time", "payments", "signal")} for _ in range(ROUNDS)]
+    return [
+        _memory_row("without the signal of events", rounds, "payments"),
+        _memory_row("with the signal of events", rounds, "signal"),
+    ]
+
+
+def _memory_row(work: str, rounds: Sequence[Mapping[str, float]], what: str) -> Row:
+    lower, _, upper = quantiles([grown[what] / grown["time"] for grown in rounds])
+    base, waits = (median(grown[kind] for grown in rounds) for kind in ("time", what))
+    figures: Row = {"base bytes each": base, "bytes each": waits, "ratio": waits / base}
+    return {"work": work, "at most": 2, **figures, "spread": (lower, upper)}
 
 
 async def compare_polls() -> list[Row]:
