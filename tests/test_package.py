@@ -122,6 +122,16 @@ def test_importing_the_client_does_not_load_what_receives() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
+def test_importing_the_receiver_does_not_load_what_calls() -> None:
+    """Who only receives events, in whatever web framework, does not pay for importing aiohttp and what calls with it."""
+    unwanted = ("aiohttp", "backoff", "vipps_async._http", "vipps_async.epayment._request")
+    program = (
+        "import sys; from vipps_async.webhooks import WebhookReceiver; from vipps_async import PaymentEventName; "
+        f"sys.exit(any(name in sys.modules for name in {unwanted}))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 def test_importing_the_pytest_plugin_loads_nothing_else() -> None:
     """Every run of pytest imports the plugin where the package is installed; projects that do not use it do not pay."""
     program = "import sys, pytest; had = set(sys.modules); import vipps_async.testing; print(*set(sys.modules) - had)"

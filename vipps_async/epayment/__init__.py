@@ -1,43 +1,51 @@
-"""The ePayment API: its models, events and methods."""
+"""The ePayment API: its models, events and methods.
 
-from vipps_async.epayment._api import EPayment
-from vipps_async.epayment._event import PaymentEvent
-from vipps_async.epayment._payment import (
-    Address,
-    Adjustment,
-    Aggregate,
-    CreatedPayment,
-    Payment,
-    PaymentMethodUsed,
-    Profile,
-    ShippingDetails,
-    UserDetails,
-)
-from vipps_async.epayment._receipt import (
-    Barcode,
-    BottomLine,
-    OrderLine,
-    PaymentSources,
-    Receipt,
-    ShippingInfo,
-    UnitInfo,
-)
-from vipps_async.epayment._request import AirlineData, Customer, IndustryData, PaymentMethod, QrFormat
-from vipps_async.epayment._shipping import DynamicOptions, Shipping, ShippingGroup, ShippingOption
-from vipps_async.epayment._vocabulary import (
-    AuthorisationType,
-    BarcodeFormat,
-    BlockedSource,
-    CustomerInteraction,
-    PaymentEventName,
-    PaymentMethodType,
-    PaymentState,
-    QrImageFormat,
-    QuantityUnit,
-    ShippingBrand,
-    ShippingType,
-    UserFlow,
-)
+Each name is imported at its first use: who only receives events needs nothing of what calls.
+"""
+
+from typing import TYPE_CHECKING
+
+from vipps_async._lazy import importer
+
+if TYPE_CHECKING:
+    from vipps_async.epayment._api import EPayment
+    from vipps_async.epayment._event import PaymentEvent
+    from vipps_async.epayment._payment import (
+        Address,
+        Adjustment,
+        Aggregate,
+        CreatedPayment,
+        Payment,
+        PaymentMethodUsed,
+        Profile,
+        ShippingDetails,
+        UserDetails,
+    )
+    from vipps_async.epayment._receipt import (
+        Barcode,
+        BottomLine,
+        OrderLine,
+        PaymentSources,
+        Receipt,
+        ShippingInfo,
+        UnitInfo,
+    )
+    from vipps_async.epayment._request import AirlineData, Customer, IndustryData, PaymentMethod, QrFormat
+    from vipps_async.epayment._shipping import DynamicOptions, Shipping, ShippingGroup, ShippingOption
+    from vipps_async.epayment._vocabulary import (
+        AuthorisationType,
+        BarcodeFormat,
+        BlockedSource,
+        CustomerInteraction,
+        PaymentEventName,
+        PaymentMethodType,
+        PaymentState,
+        QrImageFormat,
+        QuantityUnit,
+        ShippingBrand,
+        ShippingType,
+        UserFlow,
+    )
 
 __all__ = [
     "Address",
@@ -80,3 +88,53 @@ __all__ = [
     "UserDetails",
     "UserFlow",
 ]
+
+_HOMES = {
+    "Address": "_payment",
+    "Adjustment": "_payment",
+    "Aggregate": "_payment",
+    "AirlineData": "_request",
+    "AuthorisationType": "_vocabulary",
+    "Barcode": "_receipt",
+    "BarcodeFormat": "_vocabulary",
+    "BlockedSource": "_vocabulary",
+    "BottomLine": "_receipt",
+    "CreatedPayment": "_payment",
+    "Customer": "_request",
+    "CustomerInteraction": "_vocabulary",
+    "DynamicOptions": "_shipping",
+    "EPayment": "_api",
+    "IndustryData": "_request",
+    "OrderLine": "_receipt",
+    "Payment": "_payment",
+    "PaymentEvent": "_event",
+    "PaymentEventName": "_vocabulary",
+    "PaymentMethod": "_request",
+    "PaymentMethodType": "_vocabulary",
+    "PaymentMethodUsed": "_payment",
+    "PaymentSources": "_receipt",
+    "PaymentState": "_vocabulary",
+    "Profile": "_payment",
+    "QrFormat": "_request",
+    "QrImageFormat": "_vocabulary",
+    "QuantityUnit": "_vocabulary",
+    "Receipt": "_receipt",
+    "Shipping": "_shipping",
+    "ShippingBrand": "_vocabulary",
+    "ShippingDetails": "_payment",
+    "ShippingGroup": "_shipping",
+    "ShippingInfo": "_receipt",
+    "ShippingOption": "_shipping",
+    "ShippingType": "_vocabulary",
+    "UnitInfo": "_receipt",
+    "UserDetails": "_payment",
+    "UserFlow": "_vocabulary",
+}
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if not TYPE_CHECKING:  # or type checkers would believe that any name exists
+    __getattr__ = importer(__name__, _HOMES)
