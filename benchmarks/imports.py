@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.pairs import Cost, Row, Work, compare
 
-ROUNDS = 15
+ROUNDS = 21
 CHILD = """
 import time
 wall, cpu = time.perf_counter(), time.process_time()
