@@ -123,7 +123,7 @@ def test_importing_the_client_does_not_load_what_receives() -> None:
 
 
 def test_importing_the_receiver_does_not_load_what_calls() -> None:
-    """Who only receives events, in whatever web framework, does not pay for importing aiohttp and what calls with it."""
+    """Who only receives events, in whatever web framework, does not pay for importing what calls."""
     unwanted = ("aiohttp", "backoff", "vipps_async._http", "vipps_async.epayment._request")
     program = (
         "import sys; from vipps_async.webhooks import WebhookReceiver; from vipps_async import PaymentEventName; "
