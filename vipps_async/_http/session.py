@@ -211,20 +211,20 @@ class Session:
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     # No `async with response`, since a response that is read to its end has released its connection by itself.
     try:
-        return await _read_all(response.content)
+        return await _read_all(response)
     except BaseException:
         response.close()
         raise
 
 
-async def _read_all(content: aiohttp.StreamReader) -> bytes:
+async def _read_all(response: aiohttp.ClientResponse) -> bytes:
+    content, size = response.content, 0
     chunks: list[bytes] = []
-    size = 0
     while not content.at_eof():
         chunks.append(await content.readany())
         size += len(chunks[-1])
         if size > _LARGEST_REPLY:
-            raise InvalidReply(f"the reply has more than {_LARGEST_REPLY} bytes")
+            raise InvalidReply(f"HTTP {response.status} with more than {_LARGEST_REPLY} bytes")
     return b"".join(chunks)
 
 
