@@ -114,7 +114,7 @@ class Session:
         now = time.monotonic()
         deadline = min(now + self.timeout, self.deadline)
         try:
-            return await repeat(partial(self._attempt, call, read, attempts, deadline))
+            return await repeat(self._attempt, call, read, attempts, deadline)
         except TimeoutError as error:
             allowed = max(0.0, deadline - now)
             raise attempts.out_of_time(allowed, cause=error) from error
@@ -132,7 +132,10 @@ class Session:
         return attrs.evolve(self, retry=attrs.evolve(self.retry, attempts=1))
 
     async def _attempt(self, call: Call, read: Callable[[Any], T], attempts: Attempts, deadline: float) -> T:
-        authorization = await self._authorize(attempts, deadline)
+        try:
+            authorization = await self.authorizer.authorize(deadline)
+        except CallError as error:
+            raise attempts.verdict(_without_token(error)) from error
         timeout = self._timeout_until(deadline)
         attempts.begin()
         try:
@@ -156,31 +159,8 @@ class Session:
         # On the dot: aiohttp rounds a long time up to whole seconds.
         return aiohttp.ClientTimeout(total=left, connect=self._attempt_timeout.connect, ceil_threshold=math.inf)
 
-    async def _authorize(self, attempts: Attempts, deadline: float) -> Mapping[str, str]:
-        try:
-            return await self.authorizer.authorize(deadline)
-        except CallError as error:
-            # A copy: callers that shared one token request each get their own call's facts on the error.
-            own = copy.copy(error)
-            own.message = f"no access token: {error.message}"
-            raise attempts.verdict(own) from error
-
     async def _exchange(self, call: Call, authorization: Mapping[str, str], timeout: aiohttp.ClientTimeout) -> Any:
-        headers = self.headers.copy()
-        headers.update(authorization)
-        if call.body is not None:
-            headers["Content-Type"] = "application/json"
-        if call.idempotency_key is not None:
-            headers["Idempotency-Key"] = call.idempotency_key
-        status, reply_headers, body = await self._request(call, headers, timeout)
-        _logger.debug("%s: %s %s answered %d", call.operation, call.method, call.path, status)
-        if status >= 300 or body.lstrip()[:1] not in {b"{", b"["}:
-            body = _redacted(body, headers)
-        return decode(status, reply_headers, body, now=datetime.now(UTC), expects_body=call.expects_body)
-
-    async def _request(
-        self, call: Call, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
-    ) -> tuple[int, Mapping[str, str], bytes]:
+        headers = self._headers_of(call, authorization)
         http = self.transport.get()
         try:
             response = await http.request(
@@ -192,7 +172,7 @@ class Session:
                 raise_for_status=False,
                 timeout=timeout,
             )
-            return response.status, response.headers, await _read_body(response)
+            body = await _read_body(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise ConnectionFailed(f"could not connect to {self.base_url}: {error}", sent=False) from error
         except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
@@ -206,26 +186,41 @@ class Session:
         except (aiohttp.ClientError, OSError) as error:
             text = _in_short(error, headers)
             raise ConnectionFailed(f"the connection broke before the reply: {text}", sent=True) from error
+        return _decoded(call, headers, response, body)
+
+    def _headers_of(self, call: Call, authorization: Mapping[str, str]) -> CIMultiDict[str]:
+        headers = self.headers.copy()
+        headers.update(authorization)
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+        if call.idempotency_key is not None:
+            headers["Idempotency-Key"] = call.idempotency_key
+        return headers
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    content, size = response.content, 0
+    chunks: list[bytes] = []
     # No `async with response`, since a response that is read to its end has released its connection by itself.
     try:
-        return await _read_all(response)
+        while size <= _LARGEST_REPLY and not content.at_eof():
+            chunks.append(await content.readany())
+            size += len(chunks[-1])
     except BaseException:
         response.close()
         raise
-
-
-async def _read_all(response: aiohttp.ClientResponse) -> bytes:
-    content, size = response.content, 0
-    chunks: list[bytes] = []
-    while not content.at_eof():
-        chunks.append(await content.readany())
-        size += len(chunks[-1])
-        if size > _LARGEST_REPLY:
-            raise InvalidReply(f"HTTP {response.status} with more than {_LARGEST_REPLY} bytes")
+    if size > _LARGEST_REPLY:
+        response.close()
+        raise InvalidReply(f"HTTP {response.status} with more than {_LARGEST_REPLY} bytes")
     return b"".join(chunks)
+
+
+def _decoded(call: Call, headers: Mapping[str, str], response: aiohttp.ClientResponse, body: bytes) -> Any:
+    status = response.status
+    _logger.debug("%s: %s %s answered %d", call.operation, call.method, call.path, status)
+    if status >= 300 or body.lstrip()[:1] not in {b"{", b"["}:
+        body = _redacted(body, headers)
+    return decode(status, response.headers, body, now=datetime.now(UTC), expects_body=call.expects_body)
 
 
 def _redacted(body: bytes, headers: Mapping[str, str]) -> bytes:
@@ -240,6 +235,13 @@ def _in_short(error: Exception, headers: Mapping[str, str]) -> str:
     # Not its repr, which can hold the whole request.
     said = f"{type(error).__name__}: {getattr(error, 'message', '') or error}"
     return _redacted(" ".join(said.split()).encode(), headers).decode()[:_EXCERPT]
+
+
+def _without_token(error: CallError) -> CallError:
+    # A copy: callers that shared one token request each get their own call's facts on the error.
+    own = copy.copy(error)
+    own.message = f"no access token: {error.message}"
+    return own
 
 
 def _conceal(error: CallError) -> None:
