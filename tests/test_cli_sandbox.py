@@ -1,16 +1,19 @@
 """``sandbox`` on the command line: a webhook, faults with a seed, and a log."""
 
+import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
 from tests.running import Running, command
 from tests.sandbox.merchant import Shop, shop, until
 from vipps_async import Amount, RetryPolicy, VippsClient
 from vipps_async.cli import main
+from vipps_async.errors import BadRequest
 from vipps_async.sandbox import DeliveryFault, Fault
 
 FAULTS = "get:status-503@0.3,deliveries:duplicate:times=1"
@@ -92,12 +95,54 @@ async def test_a_known_secret_outlives_a_restart(shop: Shop) -> None:
         await running.stop()
 
 
+@pytest.mark.parametrize("arguments", [("--log", "json"), ("--log", "text"), ()])
+async def test_what_no_server_takes_is_told_in_a_line(arguments: tuple[str, ...]) -> None:
+    """A path without end is answered 400, and is one more line of the log."""
+    async with command("sandbox", "--port", "0", *arguments, exports=5) as running:
+        address = URL(running.environ["VIPPS_ENVIRONMENT"])
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.0 400")
+        writer.close()
+        _, errors = await running.stop()
+    (line,) = errors.splitlines()
+    assert "Error handling request" in line
+
+
+async def test_browsers_reach_it_elsewhere() -> None:
+    """Behind a container's port, users are sent to the address that browsers know; calls go where they went before."""
+    address = ("--host", "0.0.0.0", "--port", "0", "--public-url", "http://localhost:8090/")  # noqa: S104 - the point
+    async with command("sandbox", *address, exports=5) as running, VippsClient.from_env(running.environ) as vipps:
+        created = await vipps.epayment.create(
+            amount=Amount(100, "NOK"), reference="order-0001", return_url="http://shop:8000/back"
+        )
+        assert str(created.redirect_url).startswith("http://localhost:8090/landing?token=")
+        await vipps.webhooks.register("http://shop:8000/vipps/events", ["epayments.payment.captured.v1"])
+        await running.stop()
+
+
+async def test_rate_limits_can_be_left_out() -> None:
+    """More writes for one reference than Vipps MobilePay takes within a minute, each answered by its rule."""
+    async with (
+        command("sandbox", "--port", "0", "--no-rate-limits", exports=5) as running,
+        VippsClient.from_env(running.environ) as vipps,
+    ):
+        await vipps.epayment.create(
+            amount=Amount(100, "NOK"), reference="order-0001", return_url="https://shop.example/"
+        )
+        for _ in range(6):
+            with pytest.raises(BadRequest) as refused:
+                await vipps.epayment.capture("order-0001", Amount(100, "NOK"))
+            assert refused.value.code == "6080"
+        await running.stop()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--faults", "capture:rest-after"], "fault 'capture:rest-after': fault 'rest-after' is none of latency"),
         (["--faults", "no-such-file"], "No such file or directory: 'no-such-file'; a fault is written OPERATION:FAULT"),
-        (["--webhook", "http://shop.example/"], "must be https://…, or http:// to this machine"),
+        (["--webhook", "http://shop.example/"], "must be https://…, or http:// within a private network"),
         (["--seed", "x"], "invalid int value"),
         (["--log", "xml"], "invalid choice"),
     ],

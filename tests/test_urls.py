@@ -1,4 +1,4 @@
-"""Plain http goes to this machine alone; what is no URL is never taken for one."""
+"""Plain http stays within private networks; what is no URL is never taken for one."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vipps_async._urls import is_loopback, is_web, is_web_or_app, parsed
+from vipps_async._urls import is_private, is_web, is_web_or_app, parsed
 
 WEB = [
     "https://shop.example",
@@ -19,14 +19,17 @@ WEB = [
     "http://127.0.0.1:1/",
     "http://127.8.9.1/",
     "http://[::1]:8080/",
+    "http://10.0.0.1/",
+    "http://sandbox:8090",
+    "http://host.docker.internal:8090/",
 ]
 NOT_WEB = [
     "http://shop.example/",
-    "http://10.0.0.1/",
+    "http://203.0.113.1/",
     "http://0.0.0.0/",
     "http://127.0.0.1.shop.example/",
     "http://localhost.shop.example/",
-    "http://notlocalhost/",
+    "http://169.254.169.254/",
     "http://localhost@shop.example/",
     "https://",
     "https:///path",
@@ -44,15 +47,15 @@ NOT_WEB = [
 
 
 @pytest.mark.parametrize("url", WEB)
-def test_https_and_loopback_http_are_the_web(url: str) -> None:
-    """``https://`` to any host, and ``http://`` to this machine, are taken."""
+def test_https_and_private_http_are_the_web(url: str) -> None:
+    """``https://`` to any host, and ``http://`` within a private network, are taken."""
     assert is_web(url)
     assert is_web_or_app(url)
 
 
 @pytest.mark.parametrize("url", NOT_WEB)
 def test_anything_else_is_not_the_web(url: str) -> None:
-    """``http://`` to another machine, and a text without scheme or host, are refused."""
+    """``http://`` over the internet, and a text without scheme or host, are refused."""
     assert not is_web(url)
     assert not is_web_or_app(url)
 
@@ -77,7 +80,7 @@ def test_no_text_makes_it_raise(text: str) -> None:
     assert is_web(text) in {True, False}
     assert is_web_or_app(text) in {True, False}
     if parsed(text).scheme == "http" and is_web_or_app(text):
-        assert is_loopback(parsed(text).hostname)
+        assert is_private(parsed(text).hostname)
 
 
 @pytest.mark.parametrize(
@@ -88,16 +91,32 @@ def test_no_text_makes_it_raise(text: str) -> None:
         ("127.0.0.1", True),
         ("127.255.255.254", True),
         ("::1", True),
+        ("10.255.255.255", True),
+        ("172.16.0.1", True),
+        ("172.32.0.1", False),
+        ("192.168.1.20", True),
+        ("fd12::1", True),
+        ("sandbox", True),
+        ("my_service", True),
+        ("ada.local", True),
+        ("shop.test", True),
+        ("host.docker.internal", True),
+        ("169.254.169.254", False),
+        ("0.0.0.1", False),
         ("128.0.0.1", False),
+        ("134744072", False),
+        ("0x08080808", False),
+        ("local.example", False),
+        ("internal.example.com", False),
         ("::2", False),
         ("localhost.example", False),
         ("", False),
         (None, False),
     ],
 )
-def test_loopback_is_this_machine(host: str | None, expected: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """Only the loopback addresses and names below localhost are this machine."""
-    assert is_loopback(host) is expected
+def test_private_is_what_the_internet_does_not_know(host: str | None, expected: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Addresses of private networks and of loopback, names of one label, and those under a reserved ending."""
+    assert is_private(host) is expected
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,31 @@
 """Which URLs may be given to Vipps MobilePay, and which this package may call. Performs no I/O."""
 
 import ipaddress
+import re
 from urllib.parse import SplitResult, urlsplit
 
 _NO_URL = urlsplit("")
 _NO_APP = frozenset({"javascript", "data"})
 
+# RFC 1918 and RFC 4193, and loopback.
+_PRIVATE_NETWORKS = tuple(
+    ipaddress.ip_network(network)
+    for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+)
+# RFC 2606, RFC 6761, RFC 6762, and ICANN's reservation of ``.internal``: names that the internet does not know.
+_PRIVATE_DOMAINS = (".localhost", ".internal", ".local", ".test")
+_LABEL = re.compile(r"[a-z](?:[a-z0-9_-]*[a-z0-9_])?")
 
-def is_loopback(host: str | None) -> bool:
-    """Whether *host* is this machine, the only place that plain http may go to."""
-    if host is None:
+
+def is_private(host: str | None) -> bool:
+    """Whether *host* is this machine or in a private network, such as a container's name: where plain http may go."""
+    if not host:
         return False
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return host.endswith(_PRIVATE_DOMAINS) or _LABEL.fullmatch(host) is not None
+    return any(address in network for network in _PRIVATE_NETWORKS)
 
 
 def parsed(url: object) -> SplitResult:
@@ -30,13 +39,13 @@ def parsed(url: object) -> SplitResult:
 
 
 def is_web(url: object) -> bool:
-    """Whether *url* is ``https://``, or ``http://`` to this machine."""
+    """Whether *url* is ``https://``, or ``http://`` within a private network."""
     return _is_web(parsed(url))
 
 
 def _is_web(parts: SplitResult) -> bool:
     host = parts.hostname
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_private(host)))
 
 
 def is_web_or_app(url: object) -> bool:

@@ -80,7 +80,7 @@ def _normalise_base_url(value: str) -> str:
     if not is_web(value) or url.query or url.fragment or url.username or url.password:
         shown = "an address with a user in it" if url.username or url.password else repr(value)
         raise ConfigurationError(
-            "base_url must be an address such as https://apitest.vipps.no (plain http goes to loopback only), "
+            "base_url must be an address such as https://apitest.vipps.no (plain http stays within private networks), "
             f"not {shown}"
         )
     return url._replace(netloc=url.netloc.lower()).geturl().rstrip("/")
@@ -91,7 +91,7 @@ class Environment:
     """Where calls go: `Environment.TEST`, `Environment.PRODUCTION`, or any other host.
 
     Args:
-        base_url: ``https://…``; plain ``http://`` only towards loopback, such as a sandbox.
+        base_url: ``https://…``; plain ``http://`` only within a private network or this machine, to a sandbox.
 
     Raises:
         ConfigurationError: the address is malformed or would send credentials in the clear.

@@ -137,7 +137,7 @@ class TestActing:
             reference = f"payment-to-{button}"
             await merchant.create(reference=reference)
             card = payments(page).filter(has_text=reference)
-            await card.get_by_label("Fault of the delivery").select_option("duplicate")
+            await card.get_by_label("Fault of the delivery").select_option("DUPLICATE")
             await card.get_by_role("button", name=f"{button}: {reference}").click()
             await expect(card.locator(".state")).to_have_text(state)
             assert merchant.sandbox.payments[reference].state is state
@@ -177,7 +177,7 @@ class TestActing:
         await merchant.register(shop.url, AUTHORIZED)
         await merchant.authorized()
         card = deliveries(await opened(page, merchant.sandbox)).last
-        await card.get_by_label("Fault of the delivery").select_option("duplicate")
+        await card.get_by_label("Fault of the delivery").select_option("DUPLICATE")
         await card.get_by_role("button", name="Redeliver").click()
         await expect(deliveries(page)).to_have_count(3)
         await expect(deliveries(page).first).to_contain_text("copy 2, fault: DUPLICATE")

@@ -43,7 +43,7 @@ VALID: dict[type, dict[str, Any]] = {
     Shipping: {"fixed_options": [ShippingGroup(**GROUP)]},
 }
 
-URL_RULE = "must be https:// or a custom scheme, 2500 characters at most; http:// leads to loopback only"
+URL_RULE = "must be https:// or a custom scheme, 2500 characters at most; http:// stays within private networks"
 QUANTITY_RULE = 'must be a decimal number as text of at most 10 characters, such as "2" or "0.822"'
 TOKEN_RULE = "must be 1 to 50 characters of a-z, A-Z, 0-9 and -"
 LIST_RULE = "must be a list or a tuple"

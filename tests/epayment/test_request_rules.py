@@ -48,7 +48,7 @@ VALID: dict[type, dict[str, Any]] = {
 }
 
 REFERENCE_RULE = "must be 8 to 64 characters of a-z, A-Z, 0-9 and -"
-URL_RULE = "must be https:// or a custom scheme, 2500 characters at most; http:// leads to loopback only"
+URL_RULE = "must be https:// or a custom scheme, 2500 characters at most; http:// stays within private networks"
 MSISDN_RULE = "must be an MSISDN as text: country code and number, 9 to 15 digits, no + and no spaces"
 METADATA_RULE = "must be a mapping of at most 5 texts, keys up to 100 and values up to 500 characters"
 AWARE_RULE = "must be a datetime with a time zone, such as datetime.now(timezone.utc) + timedelta(days=1)"

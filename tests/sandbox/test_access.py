@@ -63,7 +63,7 @@ async def test_wrong_keys_are_told_in_the_form_of_who_found_them(
     [
         ({"Merchant-Serial-Number": "123456", "Vipps-System-Name": "x" * 30}, 200),
         ({"Merchant-Serial-Number": "12a456"}, 400),
-        ({"Merchant-Serial-Number": "654321"}, 403),
+        ({"Merchant-Serial-Number": "654321"}, 401),
         ({"Vipps-System-Plugin-Version": "x" * 31}, 400),
     ],
 )

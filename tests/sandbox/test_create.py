@@ -10,8 +10,8 @@ import pytest
 
 from tests.sandbox.merchant import PAYMENTS, REFERENCE, Merchant, at, create_body
 from vipps_async.sandbox import Sandbox
-from vipps_async.sandbox._bodies import parse
-from vipps_async.sandbox._problems import Refused
+from vipps_async.sandbox._ledger.problems import Refused
+from vipps_async.sandbox._requests.bodies import parse
 
 LINE: dict[str, Any] = {
     "name": "Socks",
@@ -178,6 +178,8 @@ async def test_a_long_living_payment_is_accepted(merchant: Merchant) -> None:
         ({"returnUrl": 7}, "returnUrl"),
         ({"expiresAt": "tomorrow"}, "expiresAt"),
         ({"expiresAt": "2026-13-45T10:00:00Z"}, "expiresAt"),
+        ({"expiresAt": "2026-12-24T10:00:00+24:00"}, "expiresAt"),
+        ({"expiresAt": "2026-12-24T10:00:00+10:60"}, "expiresAt"),
         ({"receipt": {"orderLines": [], "bottomLine": {"currency": "NOK"}}}, "receipt.orderLines"),
         ({"receipt": {"orderLines": {}, "bottomLine": {"currency": "NOK"}}}, "receipt.orderLines"),
         ({"receipt": {**RECEIPT, "orderLines": [{**LINE, "totalAmount": 1.5}]}}, "receipt.orderLines[0].totalAmount"),
@@ -359,7 +361,7 @@ async def test_a_body_that_does_not_end_is_answered(
     merchant: Merchant, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever does not finish the body, or breaks its framing half-way, is told so after a while."""
-    monkeypatch.setattr("vipps_async.sandbox._http._ARRIVES_WITHIN", 0.1)
+    monkeypatch.setattr("vipps_async.sandbox._web.http._ARRIVES_WITHIN", 0.1)
     host, port = merchant.sandbox.base_url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"POST {PAYMENTS} HTTP/1.1\r\nHost: {host}\r\n".encode() + body)
@@ -374,7 +376,7 @@ async def test_a_body_that_does_not_end_is_answered(
 
 async def test_half_a_character_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The standard library's decoder, used without orjson, lets half a surrogate pair through; the sandbox does not."""
-    monkeypatch.setattr("vipps_async.sandbox._bodies.decode", json.loads)
+    monkeypatch.setattr("vipps_async.sandbox._requests.bodies.decode", json.loads)
     for body in (rb'{"a": ["\ud800"]}', rb'{"\ud800": 1}'):
         with pytest.raises(Refused):
             parse(body, {"Content-Type": "application/json"}, required=True)

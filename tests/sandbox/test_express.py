@@ -137,7 +137,7 @@ async def test_a_callback_that_cannot_be_reached(merchant: Merchant) -> None:
 
 async def test_silence_is_bounded(merchant: Merchant, callback: Callback, monkeypatch: pytest.MonkeyPatch) -> None:
     """A callback that does not answer in time ships nothing."""
-    monkeypatch.setattr("vipps_async.sandbox._shipping_callback.ANSWER_WITHIN", timedelta(seconds=0.05))
+    monkeypatch.setattr("vipps_async.sandbox._user.shipping_callback.ANSWER_WITHIN", timedelta(seconds=0.05))
     await merchant.create(**express(callback.url))
     with pytest.raises(ActionRefused, match=r"no answer within 0\.05 s"):
         await merchant.sandbox.approve(REFERENCE)

@@ -8,10 +8,11 @@ import pytest
 from tests.sandbox.merchant import REFERENCE, Merchant, Shop, at, of
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import DeliveryFault, Fault, FaultDone, Sandbox
-from vipps_async.sandbox._fault_notation import parse_faults
-from vipps_async.sandbox._fault_orders import OPTIONS
-from vipps_async.sandbox._fault_wishes import AMOUNTS
-from vipps_async.sandbox._faults import COURSES, PASSAGES
+from vipps_async.sandbox._faults.faults import COURSES, PASSAGES
+from vipps_async.sandbox._faults.notation import parse_faults
+from vipps_async.sandbox._faults.orders import OPTIONS
+from vipps_async.sandbox._faults.wishes import AMOUNTS
+from vipps_async.sandbox._ledger.problems import CODES
 
 MIXTURE = "get:status-503@0.5,events:status-500@0.5,deliveries:duplicate@0.5"
 
@@ -106,6 +107,7 @@ async def test_any_operation(merchant: Merchant) -> None:
     ("order", "message"),
     [
         ({"operation": "teleport"}, "operation 'teleport' is none of token, create"),
+        ({"fault": "6261"}, "fault '6261' is none of latency, .*, and no code of an error, such as 6260"),
         ({"fault": "STATUS_418"}, "fault 'STATUS_418' is none of latency, refused"),
         ({"fault": "DUPLICATE"}, "operation 'get' is none of deliveries, which suffer DUPLICATE"),
         ({"times": 0}, "times=0 must be a whole number, 1 to 1000000"),
@@ -147,7 +149,7 @@ def test_every_fault_says_what_it_means_and_has_a_course() -> None:
     """The tables are complete: each fault has a meaning, a course, and an amount that asks for it."""
     assert set(COURSES) == set(Fault)
     assert set(PASSAGES) == set(DeliveryFault)
-    assert set(AMOUNTS.values()) == {*Fault, *DeliveryFault}
+    assert set(AMOUNTS.values()) == {*Fault, *DeliveryFault, *CODES}
     assert all(fault.meaning for fault in (*Fault, *DeliveryFault))
 
 
@@ -208,7 +210,7 @@ class TestNotation:
         for name, option in OPTIONS.items():
             fault = next(iter(option.defaults))
             operation = "deliveries" if isinstance(fault, DeliveryFault) else "get"
-            (order,) = parse_faults(f"{operation}:{fault.spelling}:{name}={values.get(name, '1')}")
+            (order,) = parse_faults(f"{operation}:{fault}:{name}={values.get(name, '1')}")
             assert getattr(order, name) is not None
 
 
@@ -232,6 +234,14 @@ class TestWishes:
         assert [(await merchant.get(reference)).status for _ in range(3)] == [500] * 3
         assert (await merchant.call("GET", f"/epayment/v1/payments/{reference}/events")).status == 503
         assert (await merchant.call("GET", f"/epayment/v1/payments/{reference}/events")).status == 200
+
+    async def test_a_reference_says_when_to_try_again(self, merchant: Merchant) -> None:
+        """Seconds for ``Retry-After``, before what makes it last."""
+        reference = "0001--fault-capture-status-429-retry-after-3-always"
+        await merchant.authorized(reference=reference)
+        for _ in range(2):
+            got = await merchant.modify("capture", of(100), reference=reference)
+            assert (got.status, got.headers["Retry-After"]) == (429, "3")
 
     async def test_a_reference_asks_for_delivery_faults(self, merchant: Merchant, shop: Shop) -> None:
         """Each event of the payment suffers it."""

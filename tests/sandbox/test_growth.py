@@ -11,7 +11,8 @@ import pytest
 
 from tests.sandbox.merchant import Shop
 from vipps_async import Amount, VippsClient
-from vipps_async.sandbox import Sandbox, _deliveries, _installation
+from vipps_async.sandbox import Sandbox, _records
+from vipps_async.sandbox._webhooks import deliveries
 
 HALF = 250  # payments
 LOG = 100  # entries that a log keeps here
@@ -20,8 +21,8 @@ LOG = 100  # entries that a log keeps here
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """A sandbox with short logs, not started yet."""
-    for module in (_deliveries, _installation):
-        monkeypatch.setattr(module, "_REMEMBERED", LOG)
+    monkeypatch.setattr(deliveries, "_REMEMBERED", LOG)
+    monkeypatch.setattr(_records, "_REQUESTS", LOG)
     return Sandbox()
 
 

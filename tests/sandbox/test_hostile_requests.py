@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.sandbox.merchant import PAYMENTS, REFERENCE, Merchant, at, create_body, of
 from tests.sandbox.test_create import EXPRESS, RECEIPT
 from tests.sandbox.test_draft import FULL
-from vipps_async.sandbox import Sandbox
+from vipps_async.sandbox import Sandbox, _records
 
 APPROVE = f"/epayment/v1/test/payments/{REFERENCE}/approve"
 WEBHOOKS = "/webhooks/v1/webhooks"
@@ -114,3 +114,16 @@ async def test_headers_and_paths_of_any_text(unlimited: Merchant, text: str) -> 
     got = await unlimited.send("GET", f"/unknown-{quote(text, safe='')}")
     assert (got.status, got.json["status"]) == (404, 404)
     assert not unlimited.sandbox.payments
+
+
+async def test_large_requests_are_not_kept(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of bodies near the limit the latest are kept, up to a size; of the answers to their keys, little."""
+    monkeypatch.setattr(_records, "_BYTES", 2_000_000)
+    nonsense = {f"field-{number:05}": "x" * 80 for number in range(9_000)}
+    for _ in range(5):
+        assert (await merchant.create(**nonsense, key=merchant.fresh_key())).status == 400
+    assert len(merchant.sandbox.requests) == 2
+    assert sum(len(request.body) for request in merchant.sandbox.requests) > 1_500_000
+    remembered = merchant.sandbox._installation.api.answers._given.values()
+    assert len(remembered) == 5
+    assert max(len(fingerprint) + len(reply.body) for fingerprint, reply in remembered) < 20_000

@@ -11,7 +11,7 @@ import pytest
 from tests.sandbox.merchant import PAYMENTS, REFERENCE, Merchant, create_body, of
 from tests.sandbox.test_create import EXPRESS, GROUP, OPTION
 from vipps_async.sandbox import Action, ActionRefused, EventName, State, UnknownReference
-from vipps_async.sandbox._lifecycle import REFUSALS, TRANSITIONS
+from vipps_async.sandbox._ledger.lifecycle import REFUSALS, TRANSITIONS
 
 
 def aggregate(authorized: int = 0, cancelled: int = 0, captured: int = 0, refunded: int = 0) -> dict[str, Any]:

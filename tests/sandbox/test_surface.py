@@ -12,7 +12,7 @@ import pytest
 from tests.sandbox.merchant import REFERENCE, Merchant, Shop, at, of, until
 from vipps_async.config import Credentials, Environment
 from vipps_async.sandbox import Sandbox, State
-from vipps_async.sandbox._pages import money
+from vipps_async.sandbox._web.pages import money
 
 CREATED = "epayments.payment.created.v1"
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.sandbox.merchant import PAYMENTS, REFERENCE, Merchant, Shop, at, of, until
 from vipps_async.sandbox import EventName, Sandbox
-from vipps_async.sandbox._dialects import DIALECTS
+from vipps_async.sandbox._api.dialects import DIALECTS
 from vipps_async.webhooks._signature import SignedUrl, verify
 
 WEBHOOKS = "/webhooks/v1/webhooks"
@@ -300,7 +300,7 @@ class TestDelivering:
 
     async def test_silence_is_a_failure(self, merchant: Merchant, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
         """A webhook that does not answer in time is tried again."""
-        monkeypatch.setattr("vipps_async.sandbox._courier._ANSWER_WITHIN", 0.05)
+        monkeypatch.setattr("vipps_async.sandbox._webhooks.courier._ANSWER_WITHIN", 0.05)
         shop.gate.clear()
         await merchant.sandbox.add_webhook(shop.url, [CREATED])
         await merchant.create()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vipps_async._urls import is_web
 from vipps_async.config import Secret
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox._fault_notation import parse_faults
+from vipps_async.sandbox._faults.notation import parse_faults
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
@@ -41,7 +41,7 @@ def count(text: str) -> int:
 def url(text: str) -> str:
     """Return *text* if it is a URL that deliveries may go to."""
     if not is_web(text):
-        raise argparse.ArgumentTypeError(f"{text!r} must be https://…, or http:// to this machine")
+        raise argparse.ArgumentTypeError(f"{text!r} must be https://…, or http:// within a private network")
     return text
 
 

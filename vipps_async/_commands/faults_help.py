@@ -4,8 +4,8 @@ import textwrap
 from collections.abc import Iterable
 
 from vipps_async.sandbox import DeliveryFault, Fault
-from vipps_async.sandbox._fault_orders import ANY, DELIVERIES, OPERATIONS, OPTIONS, AnyFault
-from vipps_async.sandbox._fault_wishes import AMOUNTS
+from vipps_async.sandbox._faults.orders import ANY, DELIVERIES, OPERATIONS, OPTIONS
+from vipps_async.sandbox._faults.wishes import AMOUNTS, FIRST_AMOUNT
 
 _WIDTH = 100
 _ABOUT = f"""\
@@ -13,29 +13,32 @@ faults:
   --faults takes OPERATION:FAULT[@PROBABILITY][:OPTION=VALUE]…, several with commas, or a file of them,
   such as capture:reset-after@0.2,{DELIVERIES}:duplicate:times=3
 
-  A payment asks for a fault itself with a reference such as 0001--fault-reset-after, 0001--fault-capture-status-503
-  or 0001--fault-get-latency-always, or with the amount that stands after the fault, in minor units.
+  A payment asks for a fault itself with a reference such as 0001--fault-reset-after, 0001--fault-get-latency-always
+  or 0001--fault-capture-status-429-retry-after-3, or with the amount that stands after the fault, in minor units.
+
+  The code of a documented error is a fault too, which has no effect but the API's answer: capture:6260,
+  0001--fault-capture-6260, or an amount of {FIRST_AMOUNT} plus the code.
 """
 
 
 def faults_help() -> str:
     """Return what can go wrong, and how to ask for it."""
-    amounts = {fault: amount for amount, fault in AMOUNTS.items()}
     return "\n".join(
         [
             _ABOUT,
             _wrapped(f"operations: {', '.join(OPERATIONS)}; {ANY} for any of these; {DELIVERIES}"),
             "\nfaults of requests:",
-            *_rows(Fault, amounts),
+            *_rows(Fault),
             "\nfaults of deliveries:",
-            *_rows(DeliveryFault, amounts),
+            *_rows(DeliveryFault),
             "\noptions:",
             *(f"  {name.replace('_', '-'):<14}{option.rule}" for name, option in OPTIONS.items()),
         ]
     )
 
 
-def _rows(faults: Iterable[AnyFault], amounts: dict[AnyFault, int]) -> list[str]:
+def _rows(faults: Iterable[Fault | DeliveryFault]) -> list[str]:
+    amounts = {fault: amount for amount, fault in AMOUNTS.items()}
     return [f"  {fault.spelling:<17}{amounts[fault]}  {fault.meaning}" for fault in faults]
 
 

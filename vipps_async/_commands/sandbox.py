@@ -35,6 +35,7 @@ def add_to(commands: "Commands") -> None:
     )
     sandbox.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     sandbox.add_argument("--port", type=port, default=8090, help="port to listen on, 0 for a free one (default: 8090)")
+    sandbox.add_argument("--public-url", type=url, metavar="URL", help="what browsers reach it by, if that is another")
     sandbox.add_argument("--dialect", choices=DIALECTS, default="current", help="which API to speak")
     sandbox.add_argument("--copies", type=count, default=1, help="how often each event is delivered (default: 1)")
     sandbox.add_argument("--faults", type=faults, metavar="FAULTS", help="what is to go wrong; see below")
@@ -45,18 +46,29 @@ def add_to(commands: "Commands") -> None:
         metavar="URL",
         help=f"register a webhook for every event, signed with {SECRET_VARIABLE} or a fresh secret, which is printed",
     )
+    sandbox.add_argument(
+        "--no-rate-limits",
+        dest="rate_limits",
+        action="store_false",
+        help="never answer 429 to too many calls",
+    )
     sandbox.add_argument("--log", choices=STYLES, help="tell each request and delivery on standard error")
     sandbox.set_defaults(run=_run)
 
 
 async def _run(options: argparse.Namespace) -> int:
     sandbox = Sandbox(
-        host=options.host, port=options.port, dialect=options.dialect, copies=options.copies, seed=options.seed
+        host=options.host,
+        port=options.port,
+        public_url=options.public_url,
+        dialect=options.dialect,
+        copies=options.copies,
+        seed=options.seed,
+        rate_limits=options.rate_limits,
     )
     if options.faults:
         sandbox.order_faults(options.faults)
-    if options.log:
-        _log(Lines(options.log, sys.stderr))
+    _log(Lines(options.log or "text", sys.stderr), logging.DEBUG if options.log else logging.WARNING)
     try:
         await sandbox.start()
     except OSError as error:
@@ -74,9 +86,9 @@ async def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _log(lines: Lines) -> None:
+def _log(lines: Lines, level: int) -> None:
     logger = logging.getLogger("vipps_async.sandbox")
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(level)
     logger.propagate = False
     logger.addHandler(SandboxLog(lines))
 

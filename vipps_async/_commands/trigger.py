@@ -18,8 +18,8 @@ from vipps_async.config import Secret
 from vipps_async.epayment import PaymentEventName
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import EventName
-from vipps_async.sandbox._registrations import EVENT_TYPES
-from vipps_async.sandbox._rehearsal import rehearsed
+from vipps_async.sandbox._api.rehearsal import rehearsed
+from vipps_async.sandbox._webhooks.registrations import EVENT_TYPES
 from vipps_async.webhooks._signature import SignedUrl, sign
 
 if TYPE_CHECKING:

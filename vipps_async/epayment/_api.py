@@ -93,7 +93,7 @@ class EPayment:
             customer_interaction: CUSTOMER_PRESENT at a till.
             profile_scope: details to ask the user for: ``"name email phoneNumber"``, or these words.
             metadata: up to 5 texts, keys up to 100 characters, values up to 500; come back with `get`.
-            expires_at: aware time; needs approval and a *receipt*. The API takes more than 10 minutes and less than
+            expires_at: aware time; needs approval and a *receipt*. The API takes a time between 10 minutes and
                 60 days ahead.
             receipt: order lines and their summary.
             receipt_url: where the receipt can be read.

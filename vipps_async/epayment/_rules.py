@@ -125,7 +125,7 @@ def _is_metadata(value: Any) -> bool:
 flag = _rule(lambda value: type(value) is bool, "must be True or False")
 url = _rule(
     lambda value: is_web_or_app(value) and len(value) <= _URL_LIMIT,
-    f"must be https:// or a custom scheme, {_URL_LIMIT} characters at most; http:// leads to loopback only",
+    f"must be https:// or a custom scheme, {_URL_LIMIT} characters at most; http:// stays within private networks",
 )
 msisdn = _rule(
     lambda value: isinstance(value, str) and bool(_MSISDN.fullmatch(value)),

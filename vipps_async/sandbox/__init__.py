@@ -8,14 +8,14 @@
 """
 
 from vipps_async.sandbox._clock import Clock
-from vipps_async.sandbox._fault_plan import FaultDone
-from vipps_async.sandbox._faults import DeliveryFault, Fault
-from vipps_async.sandbox._ledger import ActionRefused, UnknownReference
-from vipps_async.sandbox._lifecycle import Action, EventName, State
-from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
+from vipps_async.sandbox._faults.faults import DeliveryFault, Fault
+from vipps_async.sandbox._faults.plan import FaultDone
+from vipps_async.sandbox._ledger.ledger import ActionRefused, UnknownReference
+from vipps_async.sandbox._ledger.lifecycle import Action, EventName, State
+from vipps_async.sandbox._ledger.payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
-from vipps_async.sandbox._registrations import Registration
 from vipps_async.sandbox._server import Sandbox
+from vipps_async.sandbox._webhooks.registrations import Registration
 
 __all__ = [
     "Action",

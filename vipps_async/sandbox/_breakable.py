@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from types import EllipsisType
 from typing import Any
 
-from vipps_async.sandbox._fault_notation import parse_faults
-from vipps_async.sandbox._fault_orders import DELIVERIES, order, usual_times
-from vipps_async.sandbox._fault_plan import FaultDone
-from vipps_async.sandbox._faults import DeliveryFault, Fault
+from vipps_async.sandbox._faults.faults import DeliveryFault, Fault
+from vipps_async.sandbox._faults.notation import parse_faults
+from vipps_async.sandbox._faults.orders import DELIVERIES, order, usual_times
+from vipps_async.sandbox._faults.plan import FaultDone
 from vipps_async.sandbox._installation import Installation
-from vipps_async.sandbox._lifecycle import EventName
-from vipps_async.sandbox._listener import Listener
+from vipps_async.sandbox._ledger.lifecycle import EventName
+from vipps_async.sandbox._web.listener import Listener
 
 
 class Breakable:
@@ -46,7 +46,7 @@ class Breakable:
         Args:
             operation: ``"token"``, ``"create"``, ``"get"``, ``"events"``, ``"capture"``, ``"refund"``, ``"cancel"``,
                 ``"adjust"``, ``"approve"``, ``"register"``, ``"list"`` or ``"delete"``; ``"*"``: any of them.
-            fault: what they suffer.
+            fault: what they suffer: a `Fault`, or the code of an error, such as ``"6260"``, as the answer.
             times: how many do; 1 by default, or all where a probability is given; ``None``: all until `clear_faults`.
             probability: the share of requests that does, above 0, drawn with the sandbox's `seed`.
             reference: requests about this payment only.
@@ -86,7 +86,7 @@ class Breakable:
             probability: the share of deliveries that does, above 0, drawn with the sandbox's `seed`.
             reference: events of this payment only.
             event: events of this name only.
-            seconds: how late `DELAY` and `REORDER` make it, by the sandbox's clock; 5 by default.
+            seconds: how late `DELAY` makes it, and `REORDER` at most, by the sandbox's clock; 5 by default.
             copies: how often `DUPLICATE` and `CONCURRENT` have it arrive; 2 by default.
             secret: what `RE_SIGN` signs with; by default one that no webhook has.
 

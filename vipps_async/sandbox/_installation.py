@@ -1,6 +1,5 @@
 """Everything that one sandbox remembers, wired together, apart from the server that it is reached through."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -8,24 +7,22 @@ import attrs
 
 from vipps_async._json import encode
 from vipps_async.config import Credentials
-from vipps_async.sandbox._api import Api
+from vipps_async.sandbox._admission.idempotency import Answers
+from vipps_async.sandbox._admission.rate_limits import RateLimits
+from vipps_async.sandbox._admission.tokens import Tokens
+from vipps_async.sandbox._api.api import Api
+from vipps_async.sandbox._api.dialects import Dialect
+from vipps_async.sandbox._api.operations import Operations
+from vipps_async.sandbox._api.redirects import Destination
 from vipps_async.sandbox._clock import Clock
-from vipps_async.sandbox._deliveries import Deliveries
-from vipps_async.sandbox._dialects import Dialect
-from vipps_async.sandbox._fault_plan import FaultPlan
-from vipps_async.sandbox._idempotency import Answers
-from vipps_async.sandbox._ledger import Ledger
-from vipps_async.sandbox._lifecycle import Action
-from vipps_async.sandbox._operations import Operations
-from vipps_async.sandbox._payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._rate_limits import RateLimits
-from vipps_async.sandbox._records import RecordedRequest
-from vipps_async.sandbox._redirects import Destination
-from vipps_async.sandbox._registrations import Registrations
-from vipps_async.sandbox._tokens import Tokens
-from vipps_async.sandbox._user import User
-
-_REMEMBERED = 10_000  # requests
+from vipps_async.sandbox._faults.plan import FaultPlan
+from vipps_async.sandbox._ledger.ledger import Ledger
+from vipps_async.sandbox._ledger.lifecycle import Action
+from vipps_async.sandbox._ledger.payments import LedgerEvent, LedgerPayment
+from vipps_async.sandbox._records import RequestLog
+from vipps_async.sandbox._user.user import User
+from vipps_async.sandbox._webhooks.deliveries import Deliveries
+from vipps_async.sandbox._webhooks.registrations import Registrations
 
 
 @attrs.frozen(kw_only=True)
@@ -36,13 +33,13 @@ class Installation:
         api: answers requests.
         deliveries: what is on its way to webhooks.
         faults: what goes wrong.
-        requests: the latest requests, oldest first.
+        requests: the latest requests.
     """
 
     api: Api
     deliveries: Deliveries
     faults: FaultPlan
-    requests: deque[RecordedRequest] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED))
+    requests: RequestLog = attrs.field(factory=RequestLog)
 
     @property
     def credentials(self) -> Credentials:

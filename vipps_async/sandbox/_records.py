@@ -1,12 +1,17 @@
 """What the sandbox notes down of the requests that it receives and the deliveries that it makes. Performs no I/O."""
 
+from collections import deque
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import attrs
 
 from vipps_async.errors import VippsError
-from vipps_async.sandbox._faults import DeliveryFault, Fault
-from vipps_async.sandbox._lifecycle import EventName
+from vipps_async.sandbox._faults.faults import AnyFault, DeliveryFault
+from vipps_async.sandbox._ledger.lifecycle import EventName
+
+_REQUESTS = 10_000
+_BYTES = 64 * 1024 * 1024  # of their bodies
 
 
 @attrs.frozen(kw_only=True)
@@ -22,7 +27,7 @@ class RecordedRequest:
         body: the bytes.
         status: what was answered; ``None`` where the connection was cut before the answer was whole.
         took_effect: whether the operation was performed for this request; not for a repetition, nor a read.
-        fault: what it suffered, if anything.
+        fault: what it suffered, if anything: a fault, or the code of an error.
     """
 
     received_at: datetime
@@ -33,7 +38,31 @@ class RecordedRequest:
     body: bytes = attrs.field(repr=False)
     status: int | None
     took_effect: bool
-    fault: Fault | None
+    fault: AnyFault | None
+
+
+class RequestLog:
+    """The latest requests: so many, and as long as their bodies together are not too large."""
+
+    def __init__(self) -> None:
+        self._kept: deque[RecordedRequest] = deque()
+        self._size = 0
+
+    def __iter__(self) -> Iterator[RecordedRequest]:
+        """Yield them, oldest first."""
+        return iter(self._kept)
+
+    def append(self, record: RecordedRequest) -> None:
+        """Note one down, and forget the oldest ones where that is too much."""
+        self._kept.append(record)
+        self._size += len(record.body)
+        while len(self._kept) > _REQUESTS or self._size > _BYTES:
+            self._size -= len(self._kept.popleft().body)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self._size = 0
 
 
 class UnknownDelivery(VippsError, LookupError):

@@ -9,29 +9,29 @@ from typing import Literal, Self
 
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
+from vipps_async.sandbox._api.dialects import DIALECTS
+from vipps_async.sandbox._api.redirects import Destination
 from vipps_async.sandbox._breakable import Breakable
 from vipps_async.sandbox._clock import Clock
-from vipps_async.sandbox._control import Control
-from vipps_async.sandbox._dashboard import Dashboard
-from vipps_async.sandbox._dialects import DIALECTS
-from vipps_async.sandbox._front import Front
-from vipps_async.sandbox._http import telling_problems
 from vipps_async.sandbox._installation import install
-from vipps_async.sandbox._landing import LANDING, Landing
-from vipps_async.sandbox._lifecycle import Action
-from vipps_async.sandbox._listener import Listener
-from vipps_async.sandbox._payments import LedgerPayment
-from vipps_async.sandbox._problems import Refused
-from vipps_async.sandbox._qr_images import QR_IMAGES, QrImages
+from vipps_async.sandbox._ledger.lifecycle import Action
+from vipps_async.sandbox._ledger.payments import LedgerPayment
+from vipps_async.sandbox._ledger.problems import Refused
 from vipps_async.sandbox._records import Delivery, RecordedRequest
-from vipps_async.sandbox._redirects import Destination
-from vipps_async.sandbox._registrations import Registration
+from vipps_async.sandbox._web.control import Control
+from vipps_async.sandbox._web.dashboard import Dashboard
+from vipps_async.sandbox._web.front import Front
+from vipps_async.sandbox._web.http import refusing_other_sites, telling_problems
+from vipps_async.sandbox._web.landing import LANDING, Landing
+from vipps_async.sandbox._web.listener import Listener
+from vipps_async.sandbox._web.qr_images import QR_IMAGES, QrImages
+from vipps_async.sandbox._webhooks.registrations import Registration
 
 _TICK = 1.0  # seconds between looks for payments whose time ran out while nobody asked
 
 _REDIRECTS = {
-    Destination.LANDING_PAGE: f"{{base_url}}{LANDING}?token={{token}}",
-    Destination.QR_IMAGE: f"{{base_url}}{QR_IMAGES}?token={{token}}",
+    Destination.LANDING_PAGE: f"{{public_url}}{LANDING}?token={{token}}",
+    Destination.QR_IMAGE: f"{{public_url}}{QR_IMAGES}?token={{token}}",
     Destination.APP: "vipps://sandbox?token={token}",
 }
 
@@ -52,6 +52,7 @@ class Sandbox(Breakable):
     Args:
         host: the interface to listen on.
         port: 0 takes a free one.
+        public_url: what browsers reach it by, if not by `base_url`: landing pages and QR codes lead there.
         dialect: ``"current"``, or ``"draft"`` for the API as it was drafted in January 2022.
         credentials: the sales unit's keys; by default some that are well-formed and work nowhere else.
         copies: how often each event is delivered successfully; 2 shows what "at least once" means.
@@ -72,6 +73,7 @@ class Sandbox(Breakable):
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        public_url: str | None = None,
         dialect: Literal["current", "draft"] = "current",
         credentials: Credentials | None = None,
         copies: int = 1,
@@ -86,6 +88,7 @@ class Sandbox(Breakable):
         delays = DIALECTS[dialect].retry_delays if retry_delays is None else retry_delays
         if copies < 1 or token_lifetime <= 0 or not delays:
             raise ConfigurationError("copies and token_lifetime must be positive, and retry_delays must not be empty")
+        public_address = public_url and Environment(public_url).base_url
         self._installation = install(
             dialect=DIALECTS[dialect],
             credentials=credentials or Credentials(**_TEST_KEYS),
@@ -95,7 +98,9 @@ class Sandbox(Breakable):
             copies=copies,
             retry_delays=delays,
             seed=seed,
-            redirect_url=lambda destination, token: _REDIRECTS[destination].format(base_url=self.base_url, token=token),
+            redirect_url=lambda destination, token: _REDIRECTS[destination].format(
+                public_url=public_address or self.base_url, token=token
+            ),
         )
         self._installation.clock.on_move(self._installation.expire_due)
         servants = (
@@ -107,7 +112,7 @@ class Sandbox(Breakable):
             host=host,
             port=port,
             routes=[route for servant in servants for route in servant.routes()],
-            middleware=telling_problems(self._installation.api.tell),
+            middlewares=[telling_problems(self._installation.api.tell), refusing_other_sites],
         )
         self._timekeeper: asyncio.Task[None] | None = None
 
@@ -177,7 +182,7 @@ class Sandbox(Breakable):
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The latest ten thousand API requests, oldest first."""
+        """The latest ten thousand API requests, fewer if they were large, oldest first."""
         return list(self._installation.requests)
 
     async def approve(self, reference: str) -> LedgerPayment:
@@ -206,7 +211,7 @@ class Sandbox(Breakable):
         """Register a webhook as the merchant portal does.
 
         Args:
-            url: https, or http towards loopback.
+            url: https, or http within a private network.
             events: event types such as ``"epayments.payment.captured.v1"``; ``None``: all.
             secret: what deliveries are signed with; ``None``: they are not.
 

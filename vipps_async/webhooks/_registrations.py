@@ -80,8 +80,8 @@ class Webhooks:
         """Have events delivered to *url*.
 
         Args:
-            url: ``https://…``, reachable by everybody, no redirect, port 80, 443 or 8080; a sandbox on this machine
-                delivers to ``http://`` on loopback too.
+            url: ``https://…``, reachable by everybody, no redirect, port 80, 443 or 8080; a sandbox
+                delivers to ``http://`` within a private network too.
             events: `PaymentEventName` members or their texts, or types of other APIs such as
                 ``recurring.charge-captured.v1``; every payment event by default.
 
@@ -97,7 +97,7 @@ class Webhooks:
         Source: Webhooks API, register webhook.
         """
         if not is_web(url):
-            raise InvalidRequest("url", url, "must be https://; http:// leads to loopback only")
+            raise InvalidRequest("url", url, "must be https://; http:// stays within private networks")
         types = tuple(dict.fromkeys(map(_event_type, events))) if isinstance(events, Iterable) else ()
         if not types:
             raise InvalidRequest("events", events, "must name one event or more")

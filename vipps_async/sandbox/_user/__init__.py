@@ -1,0 +1,1 @@
+"""What the user of the app does, discloses, and is asked."""

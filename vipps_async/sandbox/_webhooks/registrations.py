@@ -1,0 +1,135 @@
+"""Who is told of which events. Performs no I/O.
+
+Source: Webhooks API, registration and event types.
+"""
+
+import secrets
+import uuid
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+import attrs
+
+from vipps_async.config import Secret
+from vipps_async.sandbox._ledger.lifecycle import EventName
+from vipps_async.sandbox._ledger.problems import invalid
+from vipps_async.sandbox._requests.urls import is_callback_url
+
+# The draft's adjustment has no event type: only who asked for everything hears of it.
+EVENT_TYPES: Mapping[EventName, str] = MappingProxyType(
+    {name: f"epayments.payment.{name.lower()}.v1" for name in EventName if name is not EventName.ADJUSTED}
+)
+
+# Types of the other APIs may be registered too; nothing in the sandbox sends them.
+_KNOWN_TYPES = frozenset(EVENT_TYPES.values()) | {
+    *(f"recurring.agreement-{what}.v1" for what in ("activated", "rejected", "stopped", "expired")),
+    *(
+        f"recurring.charge-{what}.v1"
+        for what in ("reserved", "captured", "canceled", "refunded", "failed", "creation-failed")
+    ),
+    "login.merchant-initiated.ping.v1",
+    "user.checked-in.v1",
+}
+
+_LIMITS: Mapping[str, int] = MappingProxyType({"user.checked-in.v1": 1})
+_LIMIT = 25
+_SECRET_BYTES = 64  # 88 characters of Base64
+
+
+def _secret(value: str | None) -> Secret | None:
+    return None if value is None else Secret(value)
+
+
+@attrs.frozen(kw_only=True)
+class Registration:
+    """A webhook.
+
+    Attributes:
+        id: UUID.
+        url: where deliveries go.
+        events: the event types it hears of; ``None``: all.
+        secret: what deliveries are signed with; ``None``: they are not.
+    """
+
+    id: str
+    url: str
+    events: tuple[str, ...] | None
+    secret: Secret | None = attrs.field(default=None, converter=_secret, repr=False)
+
+    def hears_of(self, name: EventName) -> bool:
+        """Whether events called *name* are delivered to it."""
+        return self.events is None or EVENT_TYPES.get(name) in self.events
+
+
+class Registrations:
+    """The webhooks of the sales unit.
+
+    Args:
+        patience: how long a webhook may fail before it is removed; ``None``: forever.
+    """
+
+    def __init__(self, *, patience: timedelta | None) -> None:
+        self._patience = patience
+        self._by_id: dict[str, Registration] = {}
+        self._failing_since: dict[str, datetime] = {}
+
+    def register(self, url: str, events: Iterable[str]) -> Registration:
+        """Register through the API: with a fresh secret, within the limits.
+
+        Raises:
+            Refused: the URL, an event type or the number of registrations is not allowed.
+        """
+        wanted = tuple(dict.fromkeys(events))
+        full = [event for event in wanted if self._count(event) >= _LIMITS.get(event, _LIMIT)]
+        if full:
+            raise invalid(("events", f"{event} has its {_LIMITS.get(event, _LIMIT)} webhooks.") for event in full)
+        return self.add(url, wanted, secret=b64encode(secrets.token_bytes(_SECRET_BYTES)).decode())
+
+    def add(self, url: str, events: Iterable[str] | None, *, secret: str | None) -> Registration:
+        """Register as the merchant portal does: any number, unsigned without a secret.
+
+        Raises:
+            Refused: the URL or an event type is not allowed.
+        """
+        wanted = None if events is None else tuple(events)
+        unknown = [event for event in wanted or () if event not in _KNOWN_TYPES]
+        if not is_callback_url(url):
+            raise invalid(
+                [("url", "The url must use https on port 443, 80 or 8080, or stay within a private network.")]
+            )
+        if unknown or wanted == ():
+            raise invalid(("events", f"{event} is no event type.") for event in unknown or ["An empty list"])
+        registration = Registration(id=str(uuid.uuid4()), url=url, events=wanted, secret=secret)
+        self._by_id[registration.id] = registration
+        return registration
+
+    def note_answer(self, identifier: str, *, arrived: bool, now: datetime) -> bool:
+        """Note whether a delivery *arrived*; return whether the webhook was removed, since none has for too long."""
+        if arrived:
+            self._failing_since.pop(identifier, None)
+            return False
+        since = self._failing_since.setdefault(identifier, now)
+        return self._patience is not None and now - since >= self._patience and self.remove(identifier)
+
+    def remove(self, identifier: str) -> bool:
+        """Forget a webhook; return whether there was one."""
+        self._failing_since.pop(identifier, None)
+        return self._by_id.pop(identifier, None) is not None
+
+    def all(self) -> tuple[Registration, ...]:
+        """Return every webhook, oldest first."""
+        return tuple(self._by_id.values())
+
+    def hearing_of(self, name: EventName) -> tuple[Registration, ...]:
+        """Return the webhooks that events called *name* are delivered to."""
+        return tuple(registration for registration in self._by_id.values() if registration.hears_of(name))
+
+    def clear(self) -> None:
+        """Forget every webhook."""
+        self._by_id.clear()
+        self._failing_since.clear()
+
+    def _count(self, event: str) -> int:
+        return sum(event in (registration.events or ()) for registration in self._by_id.values())
