@@ -64,7 +64,7 @@ class Transport:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._own is None:
-            self._own = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            self._own = aiohttp.ClientSession()
         return self._own
 
 
