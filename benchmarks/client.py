@@ -22,7 +22,6 @@ MANY = 2_000  # calls, so that there are enough to have 1,000 in flight
 MANY_ROUNDS = 15
 
 PAYMENTS = "/epayment/v1/payments"
-RETURN_URL = "https://shop.example/return"
 KEYS = Credentials(
     client_id="id-of-nobody",
     client_secret="secret-of-nobody",
@@ -45,6 +44,11 @@ Operation = Callable[[str], Awaitable[Any]]
 Operations = dict[str, Operation]
 
 
+def return_url(reference: str) -> str:
+    """Where the user comes back to, another address for each payment."""
+    return f"https://shop.example/return/{reference}"
+
+
 def creation(reference: str) -> dict[str, Any]:
     """The body that creates a payment."""
     return {
@@ -52,7 +56,7 @@ def creation(reference: str) -> dict[str, Any]:
         "paymentMethod": {"type": "WALLET"},
         "reference": reference,
         "userFlow": "WEB_REDIRECT",
-        "returnUrl": RETURN_URL,
+        "returnUrl": return_url(reference),
     }
 
 
@@ -109,7 +113,7 @@ async def with_vipps_async(url: str) -> AsyncIterator[Operations]:
         amount = Amount(49900, "NOK")
         yield {
             "create": lambda reference: vipps.epayment.create(
-                amount=amount, reference=reference, return_url=RETURN_URL
+                amount=amount, reference=reference, return_url=return_url(reference)
             ),
             "get": vipps.epayment.get,
             "capture": lambda reference: vipps.epayment.capture(reference, amount),
