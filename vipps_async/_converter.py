@@ -1,7 +1,7 @@
 """The cattrs converter: camelCase on the wire, strict scalars, open enums, both dialects into one model.
 
-It reads twice what it stumbles over: quickly first, then thoroughly, to take a null for an absent field and to name each
-field that does not fit. To be ready to do so from the start costs every document half as much again.
+It reads twice what it stumbles over: quickly first, then thoroughly, to take a null for an absent field and to name
+each field that does not fit. To be ready to do so from the start costs every document half as much again.
 """
 
 from collections.abc import Callable, Mapping
