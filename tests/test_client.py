@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.support import PRICE, REFERENCE, create, requests_of
+from tests.support import PRICE, REFERENCE, answering, create, http, requests_of
 from vipps_async import Credentials, Environment, RetryPolicy, SystemInfo, VippsClient, __version__
 from vipps_async.errors import (
     ApiError,
@@ -306,3 +306,13 @@ async def test_call_that_is_cut_off_in_its_reply_gives_its_connection_back(sandb
             cancelled.cancel()
             await asyncio.wait([cancelled])
             assert (await vipps.with_options(timeout=5).epayment.get(REFERENCE)).reference == REFERENCE
+
+
+async def test_base_url_may_have_a_path() -> None:
+    """Every call goes below the path of the base URL, which is sent as it was given."""
+    async with answering(http(b"", "404 Not Found")) as (server, _):
+        environment = Environment(f"{server.url}/gate%20way/v2/")
+        async with VippsClient(Credentials.from_env(KEYS), environment=environment) as vipps:
+            with pytest.raises(NotFound):
+                await vipps.epayment.get(REFERENCE)
+    assert server.heads[0].startswith(f"GET /gate%20way/v2/epayment/v1/payments/{REFERENCE} HTTP/1.1\r\n".encode())

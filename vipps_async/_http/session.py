@@ -80,7 +80,7 @@ class Session:
         transport: the aiohttp session.
         authorizer: what authorizes requests; copies of this session share it.
         base_url: scheme and host, without a trailing slash.
-        headers: what every request carries, as aiohttp has it, which spares it to convert them.
+        headers: what every request carries, in the type that aiohttp takes without converting it.
         timeout: seconds that a call may take, waits and all attempts included.
         retry: how it is attempted again.
         deadline: when its calls end at the latest, on the monotonic clock.
