@@ -161,6 +161,15 @@ class Session:
 
     async def _exchange(self, call: Call, authorization: Mapping[str, str], timeout: aiohttp.ClientTimeout) -> Any:
         headers = self._headers_of(call, authorization)
+        response, body = await self._request(call, headers, timeout)
+        _logger.debug("%s: %s %s answered %d", call.operation, call.method, call.path, response.status)
+        if response.status >= 300 or body.lstrip()[:1] not in {b"{", b"["}:
+            body = _redacted(body, headers)  # and in no frame of a traceback as it came
+        return decode(response.status, response.headers, body, now=datetime.now(UTC), expects_body=call.expects_body)
+
+    async def _request(
+        self, call: Call, headers: CIMultiDict[str], timeout: aiohttp.ClientTimeout
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
         http = self.transport.get()
         try:
             response = await http.request(
@@ -172,7 +181,7 @@ class Session:
                 raise_for_status=False,
                 timeout=timeout,
             )
-            body = await _read_body(response)
+            return response, await _read_body(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise ConnectionFailed(f"could not connect to {self.base_url}: {error}", sent=False) from error
         except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
@@ -186,7 +195,6 @@ class Session:
         except (aiohttp.ClientError, OSError) as error:
             text = _in_short(error, headers)
             raise ConnectionFailed(f"the connection broke before the reply: {text}", sent=True) from error
-        return _decoded(call, headers, response, body)
 
     def _headers_of(self, call: Call, authorization: Mapping[str, str]) -> CIMultiDict[str]:
         headers = self.headers.copy()
@@ -213,14 +221,6 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
         response.close()
         raise InvalidReply(f"HTTP {response.status} with more than {_LARGEST_REPLY} bytes")
     return b"".join(chunks)
-
-
-def _decoded(call: Call, headers: Mapping[str, str], response: aiohttp.ClientResponse, body: bytes) -> Any:
-    status = response.status
-    _logger.debug("%s: %s %s answered %d", call.operation, call.method, call.path, status)
-    if status >= 300 or body.lstrip()[:1] not in {b"{", b"["}:
-        body = _redacted(body, headers)
-    return decode(status, response.headers, body, now=datetime.now(UTC), expects_body=call.expects_body)
 
 
 def _redacted(body: bytes, headers: Mapping[str, str]) -> bytes:
