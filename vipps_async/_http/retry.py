@@ -1,8 +1,7 @@
 """Whether a call is attempted again, after how long, and what its end means. The only module that knows backoff."""
 
 from collections.abc import Awaitable, Callable, Generator
-from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import backoff
@@ -18,7 +17,6 @@ from vipps_async.errors import (
     OutcomeUnknown,
 )
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 # With the repeat after a 401, the five requests a minute that one reference is allowed: ePayment API, rate limiting.
@@ -89,14 +87,14 @@ def _asked_waits() -> Generator[float, Any, None]:
         again = yield again.wait
 
 
-async def repeat(attempt: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Await *attempt*, called with what follows it, until it returns, or raises anything but `Again`."""
+async def repeat(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Await *attempt()* until it returns, or raises anything but `Again`."""
     # The first attempt, which most calls end with, does without backoff's accounts of attempts.
     try:
-        return await attempt(*args, **kwargs)
+        return await attempt()
     except Again as again:
         asked = [again]
-    return await _repeat_after(asked, partial(attempt, *args, **kwargs))
+    return await _repeat_after(asked, attempt)
 
 
 # jitter=None: backoff's own jitter would undercut Retry-After; the waits are jittered where they are decided.

@@ -114,7 +114,7 @@ class Session:
         now = time.monotonic()
         deadline = min(now + self.timeout, self.deadline)
         try:
-            return await repeat(self._attempt, call, read, attempts, deadline)
+            return await repeat(partial(self._attempt, call, read, attempts, deadline))
         except TimeoutError as error:
             allowed = max(0.0, deadline - now)
             raise attempts.out_of_time(allowed, cause=error) from error
