@@ -1,6 +1,7 @@
-"""A process that answers calls with fixed bytes: prints its port, and ends with its standard input."""
+"""A process that answers calls, about each payment with its own amount: prints its port, and ends with its input."""
 
 import asyncio
+import re
 import sys
 
 from aiohttp import web
@@ -9,12 +10,15 @@ from benchmarks.documents import CAPTURED, CREATED, PAYMENT, TOKEN
 
 # By the last part of the path; any other is the reference of a payment that is read.
 REPLIES = {"get": TOKEN, "payments": CREATED, "capture": CAPTURED}
+_NUMBER = re.compile(r"/acme-shop-123-0*([0-9]+)")
 
 
 async def answer(request: web.BaseRequest) -> web.Response:
     """Answer as Vipps MobilePay does, whatever is asked."""
     await request.read()
     body = REPLIES.get(request.path.rpartition("/")[2], PAYMENT)
+    if number := _NUMBER.search(request.path):
+        body = body.replace(b"49900", b"%d" % (10_000 + int(number[1])))
     return web.Response(body=body, headers={"Content-Type": "application/json"})
 
 

@@ -1,9 +1,11 @@
 """Compare two pieces of work by running them in turns, so that what else the machine does falls on both alike.
 
-Figures are medians over the rounds. The ratio is that of the medians, and its spread the quartiles of the rounds' own
-ratios. CPU time is this process's, all threads included, and no server's.
+Figures are medians over the rounds. The ratio is the median of the rounds' own ratios, and its spread their quartiles:
+the two runs of a round follow each other, and so share a slow moment. CPU time is this process's, all threads included,
+and no server's.
 """
 
+import gc
 import inspect
 import json
 import platform
@@ -63,10 +65,12 @@ async def compare(base: Work, other: Work, *, rounds: int, units: int) -> Row:
     turns = [(base, base_times), (other, other_times)]
     for work in (base, other):
         await _measure(work, Times())
+    gc.freeze()  # what is there before is no round's garbage to look through
     for _ in range(rounds):
         for work, times in turns:
             await _measure(work, times)
         turns.reverse()  # neither always runs in the other's wake
+    gc.unfreeze()
     return {
         **_figures("", base_times.wall, other_times.wall, units),
         **_figures("CPU ", base_times.cpu, other_times.cpu, units),
@@ -75,6 +79,7 @@ async def compare(base: Work, other: Work, *, rounds: int, units: int) -> Row:
 
 async def _measure(work: Work, times: Times) -> None:
     await _finish(work.prepare)
+    gc.collect()  # each run collects its own garbage, and none of the other's
     wall, cpu = time.perf_counter(), time.process_time()
     told = await _finish(work.run)
     cost = told or Cost(time.perf_counter() - wall, time.process_time() - cpu)
@@ -88,11 +93,11 @@ async def _finish(step: Step) -> Cost | None:
 
 
 def _figures(kind: str, base: list[float], other: list[float], units: int) -> Row:
-    lower, _, upper = quantiles([one / another for one, another in zip(other, base, strict=True)])
+    lower, middle, upper = quantiles([one / another for one, another in zip(other, base, strict=True)])
     return {
         f"{kind}base µs": median(base) / units * 1e6,
         f"{kind}µs": median(other) / units * 1e6,
-        f"{kind}ratio": median(other) / median(base),
+        f"{kind}ratio": middle,
         f"{kind}spread": (lower, upper),
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.support import PRICE, REFERENCE, create, requests_of
+from tests.support import PRICE, REFERENCE, answering, create, http, requests_of
 from vipps_async import Credentials, Environment, RetryPolicy, SystemInfo, VippsClient, __version__
 from vipps_async.errors import (
     ApiError,
@@ -15,6 +15,7 @@ from vipps_async.errors import (
     ClientClosed,
     ConfigurationError,
     ConnectionFailed,
+    DeadlineExceeded,
     NotFound,
     OutcomeUnknown,
 )
@@ -287,3 +288,31 @@ async def test_write_that_found_no_free_connection_was_not_sent(sandbox: Sandbox
             reading.cancel()
     assert not caught.value.sent
     assert not requests_of(sandbox, "cancel")
+
+
+async def test_call_that_is_cut_off_in_its_reply_gives_its_connection_back(sandbox: Sandbox) -> None:
+    """A pool of one connection serves the next call after one was cancelled, or ran out of time, half-way through."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+        options: Any = {"environment": sandbox.environment, "session": session}
+        async with VippsClient(sandbox.credentials, **options) as vipps:
+            await create(vipps)
+            sandbox.fail("get", Fault.STALLED, times=2)
+            with pytest.raises(DeadlineExceeded):
+                await vipps.with_options(timeout=0.2).epayment.get(REFERENCE)
+            cancelled = asyncio.create_task(vipps.epayment.get(REFERENCE))
+            while len(requests_of(sandbox, "get")) < 2:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)  # for half a reply to arrive
+            cancelled.cancel()
+            await asyncio.wait([cancelled])
+            assert (await vipps.with_options(timeout=5).epayment.get(REFERENCE)).reference == REFERENCE
+
+
+async def test_base_url_may_have_a_path() -> None:
+    """Every call goes below the path of the base URL, which is sent as it was given."""
+    async with answering(http(b"", "404 Not Found")) as (server, _):
+        environment = Environment(f"{server.url}/gate%20way/v2/")
+        async with VippsClient(Credentials.from_env(KEYS), environment=environment) as vipps:
+            with pytest.raises(NotFound):
+                await vipps.epayment.get(REFERENCE)
+    assert server.heads[0].startswith(f"GET /gate%20way/v2/epayment/v1/payments/{REFERENCE} HTTP/1.1\r\n".encode())

@@ -1,6 +1,6 @@
 """One converter: camelCase, strict scalars, open enums, two dialects; every refusal names its field."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wire import document
-from vipps_async import Amount, PaymentEvent, PaymentState
+from vipps_async import Amount, Payment, PaymentEvent, PaymentState, _converter
 from vipps_async._converter import Malformed, structure, unstructure, wire
 
 
@@ -239,3 +239,41 @@ def test_a_list_that_does_not_fit_is_told_of_in_a_line(addresses: Any) -> None:
     with pytest.raises(Malformed, match=r"addresses") as caught:
         structure(event, PaymentEvent)
     assert len(str(caught.value)) < 1000
+
+
+ODD: list[Any] = [None, True, 0, 1.9, -1, "12", [], [1], {}, {"value": "1"}]
+
+
+def variants(node: Any) -> Iterator[Any]:
+    """*node* with each of its parts in turn left out, or replaced by something odd, and the odd things themselves."""
+    yield from ODD
+    for key in node if isinstance(node, dict) else ():
+        yield {name: part for name, part in node.items() if name != key}
+        yield from ({**node, key: other} for other in variants(node[key]))
+    for index, part in enumerate(node) if isinstance(node, list) else ():
+        yield from ([*node[:index], other, *node[index + 1 :]] for other in variants(part))
+
+
+def quickly(variant: Any, kind: type[Any]) -> Any:
+    """What the quick converter reads, or ``None`` where it stumbles."""
+    with suppress(Exception):
+        return _converter._quick.structure(variant, kind)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("current-get-payment-express", Payment),
+        ("draft-get-payment-captured", Payment),
+        ("current-webhook-epayment-authorized-profile", PaymentEvent),
+        ("draft-notification-capture", PaymentEvent),
+    ],
+)
+def test_what_is_read_quickly_is_read_as_thoroughly(name: str, kind: type[Any]) -> None:
+    """The quick converter reads documented documents, and odd ones as the thorough converter does, or not at all."""
+    assert quickly(document(name), kind) is not None
+    for variant in variants(document(name)):
+        if (read := quickly(variant, kind)) is not None:
+            # As text, in which True is not 1.
+            assert str(attrs.asdict(read)) == str(attrs.asdict(_converter._thorough.structure(variant, kind)))

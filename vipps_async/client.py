@@ -116,7 +116,7 @@ class VippsClient:
             ConfigurationError: a setting cannot work.
         """
         old = self._http
-        headers = dict(old.headers)
+        headers = old.headers.copy()
         if merchant_serial_number is not None:
             headers["Merchant-Serial-Number"] = check_msn(merchant_serial_number)
         http = attrs.evolve(

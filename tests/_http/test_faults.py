@@ -13,6 +13,7 @@ from vipps_async.errors import (
     ApiError,
     CallError,
     ConnectionFailed,
+    DeadlineExceeded,
     Forbidden,
     InvalidReply,
     Locked,
@@ -266,6 +267,15 @@ async def test_deadline_cuts_an_attempt(sandbox: Sandbox, vipps: VippsClient) ->
     adjustment = await vipps.epayment.capture(REFERENCE, PART, idempotency_key=caught.value.idempotency_key)
     assert adjustment.aggregate is not None
     assert adjustment.aggregate.captured_amount == PART
+
+
+async def test_call_without_time_is_not_sent(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A call whose deadline has passed before its request is sent sends none, so that nothing can have taken effect."""
+    await authorize(sandbox, vipps)
+    sent = len(sandbox.requests)
+    with pytest.raises(DeadlineExceeded) as caught:
+        await vipps.with_options(timeout=1e-9).epayment.capture(REFERENCE, PART)
+    assert (caught.value.attempts, len(sandbox.requests)) == (0, sent)
 
 
 async def test_retry_after_beyond_the_deadline_is_surfaced(sandbox: Sandbox, patient: VippsClient) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ from vipps_async import Credentials, RetryPolicy, VippsClient
 from vipps_async._http.token import AccessToken, TokenProvider
 from vipps_async.errors import ClientClosed, InvalidReply, OutcomeUnknown, ServerError, Unauthorized
 from vipps_async.sandbox import Fault, Sandbox
+
+NEVER = math.inf
 
 
 class Clock:
@@ -105,29 +108,29 @@ def test_unusable_token_reply_is_an_error_of_the_tree(document: Any) -> None:
 async def test_fresh_token_is_reused(issuer: Issuer, clock: Clock) -> None:
     """Until renewal is due, every caller gets the first token."""
     provider = TokenProvider(issuer, clock)
-    first = await provider.authorize()
+    first = await provider.authorize(NEVER)
     clock.now = 749.0
-    assert await provider.authorize() is first
+    assert await provider.authorize(NEVER) is first
     assert issuer.issued == 1
 
 
 async def test_renewal_does_not_hold_callers_up(issuer: Issuer, clock: Clock) -> None:
     """While the old token is good, callers get it at once although the renewal hangs; then they get the new one."""
     provider = TokenProvider(issuer, clock)
-    old = await provider.authorize()
+    old = await provider.authorize(NEVER)
     issuer.gate.clear()
     clock.now = 800.0
     async with asyncio.timeout(1):
-        assert [await provider.authorize() for _ in range(3)] == [old] * 3
+        assert [await provider.authorize(NEVER) for _ in range(3)] == [old] * 3
     await asyncio.sleep(0)
     assert issuer.issued == 2
     issuer.gate.set()
     await until(lambda: _is_new(provider, old))
-    assert (await provider.authorize())["Authorization"] == "Bearer token-2"
+    assert (await provider.authorize(NEVER))["Authorization"] == "Bearer token-2"
 
 
 async def _is_new(provider: TokenProvider, old: object) -> bool:
-    return await provider.authorize() is not old
+    return await provider.authorize(NEVER) is not old
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -140,9 +143,9 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 async def test_dead_token_is_waited_for(issuer: Issuer, clock: Clock) -> None:
     """Once the old token has died, callers wait for the new one."""
     provider = TokenProvider(issuer, clock)
-    await provider.authorize()
+    await provider.authorize(NEVER)
     clock.now = 1000.0
-    assert (await provider.authorize())["Authorization"] == "Bearer token-2"
+    assert (await provider.authorize(NEVER))["Authorization"] == "Bearer token-2"
 
 
 async def test_failed_renewal_leaves_the_old_token_and_pauses(
@@ -150,18 +153,18 @@ async def test_failed_renewal_leaves_the_old_token_and_pauses(
 ) -> None:
     """A renewal that fails is logged, callers go on with the old token, and the next renewal waits 10 seconds."""
     provider = TokenProvider(issuer, clock)
-    old = await provider.authorize()
+    old = await provider.authorize(NEVER)
     issuer.error = InvalidReply("down")
     clock.now = 800.0
     with caplog.at_level(logging.WARNING):
         for _ in range(5):
-            assert await provider.authorize() is old
+            assert await provider.authorize(NEVER) is old
             await asyncio.sleep(0.001)
     assert issuer.issued == 2
     assert "no new access token: call: down" in caplog.text
     issuer.error = None
     clock.now = 811.0
-    assert await provider.authorize() is old
+    assert await provider.authorize(NEVER) is old
     await until(lambda: _is_new(provider, old))
 
 
@@ -169,7 +172,7 @@ async def test_caller_that_gives_up_leaves_the_fetch_to_the_others(issuer: Issue
     """Cancelling one of two callers that wait for a token does not cancel the other's fetch."""
     provider = TokenProvider(issuer, clock)
     issuer.gate.clear()
-    impatient, patient = (asyncio.create_task(provider.authorize()) for _ in range(2))
+    impatient, patient = (asyncio.create_task(provider.authorize(NEVER)) for _ in range(2))
     await asyncio.sleep(0)
     impatient.cancel()
     await asyncio.wait([impatient])
@@ -178,26 +181,40 @@ async def test_caller_that_gives_up_leaves_the_fetch_to_the_others(issuer: Issue
     assert issuer.issued == 1
 
 
+async def test_caller_whose_time_is_over_leaves_the_fetch_to_the_others(issuer: Issuer, clock: Clock) -> None:
+    """A wait for a token ends at the caller's deadline, by the provider's clock, and the fetch goes on."""
+    provider = TokenProvider(issuer, clock)
+    issuer.gate.clear()
+    clock.now = 500.0
+    patient = asyncio.create_task(provider.authorize(NEVER))
+    async with asyncio.timeout(2):
+        with pytest.raises(TimeoutError):
+            await provider.authorize(500.001)
+    issuer.gate.set()
+    assert (await patient)["Authorization"] == "Bearer token-1"
+    assert issuer.issued == 1
+
+
 async def test_refused_token_is_forgotten_once(issuer: Issuer, clock: Clock) -> None:
     """When many callers report the same refused token, one new one is fetched, and it survives late reports."""
     provider = TokenProvider(issuer, clock)
-    refused = await provider.authorize()
+    refused = await provider.authorize(NEVER)
     assert provider.refused(refused)
-    replacement = await provider.authorize()
+    replacement = await provider.authorize(NEVER)
     assert provider.refused(refused)
-    assert await provider.authorize() is replacement
+    assert await provider.authorize(NEVER) is replacement
 
 
 async def test_fetch_learns_which_token_it_replaces(issuer: Issuer, clock: Clock) -> None:
     """A fetch gets the old token, and whether that was refused or is only renewed ahead of time."""
     provider = TokenProvider(issuer, clock)
-    first = await provider.authorize()
+    first = await provider.authorize(NEVER)
     clock.now = 800.0
-    await provider.authorize()
+    await provider.authorize(NEVER)
     await until(lambda: _is_new(provider, first))
-    second = await provider.authorize()
+    second = await provider.authorize(NEVER)
     provider.refused(second)
-    await provider.authorize()
+    await provider.authorize(NEVER)
     none, renewed, refused = issuer.replaced
     assert none is None
     assert renewed is not None
@@ -210,7 +227,7 @@ async def test_closing_ends_a_fetch_with_an_error_of_the_tree(issuer: Issuer, cl
     """A caller that waits for a token while the client closes gets ClientClosed, not a cancellation."""
     provider = TokenProvider(issuer, clock)
     issuer.gate.clear()
-    caller = asyncio.create_task(provider.authorize())
+    caller = asyncio.create_task(provider.authorize(NEVER))
     await asyncio.sleep(0)
     await provider.close()
     with pytest.raises(ClientClosed):
@@ -227,7 +244,7 @@ async def test_closing_ends_a_fetch_that_loses_a_cancellation(clock: Clock) -> N
         raise AssertionError
 
     provider = TokenProvider(go_on, clock)
-    caller = asyncio.create_task(provider.authorize())
+    caller = asyncio.create_task(provider.authorize(NEVER))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     await provider.close()

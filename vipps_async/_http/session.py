@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import aiohttp
 import attrs
+from multidict import CIMultiDict
+from yarl import URL
 
 from vipps_async._http.call import Call
 from vipps_async._http.reply import decode
@@ -66,6 +68,10 @@ class Transport:
         return self._own
 
 
+def _multi_dict(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    return CIMultiDict(headers)
+
+
 @attrs.frozen(kw_only=True)
 class Session:
     """Sends calls.
@@ -74,7 +80,7 @@ class Session:
         transport: the aiohttp session.
         authorizer: what authorizes requests; copies of this session share it.
         base_url: scheme and host, without a trailing slash.
-        headers: what every request carries.
+        headers: what every request carries, in the type that aiohttp takes without converting it.
         timeout: seconds that a call may take, waits and all attempts included.
         retry: how it is attempted again.
         deadline: when its calls end at the latest, on the monotonic clock.
@@ -83,10 +89,11 @@ class Session:
     transport: Transport
     authorizer: Authorizer
     base_url: str
-    headers: Mapping[str, str]
+    headers: CIMultiDict[str] = attrs.field(converter=_multi_dict)
     timeout: float
     retry: RetryPolicy
     deadline: float = math.inf
+    _root: URL = attrs.field(init=False, default=attrs.Factory(lambda self: URL(self.base_url), takes_self=True))
     _attempt_timeout: aiohttp.ClientTimeout = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: _split(self.retry.attempt_timeout), takes_self=True),
@@ -106,11 +113,10 @@ class Session:
         attempts = Attempts(call, self.retry)
         now = time.monotonic()
         deadline = min(now + self.timeout, self.deadline)
-        allowed = max(0.0, deadline - now)
         try:
-            async with asyncio.timeout(allowed):
-                return await repeat(partial(self._attempt, call, read, attempts, deadline))
+            return await repeat(partial(self._attempt, call, read, attempts, deadline))
         except TimeoutError as error:
+            allowed = max(0.0, deadline - now)
             raise attempts.out_of_time(allowed, cause=error) from error
         except asyncio.CancelledError as error:
             if call.idempotency_key is not None and attempts.sent:
@@ -126,10 +132,14 @@ class Session:
         return attrs.evolve(self, retry=attrs.evolve(self.retry, attempts=1))
 
     async def _attempt(self, call: Call, read: Callable[[Any], T], attempts: Attempts, deadline: float) -> T:
-        authorization = await self._authorize(attempts)
+        try:
+            authorization = await self.authorizer.authorize(deadline)
+        except CallError as error:
+            raise attempts.verdict(_without_token(error)) from error
+        timeout = self._timeout_until(deadline)
         attempts.begin()
         try:
-            return read(await self._exchange(call, authorization))
+            return read(await self._exchange(call, authorization, timeout))
         except CallError as error:
             if call.is_sensitive:
                 _conceal(error)
@@ -140,60 +150,77 @@ class Session:
                 raise attempts.verdict(error)  # noqa: B904 - the verdict has its cause
             raise Again(wait) from error
 
-    async def _authorize(self, attempts: Attempts) -> Mapping[str, str]:
-        try:
-            return await self.authorizer.authorize()
-        except CallError as error:
-            # A copy: callers that shared one token request each get their own call's facts on the error.
-            own = copy.copy(error)
-            own.message = f"no access token: {error.message}"
-            raise attempts.verdict(own) from error
+    def _timeout_until(self, deadline: float) -> aiohttp.ClientTimeout:
+        left = deadline - time.monotonic()
+        if left > self.retry.attempt_timeout:
+            return self._attempt_timeout
+        if left <= 0:
+            raise TimeoutError  # which aiohttp would take for no limit
+        # On the dot: aiohttp rounds a long time up to whole seconds.
+        return aiohttp.ClientTimeout(total=left, connect=self._attempt_timeout.connect, ceil_threshold=math.inf)
 
-    async def _exchange(self, call: Call, authorization: Mapping[str, str]) -> Any:
-        headers = {**self.headers, **authorization}
-        if call.body is not None:
-            headers["Content-Type"] = "application/json"
-        if call.idempotency_key is not None:
-            headers["Idempotency-Key"] = call.idempotency_key
-        status, reply_headers, body = await self._request(call, headers)
-        _logger.debug("%s: %s %s answered %d", call.operation, call.method, call.path, status)
-        if status >= 300 or body.lstrip()[:1] not in {b"{", b"["}:
-            body = _redacted(body, headers)
-        return decode(status, reply_headers, body, now=datetime.now(UTC), expects_body=call.expects_body)
+    async def _exchange(self, call: Call, authorization: Mapping[str, str], timeout: aiohttp.ClientTimeout) -> Any:
+        headers = self._headers_of(call, authorization)
+        response, body = await self._request(call, headers, timeout)
+        _logger.debug("%s: %s %s answered %d", call.operation, call.method, call.path, response.status)
+        if response.status >= 300 or body.lstrip()[:1] not in {b"{", b"["}:
+            body = _redacted(body, headers)  # and in no frame of a traceback as it came
+        return decode(response.status, response.headers, body, now=datetime.now(UTC), expects_body=call.expects_body)
 
-    async def _request(self, call: Call, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+    async def _request(
+        self, call: Call, headers: CIMultiDict[str], timeout: aiohttp.ClientTimeout
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
         http = self.transport.get()
         try:
-            async with http.request(
+            response = await http.request(
                 call.method,
-                self.base_url + call.path,
+                self._root.with_path(self._root.raw_path.rstrip("/") + call.path, encoded=True),
                 data=call.body,
                 headers=headers,
                 allow_redirects=False,
                 raise_for_status=False,
-                timeout=self._attempt_timeout,
-            ) as response:
-                return response.status, response.headers, await _read_body(response)
+                timeout=timeout,
+            )
+            return response, await _read_body(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise ConnectionFailed(f"could not connect to {self.base_url}: {error}", sent=False) from error
         except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
             # Without its cause, which quotes what cannot be read: a proxy's page may repeat the request.
             raise InvalidReply(f"the reply cannot be read: {_in_short(error, headers)}") from None
         except TimeoutError as error:
+            if timeout is not self._attempt_timeout:
+                raise  # the call's time is over, not this attempt's alone
             seconds = self.retry.attempt_timeout
             raise ConnectionFailed(f"no complete reply within {seconds:g} s", sent=True) from error
         except (aiohttp.ClientError, OSError) as error:
             text = _in_short(error, headers)
             raise ConnectionFailed(f"the connection broke before the reply: {text}", sent=True) from error
 
+    def _headers_of(self, call: Call, authorization: Mapping[str, str]) -> CIMultiDict[str]:
+        headers = self.headers.copy()
+        headers.update(authorization)
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+        if call.idempotency_key is not None:
+            headers["Idempotency-Key"] = call.idempotency_key
+        return headers
+
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > _LARGEST_REPLY:
-            raise InvalidReply(f"HTTP {response.status} with more than {_LARGEST_REPLY} bytes")
-    return bytes(body)
+    content, size = response.content, 0
+    chunks: list[bytes] = []
+    # No `async with response`, since a response that is read to its end has released its connection by itself.
+    try:
+        while size <= _LARGEST_REPLY and not content.at_eof():
+            chunks.append(await content.readany())
+            size += len(chunks[-1])
+    except BaseException:
+        response.close()
+        raise
+    if size > _LARGEST_REPLY:
+        response.close()
+        raise InvalidReply(f"HTTP {response.status} with more than {_LARGEST_REPLY} bytes")
+    return b"".join(chunks)
 
 
 def _redacted(body: bytes, headers: Mapping[str, str]) -> bytes:
@@ -208,6 +235,13 @@ def _in_short(error: Exception, headers: Mapping[str, str]) -> str:
     # Not its repr, which can hold the whole request.
     said = f"{type(error).__name__}: {getattr(error, 'message', '') or error}"
     return _redacted(" ".join(said.split()).encode(), headers).decode()[:_EXCERPT]
+
+
+def _without_token(error: CallError) -> CallError:
+    # A copy: callers that shared one token request each get their own call's facts on the error.
+    own = copy.copy(error)
+    own.message = f"no access token: {error.message}"
+    return own
 
 
 def _conceal(error: CallError) -> None:

@@ -74,8 +74,8 @@ def _read_seconds(value: object) -> int | None:
 class Authorizer(Protocol):
     """Authorizes requests."""
 
-    async def authorize(self) -> Mapping[str, str]:
-        """Return the headers that authorize a request."""
+    async def authorize(self, deadline: float) -> Mapping[str, str]:
+        """Return the headers that authorize a request; raise TimeoutError at *deadline*, on the monotonic clock."""
         ...
 
     def refused(self, headers: Mapping[str, str]) -> bool:
@@ -89,7 +89,7 @@ class ApiKeys:
 
     headers: Mapping[str, str]
 
-    async def authorize(self) -> Mapping[str, str]:
+    async def authorize(self, deadline: float) -> Mapping[str, str]:  # noqa: ARG002 - there is nothing to wait for
         """Return the API keys."""
         return self.headers
 
@@ -117,15 +117,16 @@ class TokenProvider:
         self._renewal: asyncio.Task[AccessToken] | None = None
         self._no_renewal_before = 0.0
 
-    async def authorize(self) -> Mapping[str, str]:
+    async def authorize(self, deadline: float) -> Mapping[str, str]:
         """Return a token's header, waiting only while there is no token that the server takes.
 
         Raises:
             VippsError: whatever ended the fetch.
+            TimeoutError: it goes on at *deadline*, on the monotonic clock.
         """
         now, token = self._clock(), self._token
         if token is None or not token.is_usable(now):
-            token = await self._renewed()
+            token = await self._renewed(deadline - now)
         elif not token.is_fresh(now) and now >= self._no_renewal_before:
             self._renew()
         return token.headers
@@ -143,10 +144,12 @@ class TokenProvider:
             # Again: what waits inside can lose a cancellation, as asyncio.wait_for of Python 3.11 does.
             await asyncio.wait([self._renewal], timeout=_CANCEL_AGAIN_AFTER)
 
-    async def _renewed(self) -> AccessToken:
+    async def _renewed(self, within: float) -> AccessToken:
         renewal = self._renew()
         # Waited for, not awaited: a caller that gives up does not take the fetch from the others.
-        await asyncio.wait([renewal])
+        await asyncio.wait([renewal], timeout=within)
+        if not renewal.done():
+            raise TimeoutError
         if renewal.cancelled():
             raise ClientClosed
         return renewal.result()
