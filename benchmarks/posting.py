@@ -27,21 +27,48 @@ def prepare(count: int) -> list[bytes]:
 
 async def post(port: int, path: str, requests: list[bytes]) -> None:
     """Send *requests* over as many connections as are to be in flight."""
-    left = iter(requests)
-    async with asyncio.TaskGroup() as group:
-        for _ in range(WIDTH):
-            group.create_task(_post_on(port, f"POST {path} HTTP/1.1\r\n".encode(), left))
+    left = (f"POST {path} HTTP/1.1\r\n".encode() + request for request in requests)
+    loop = asyncio.get_running_loop()
+    connections = [await loop.create_connection(lambda: _Connection(left), "127.0.0.1", port) for _ in range(WIDTH)]
+    await asyncio.gather(*(connection.ended for _, connection in connections))
 
 
-async def _post_on(port: int, first_line: bytes, left: Iterator[bytes]) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for request in left:
-        writer.write(first_line + request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not (head.startswith(b"HTTP/1.1 200") and b"Content-Length: 0\r\n" in head):
-            raise ChildProcessError(head.decode())
-    writer.close()
-    await writer.wait_closed()
+class _Connection(asyncio.Protocol):
+    """Posts one request after the other; without streams, since this process must not be what the other waits for."""
+
+    def __init__(self, left: Iterator[bytes]) -> None:
+        self._left = left
+        self._reply = b""
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._post()
+
+    def data_received(self, data: bytes) -> None:
+        self._reply += data
+        if self._reply.endswith(b"\r\n\r\n"):
+            self._check()
+            self._post()
+
+    def _check(self) -> None:
+        if not (self._reply.startswith(b"HTTP/1.1 200") and b"Content-Length: 0\r\n" in self._reply):
+            raise ChildProcessError(self._reply.decode())
+        self._reply = b""
+
+    def _post(self) -> None:
+        request = next(self._left, None)
+        if request is None:
+            self._transport.close()
+        else:
+            self._transport.write(request)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is None:
+            self.ended.set_result(None)
+        else:
+            self.ended.set_exception(exc)
 
 
 def main() -> None:
