@@ -26,8 +26,8 @@ class Background:
             await asyncio.wait(self._running)
 
 
-async def end_of(task: asyncio.Task[Any]) -> None:
-    """Return once *task* has ended, however; cancelling this call does not cancel it."""
+async def end_of(work: asyncio.Future[Any]) -> None:
+    """Return once *work* has ended, however; cancelling this call does not cancel it."""
     # Takes two thirds of the time of asyncio.shield, and half that of asyncio.wait.
     has_ended = asyncio.get_running_loop().create_future()
 
@@ -35,5 +35,5 @@ async def end_of(task: asyncio.Task[Any]) -> None:
         if not has_ended.done():
             has_ended.set_result(None)
 
-    task.add_done_callback(tell)
+    work.add_done_callback(tell)
     await has_ended
