@@ -28,16 +28,25 @@ class Batches:
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         # In full, since a server that was restarted does not know its hash.
         self._gathered.append(((script, 1, key, *values), answer))
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send(), name="vipps_async claims")
+        if self._sender is None:
+            self._begin()
         return answer
 
+    def _begin(self) -> None:
+        self._sender = asyncio.create_task(self._send(), name="vipps_async claims")
+        self._sender.add_done_callback(self._go_on)
+
+    def _go_on(self, _: object) -> None:
+        # Also after a sender that was cancelled before it began: claims wait for their answers even if cancelled.
+        self._sender = None
+        if self._gathered:
+            self._begin()
+
     async def _send(self) -> None:
-        while self._gathered:
-            batch, self._gathered = self._gathered, []
-            replies = await self._replies([call for call, _ in batch])
-            for (_, answer), reply in zip(batch, replies, strict=True):
-                _settle(answer, reply)
+        batch, self._gathered = self._gathered, []
+        replies = await self._replies([call for call, _ in batch])
+        for (_, answer), reply in zip(batch, replies, strict=True):
+            _settle(answer, reply)
 
     async def _replies(self, calls: list[_Call]) -> list[Any]:
         try:
@@ -45,7 +54,7 @@ class Batches:
                 for call in calls:
                     pipe.eval(*call)
                 return await pipe.execute(raise_on_error=False)
-        except BaseException as error:  # noqa: BLE001 - each who waits is told; even if cancelled, what gathered is sent
+        except BaseException as error:  # noqa: BLE001 - each who waits is told, whatever it is
             return [error] * len(calls)
 
 
