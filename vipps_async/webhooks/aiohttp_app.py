@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from vipps_async.webhooks._exchange import BROKEN, READ_TIMEOUT, TOO_LARGE, TOO_SLOW, IncomingRequest, Receiving, Reply
+from vipps_async.webhooks._exchange import BROKEN, READ_TIMEOUT, TOO_SLOW, IncomingRequest, Receiving, Reply
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
@@ -69,16 +69,16 @@ async def _read(content: StreamReader, limit: int) -> bytes | Reply:
     # Read here, since aiohttp knows neither a limit for a sub-application nor one for time.
     try:
         # Nearly every body is here already, and needs neither.
-        body = content.read_nowait() if content.is_eof() else await _read_as_it_comes(content, limit)
+        return content.read_nowait() if content.is_eof() else await _read_as_it_comes(content, limit)
     except TimeoutError:
         return TOO_SLOW
     except (OSError, web.RequestPayloadError, HttpProcessingError) as error:
         _logger.warning("a delivery broke off while its body was read: %r", error)
         return BROKEN
-    return body if len(body) <= limit else TOO_LARGE
 
 
 async def _read_as_it_comes(content: StreamReader, limit: int) -> bytes:
+    """Read to the end, or a little beyond *limit*, which the receiver refuses."""
     body = bytearray()
     async with asyncio.timeout(READ_TIMEOUT):
         while len(body) <= limit and not content.at_eof():
