@@ -160,7 +160,7 @@ class PostgresStore:
             if is_new:
                 await self._forget_expired(connection)
         finally:
-            await self._pool.release(connection)
+            await self._pool.release(connection, timeout=PATIENCE)
         if not is_new:
             yield PostgresClaim(True)
 
