@@ -18,6 +18,7 @@ import attrs
 
 Cell = str | float | Sequence[float]
 Row = Mapping[str, Cell]
+Tables = Mapping[str, Sequence[Row]]  # by title
 
 
 @attrs.frozen
@@ -102,7 +103,7 @@ def _figures(kind: str, base: list[float], other: list[float], units: int) -> Ro
     }
 
 
-def report(tables: Mapping[str, Sequence[Row]], file: Path | None) -> None:
+def report(tables: Tables, file: Path | None) -> None:
     """Print *tables*, and write them to *file* as JSON; the rows of a table have the same columns."""
     for title, rows in tables.items():
         print(f"\n{title}\n\n{_table(rows)}")

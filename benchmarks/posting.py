@@ -1,8 +1,10 @@
-"""A process that posts deliveries: ``prepare <count>`` makes them, ``post <port> <path>`` sends them, 20 at a time."""
+"""A process that posts deliveries, 20 at a time: ``prepare <count> <port>`` gets ready, ``post <path>`` posts."""
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+import attrs
 
 from vipps_async.testing.events import EventSource
 
@@ -10,7 +12,7 @@ WIDTH = 20
 SOURCE = EventSource()
 
 
-def prepare(count: int) -> list[bytes]:
+def new_requests(count: int) -> list[bytes]:
     """Return as many requests, of new events of different payments, without their first line."""
     deliveries = [SOURCE("AUTHORIZED", reference=f"acme-shop-123-{number}") for number in range(count)]
     return [
@@ -25,36 +27,69 @@ def prepare(count: int) -> list[bytes]:
     ]
 
 
-async def post(port: int, path: str, requests: list[bytes]) -> None:
-    """Send *requests* over as many connections as are to be in flight."""
-    left = iter(requests)
-    async with asyncio.TaskGroup() as group:
-        for _ in range(WIDTH):
-            group.create_task(_post_on(port, f"POST {path} HTTP/1.1\r\n".encode(), left))
+class Connection(asyncio.Protocol):
+    """Posts one request after the other; without streams, since the receiver must not wait for this process."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what is written to."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def post(self, requests: Iterator[bytes]) -> asyncio.Future[None]:
+        """Post while there are *requests*; return what is done with the answer to the last."""
+        self._left, self._reply = requests, b""
+        self._has_ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._post_one()
+        return self._has_ended
+
+    def data_received(self, data: bytes) -> None:
+        """Post the next once the reply is complete."""
+        self._reply += data
+        if not self._reply.endswith(b"\r\n\r\n"):
+            return
+        if self._reply.startswith(b"HTTP/1.1 200") and b"Content-Length: 0\r\n" in self._reply:
+            self._reply = b""
+            self._post_one()
+        else:
+            self._has_ended.set_exception(ChildProcessError(self._reply.decode()))
+
+    def _post_one(self) -> None:
+        request = next(self._left, None)
+        if request is None:
+            self._has_ended.set_result(None)
+        else:
+            self.transport.write(request)
 
 
-async def _post_on(port: int, first_line: bytes, left: Iterator[bytes]) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for request in left:
-        writer.write(first_line + request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not (head.startswith(b"HTTP/1.1 200") and b"Content-Length: 0\r\n" in head):
-            raise ChildProcessError(head.decode())
-    writer.close()
-    await writer.wait_closed()
+@attrs.define
+class Poster:
+    """Does what standard input says, line by line."""
 
+    _connections: list[Connection] = attrs.field(factory=list)
+    _requests: list[bytes] = attrs.field(factory=list)
 
-def main() -> None:
-    """Do what standard input says, line by line."""
-    requests: list[bytes] = []
-    for line in sys.stdin:
-        match line.split():
-            case ["prepare", count]:
-                requests = prepare(int(count))
-            case ["post", port, path]:
-                asyncio.run(post(int(port), path, requests))
-        print("done", flush=True)
+    async def obey(self, lines: Iterable[str]) -> None:
+        """Do it, and print when each is done."""
+        for line in lines:
+            match line.split():
+                case ["prepare", count, port]:
+                    await self._prepare(int(count), int(port))
+                case ["post", path]:
+                    await self._post(path)
+            print("done", flush=True)
+
+    async def _prepare(self, count: int, port: int) -> None:
+        for connection in self._connections:
+            connection.transport.close()
+        loop = asyncio.get_running_loop()
+        opened = [await loop.create_connection(Connection, "127.0.0.1", port) for _ in range(WIDTH)]
+        self._connections = [connection for _, connection in opened]
+        self._requests = new_requests(count)
+
+    async def _post(self, path: str) -> None:
+        left = (f"POST {path} HTTP/1.1\r\n".encode() + request for request in self._requests)
+        await asyncio.gather(*(connection.post(left) for connection in self._connections))
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(Poster().obey(sys.stdin))

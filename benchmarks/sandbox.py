@@ -1,13 +1,10 @@
 """What a payment's whole life costs a sandbox that has seen many: the last thousand against the first.
 
-    python benchmarks/sandbox.py [--json FILE]
-
 Each payment is created, approved, read, captured in part, refunded in part and cancelled for the rest; its event log is
 read, and each of its five events is delivered to a webhook. The last payments of one sandbox and the first of another
 take turns. Each sandbox has a process of its own.
 """
 
-import argparse
 import asyncio
 import multiprocessing
 import resource
@@ -15,14 +12,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import aiohttp
 import attrs
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from benchmarks.pairs import Row, Work, compare, report
+from benchmarks.pairs import Row, Tables, Work, compare
 from vipps_async import Amount, Environment, VippsClient
 from vipps_async.sandbox import Sandbox
 
@@ -176,7 +172,7 @@ async def grow(shop: Shop, payments: int, batch: int) -> list[Row]:
     return rows
 
 
-async def measure(payments: int, batch: int) -> dict[str, list[Row]]:
+async def compare_lives(payments: int = 10_000, batch: int = 1_000) -> Tables:
     """Return the figures of all but the last *batch* of *payments*, and those of the last against the first."""
     async with new_shop() as young, new_shop() as old:
         rows = await grow(old, payments - batch, batch)
@@ -191,17 +187,3 @@ async def measure(payments: int, batch: int) -> dict[str, list[Row]]:
             {**wall, "sandbox's CPU ratio": used[1] / used[0]}
         ],
     }
-
-
-def main() -> None:
-    """Measure what the command line asks for."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options.add_argument("--payments", type=int, default=10_000, help="how many in all (%(default)s)")
-    options.add_argument("--batch", type=int, default=1_000, help="how many are the first, and the last (%(default)s)")
-    given = options.parse_args()
-    report(asyncio.run(measure(given.payments, given.batch)), given.json)
-
-
-if __name__ == "__main__":
-    main()

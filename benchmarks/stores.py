@@ -1,7 +1,5 @@
 """What handling an event costs a store that remembers a million events, against one that remembers a thousand.
 
-    python benchmarks/stores.py [--json FILE] [--store NAME ...]
-
 The cost is that of a claim around a handler that does nothing, in up to three situations: *filling*, when nothing is
 old enough to be forgotten; *expiring*, when an old event expires for each new one; and *evicting*, when the store is
 full, and forgets the oldest for each new one. Steps that are not timed keep the number of remembered events as it is.
@@ -9,8 +7,6 @@ full, and forgets the oldest for each new one. Steps that are not timed keep the
 Needs what the tests need; a store whose server is not installed is left out.
 """
 
-import argparse
-import asyncio
 import secrets
 import sqlite3
 import sys
@@ -28,7 +24,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import attrs
 import pytest
 
-from benchmarks.pairs import Row, Work, compare, report
+from benchmarks.pairs import Row, Tables, Work, compare
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 from vipps_async.webhooks.stores.base import EventStore
@@ -242,8 +238,8 @@ async def longest_claim(store: EventStore, events: int) -> tuple[float, float]:
     return longest_wall, longest_cpu
 
 
-async def measure(stores: Collection[str], many: int, rounds: int) -> dict[str, list[Row]]:
-    """Measure *stores*, and return tables of figures."""
+async def compare_stores(stores: Collection[str] = tuple(STORES), many: int = 1_000_000, rounds: int = 400) -> Tables:
+    """Compare *stores* that remember *many* events with those that remember a few."""
     rows: list[Row] = []
     for store in stores:
         print(f"measuring {store}", file=sys.stderr)
@@ -255,18 +251,3 @@ async def measure(stores: Collection[str], many: int, rounds: int) -> dict[str, 
     if "memory" in stores:
         tables["The store in memory"] = [await size_up_memory(many)]
     return {title: rows for title, rows in tables.items() if rows}
-
-
-def main() -> None:
-    """Measure what the command line asks for."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--store", action="append", choices=STORES, help="measure this one; all if none is named")
-    options.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options.add_argument("--events", type=int, default=1_000_000, help="how many are remembered (%(default)s)")
-    options.add_argument("--rounds", type=int, default=400, help=f"of {BATCH} events on each side (%(default)s)")
-    given = options.parse_args()
-    report(asyncio.run(measure(given.store or STORES, given.events, given.rounds)), given.json)
-
-
-if __name__ == "__main__":
-    main()

@@ -230,27 +230,9 @@ async def test_a_duplicate_has_no_connection(store: PostgresStore) -> None:
             _ = claim.connection
 
 
-async def test_a_duplicate_is_told_by_a_plain_read(store: PostgresStore, postgres_url: str) -> None:
-    """Redeliveries of what took effect write nothing, and are answered by a server that takes no writes."""
+async def test_a_duplicate_holds_nothing(store: PostgresStore, pool: Any) -> None:
+    """A duplicate's block has no connection of the pool's."""
     assert await is_new(store, KEY)
-    async with asyncpg.create_pool(
-        postgres_url, min_size=0, max_size=1, server_settings={"default_transaction_read_only": "on"}
-    ) as reading:
-        assert await claimed(PostgresStore(reading), KEY) is False
-
-
-@pytest.mark.parametrize("is_late", [False, True])
-async def test_a_duplicate_holds_nothing(
-    store: PostgresStore, pool: Any, monkeypatch: pytest.MonkeyPatch, *, is_late: bool
-) -> None:
-    """A duplicate's block has no connection of the pool's, also of an event that was marked between look and lock."""
-    assert await is_new(store, KEY)
-
-    async def see_nothing(*args: object) -> bool:
-        return False
-
-    if is_late:
-        monkeypatch.setattr(store, "_is_done", see_nothing)
     async with store.claim(KEY) as claim:
         assert claim.is_duplicate
         assert pool.get_idle_size() == pool.get_size()
@@ -368,8 +350,10 @@ async def test_a_cancelled_claim_returns_its_connection(store: PostgresStore, po
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert pool.get_idle_size() == pool.get_size()
     async with asyncio.timeout(10):
+        # A release that is cancelled goes on in asyncpg's own task.
+        while pool.get_idle_size() < pool.get_size():
+            await asyncio.sleep(0.01)
         await asyncio.gather(*map(hold, keys))
     assert await effects(pool) == await pool.fetchval("SELECT count(*) FROM vipps_events") == len(keys)
     idle = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"

@@ -95,7 +95,7 @@ async def test_a_handler_that_is_cancelled_gives_the_event_back(shop: Shop) -> N
     """When the handler's own task is cancelled the answer is 500, and the redelivery runs it again."""
     first = shop.deliver()
     await shop.begun.wait()
-    (work,) = shop.receiver._running
+    (work,) = shop.receiver._background._running
     work.cancel()
     reply = await first
     assert (reply.status, reply.body) == (500, b"not handled")

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from vipps_async.epayment import PaymentEvent, PaymentEventName
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError, NotAnEvent, NotAuthentic
+from vipps_async.webhooks._background import Background, end_of
 from vipps_async.webhooks._dispatcher import Dispatcher
 from vipps_async.webhooks._exchange import TOO_LARGE, IncomingRequest, Reply
 from vipps_async.webhooks._gate import Gate
@@ -25,7 +26,6 @@ from vipps_async.webhooks.stores.base import EventStore
 if TYPE_CHECKING:
     from aiohttp import web
 
-T = TypeVar("T")
 _logger = logging.getLogger("vipps_async.webhooks")
 
 REDELIVERY_WINDOW = timedelta(days=7)  # Webhooks API: deliveries are retried for up to 7 days
@@ -110,7 +110,7 @@ class WebhookReceiver:
             self._workers = InboxWorkers(checked_inbox(store, inbox), inbox, self._dispatcher, self._notices)
         self._watchers = Watchers()
         self._signal = checked_signal(signal)
-        self._running: set[asyncio.Task[Any]] = set()
+        self._background = Background()
         self._is_closing = False
 
     @property
@@ -269,8 +269,7 @@ class WebhookReceiver:
         With an inbox they are waited for as long as its policy says, and then cancelled; their events are handed back.
         """
         self._is_closing = True
-        while self._running:
-            await asyncio.wait(self._running)
+        await self._background.ended()
         if self._workers:
             await self._workers.close()
 
@@ -279,24 +278,15 @@ class WebhookReceiver:
             self._watchers.notify(reference)
         else:
             # In the background, so that it does not delay the answer.
-            self._run(self._signal.announce(reference), name=f"vipps_async announcement {reference}")
-
-    def _run(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-        task = asyncio.create_task(work, name=name)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return task
+            self._background.run(self._signal.announce(reference), name=f"vipps_async announcement {reference}")
 
     async def _to_its_end(self, event: PaymentEvent, body: bytes) -> Reply:
-        task = self._run(self._answered(event, body), name=f"vipps_async event {event.reference}")
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if not task.cancelled() or (current is not None and current.cancelling()):
-                raise  # the client hung up, or the server ends; otherwise the work goes on
+        task = self._background.run(self._answered(event, body), name=f"vipps_async event {event.reference}")
+        await end_of(task)  # which is not its own, if the client hangs up or the server ends: then the work goes on
+        if task.cancelled():
             _logger.warning("a handler of event %s of payment %s was cancelled", event.name, event.reference)
             return Reply(500, body=b"not handled")
+        return task.result()
 
     async def _answered(self, event: PaymentEvent, body: bytes) -> Reply:
         try:

@@ -5,10 +5,9 @@ Source of every rule here: Webhooks API, request authentication.
 
 import hmac
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from functools import partial
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -56,7 +55,7 @@ def verify(
     headers: Mapping[str, str],
     body: bytes,
     *,
-    secrets: Iterable[str],
+    secrets: Collection[str],
     url: SignedUrl,
     now: datetime,
     max_age: timedelta,
@@ -78,17 +77,17 @@ def verify(
     Raises:
         NotAuthentic: the message names the part that does not hold, and no secret.
     """
-    given = _require(headers, "authorization")
+    # Compared as bytes: compare_digest refuses text that is not ASCII, and a sender chooses the text.
+    given = _require(headers, "authorization").encode("utf-8", "surrogatepass")
+    given_hash = _require(headers, "x-ms-content-sha256").encode("utf-8", "surrogatepass")
     http_date = _require(headers, "x-ms-date")
     body_hash = _content_hash(body)
-    # Compared as bytes: compare_digest refuses text that is not ASCII, and a sender chooses the text.
-    given_hash = _require(headers, "x-ms-content-sha256").encode("utf-8", "surrogatepass")
     if not hmac.compare_digest(given_hash, body_hash.encode()):
         raise NotAuthentic("the body is not the one that was signed: x-ms-content-sha256 differs")
-    signature = partial(_is_signed, given.encode("utf-8", "surrogatepass"), tuple(secrets), http_date, body_hash)
-    if not signature(url):
+    if not _is_signed(url, given, secrets, http_date, body_hash):
         arrived = SignedUrl(host=headers.get("host", url.host), path_and_query=target or url.path_and_query)
-        raise NotAuthentic(f"no secret gives this signature: {_likely_cause(signature, url, arrived)}")
+        cause = _likely_cause(lambda other: _is_signed(other, given, secrets, http_date, body_hash), url, arrived)
+        raise NotAuthentic(f"no secret gives this signature: {cause}")
     _check_date(http_date, now=now, max_age=max_age, leeway=leeway)
 
 
@@ -99,7 +98,7 @@ def _require(headers: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _is_signed(given: bytes, secrets: tuple[str, ...], http_date: str, body_hash: str, url: SignedUrl) -> bool:
+def _is_signed(url: SignedUrl, given: bytes, secrets: Collection[str], http_date: str, body_hash: str) -> bool:
     is_signed = False
     for secret in secrets:
         # Every secret is tried, so that the time taken does not tell which one came close.

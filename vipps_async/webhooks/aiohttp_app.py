@@ -4,10 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from vipps_async.webhooks._exchange import BROKEN, READ_TIMEOUT, TOO_LARGE, TOO_SLOW, IncomingRequest, Receiving, Reply
+from vipps_async.webhooks._exchange import BROKEN, READ_TIMEOUT, TOO_SLOW, IncomingRequest, Receiving, Reply
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
@@ -59,27 +59,30 @@ async def _expect(request: web.Request) -> web.StreamResponse | None:
 
 
 async def _receive(receiver: Receiving, request: web.Request) -> Reply:
-    body = await _read(request, receiver.max_body)
+    body = await _read(request.content, receiver.max_body)
     if isinstance(body, Reply):
         return receiver.refuse(body)
-    return await receiver.handle(IncomingRequest(request.method, request.path_qs, request.headers, body))
+    return await receiver.handle(IncomingRequest(request.method, request.raw_path, request.headers, body))
 
 
-async def _read(request: web.Request, limit: int) -> bytes | Reply:
+async def _read(content: StreamReader, limit: int) -> bytes | Reply:
     # Read here, since aiohttp knows neither a limit for a sub-application nor one for time.
-    body = bytearray()
     try:
-        # A body that is here already needs no timer.
-        async with asyncio.timeout(None if request.content.is_eof() else READ_TIMEOUT):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > limit:
-                    return TOO_LARGE
+        # Nearly every body is here already, and needs neither.
+        return content.read_nowait() if content.is_eof() else await _read_as_it_comes(content, limit)
     except TimeoutError:
         return TOO_SLOW
     except (OSError, web.RequestPayloadError, HttpProcessingError) as error:
         _logger.warning("a delivery broke off while its body was read: %r", error)
         return BROKEN
+
+
+async def _read_as_it_comes(content: StreamReader, limit: int) -> bytes:
+    """Read to the end, or a little beyond *limit*, which the receiver refuses."""
+    body = bytearray()
+    async with asyncio.timeout(READ_TIMEOUT):
+        while len(body) <= limit and not content.at_eof():
+            body += await content.readany()
     return bytes(body)
 
 

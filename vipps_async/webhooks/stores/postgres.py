@@ -1,10 +1,10 @@
 """A store in PostgreSQL: an event's effect and the mark that it took effect commit together, or neither does."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS {table} (
 ) WITH (autovacuum_vacuum_scale_factor = 0.01);
 CREATE INDEX IF NOT EXISTS "{name}_handled_at" ON {table} (handled_at);
 """
-_IS_DONE = "SELECT EXISTS (SELECT FROM {table} WHERE key = $1)"
+_LOOK = "SELECT EXISTS (SELECT FROM {table} WHERE key = $1)"
 # The lock keeps duplicates from waiting inside INSERT for the first to end: they are told at once that it is held. It
 # ends with the transaction, however that ends. Keys whose hashes collide exclude each other, and are redelivered.
 _MARK = """
@@ -108,6 +108,7 @@ class PostgresStore:
         self._retention = retention
         self._table = quoted(table)
         self._name = table.rpartition(".")[2]
+        self._marking, self._look, self._purge = (sql.format(table=self._table) for sql in (_MARK, _LOOK, _PURGE))
         self._inbox = PostgresInbox(pool, table)
         self._marked = 0
 
@@ -149,36 +150,35 @@ class PostgresStore:
             RuntimeError: a handler ended the claim's transaction.
             asyncpg.PostgresError, OSError: the database says no, or is away.
         """
-        async with AsyncExitStack() as held:
-            connection = await self._enter(held, key)
-            yield PostgresClaim(connection is None, connection)
-            if connection is not None:
-                await self._confirm(connection, key)
-
-    async def _enter(self, held: AsyncExitStack, key: str) -> "PoolConnectionProxy | None":
-        """Return a connection whose open transaction has marked *key*, or ``None``, holding nothing, if it is done."""
+        connection = await self._connection_for(key)
         try:
-            connection = await held.enter_async_context(self._pool.acquire(timeout=PATIENCE))
+            async with connection.transaction():
+                is_new = await self._mark(connection, key)
+                if is_new:
+                    yield PostgresClaim(False, connection)
+                    await self._confirm(connection, key)
+            if is_new:
+                await self._forget_expired(connection)
+        finally:
+            await self._pool.release(connection, timeout=PATIENCE)
+        if not is_new:
+            yield PostgresClaim(True)
+
+    async def _connection_for(self, key: str) -> "PoolConnectionProxy":
+        try:
+            # Not acquire's own timeout, which takes a task.
+            async with asyncio.timeout(PATIENCE):
+                return await self._pool.acquire()
         except TimeoutError as error:
             _logger.warning(
                 "no connection of the pool came free within %s s: make it larger, or handlers faster", PATIENCE
             )
             raise ClaimHeld(key) from error
-        with advised():
-            # Most redeliveries are of events that are done: they need no transaction.
-            if not await self._is_done(connection, key):
-                held.push_async_exit(partial(self._forget_expired, connection))
-                await held.enter_async_context(connection.transaction())
-                if await self._mark(connection, key):
-                    return connection
-        await held.aclose()
-        return None
-
-    async def _is_done(self, connection: "PoolConnectionProxy", key: str) -> bool:
-        return bool(await connection.fetchval(_IS_DONE.format(table=self._table), stored(key)))
 
     async def _mark(self, connection: "PoolConnectionProxy", key: str) -> bool:
-        found = await connection.fetchval(_MARK.format(table=self._table), stored(key))
+        """Return whether the event is new, and then marked."""
+        with advised():
+            found = await connection.fetchval(self._marking, stored(key))
         if found == "held":
             raise ClaimHeld(key)
         return bool(found == "new")
@@ -186,21 +186,20 @@ class PostgresStore:
     async def _confirm(self, connection: "PoolConnectionProxy", key: str) -> None:
         # PostgreSQL answers COMMIT of a failed transaction with a rollback and no error: the effect would be lost.
         with advised():
-            is_marked = await self._is_done(connection, key)
+            is_marked = await connection.fetchval(self._look, stored(key))
         if not is_marked or not connection.is_in_transaction():
             raise RuntimeError(
                 f"a handler of event {key} ended the claim's transaction; commit and rollback are the store's"
             )
 
-    async def _forget_expired(self, connection: "PoolConnectionProxy", failure: object, *_: object) -> None:
+    async def _forget_expired(self, connection: "PoolConnectionProxy") -> None:
         # After the claim's transaction, and apart from it: the event has taken effect, whatever happens here.
-        if failure is not None:
-            return
         self._marked += 1
         if self._marked % _EVENTS_A_PURGE != 1:
             return
         try:
-            purge = _PURGE.format(table=self._table)
-            await connection.execute(purge, self._retention, _ROWS_A_PURGE, timeout=_PURGE_TIMEOUT.total_seconds())
+            await connection.execute(
+                self._purge, self._retention, _ROWS_A_PURGE, timeout=_PURGE_TIMEOUT.total_seconds()
+            )
         except Exception:
             _logger.exception("expired events stay in %s until a later purge", self._table)

@@ -4,22 +4,22 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import attrs
 
 from vipps_async._redis import check_client
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError
+from vipps_async.webhooks._background import end_of
+from vipps_async.webhooks.stores._redis_batches import Batches
 from vipps_async.webhooks.stores.base import Claim
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-    from redis.commands.core import AsyncScript
 
-_T = TypeVar("_T")
 _logger = logging.getLogger("vipps_async.webhooks")
 
 # An event's one key holds "held <owner>" while it is claimed, "done <owner>" from then on. The owner is a claim, not a
@@ -51,12 +51,11 @@ return redis.call('DEL', KEYS[1])
 """
 
 
-@attrs.define
+@attrs.frozen
 class _Lease:
     event: str
     name: bytes
     owner: str = attrs.field(factory=lambda: secrets.token_hex(8))
-    is_over: bool = False
 
 
 class RedisStore:
@@ -93,8 +92,8 @@ class RedisStore:
             raise ConfigurationError(f"retention={retention} and lease={lease} must be a millisecond or more")
         check_client(client, name="RedisStore", extra="redis")
         self._retention, self._lease, self._prefix = retention, lease, prefix
-        scripts = (_TAKE, _RENEW, _MARK, _GIVE_BACK)
-        self._take, self._renew, self._mark, self._give_back = map(client.register_script, scripts)
+        self._pause = lease.total_seconds() / 3
+        self._batches = Batches(client, self._pause)
 
     @property
     def retention(self) -> timedelta:
@@ -116,76 +115,76 @@ class RedisStore:
         if not await self._is_new(lease):
             yield Claim(is_duplicate=True)
             return
-        heartbeat = asyncio.create_task(self._keep_renewing(lease))
         try:
-            yield Claim(is_duplicate=False)
+            with self._renewed(lease):
+                yield Claim(is_duplicate=False)
         except BaseException:
-            await _finished(self._end(lease, heartbeat, self._give_back_or_log))
+            await self._give_back(lease)
             raise
-        await _finished(self._end(lease, heartbeat, self._mark_done))
+        await self._mark_done(lease)
 
     async def _is_new(self, lease: _Lease) -> bool:
         try:
             # An abandoned command could reach Redis after the give-back.
-            answer = await _finished(self._run(self._take, lease, self._lease))
+            answer = await _finished(self._run(_TAKE, lease, self._lease))
         except asyncio.CancelledError:
-            await _finished(self._give_back_or_log(lease))
+            await self._give_back(lease)
             raise
         if answer >= 0:  # milliseconds
             raise ClaimHeld(lease.event, retry_after=max(1, math.ceil(answer / 1000)))
         return answer == -1
 
-    async def _end(
-        self, lease: _Lease, heartbeat: asyncio.Task[None], end: Callable[[_Lease], Awaitable[None]]
-    ) -> None:
-        lease.is_over = True
-        heartbeat.cancel()
-        await asyncio.wait({heartbeat})
-        await end(lease)
+    @contextmanager
+    def _renewed(self, lease: _Lease) -> Iterator[None]:
+        renewals: list[asyncio.Task[None]] = []
+        # Few handlers take so long that they need a task for it.
+        begin = asyncio.get_running_loop().call_later(
+            self._pause, lambda: renewals.append(asyncio.create_task(self._keep_renewing(lease)))
+        )
+        try:
+            yield
+        finally:
+            begin.cancel()
+            for task in renewals:
+                task.cancel()
 
     async def _keep_renewing(self, lease: _Lease) -> None:
-        pause = self._lease.total_seconds() / 3
         is_ours = True
-        # Cancelling is not enough: a client that fails while it is cancelled raises its own error instead.
-        while is_ours and not lease.is_over:
-            await asyncio.sleep(pause)
+        while is_ours:
             try:
-                # Bounded, so that one stuck attempt leaves time for the next.
-                async with asyncio.timeout(pause):
-                    is_ours = await self._run(self._renew, lease, self._lease) == 1
+                is_ours = await self._run(_RENEW, lease, self._lease) == 1
             except Exception:
                 _logger.warning("the lease of event %s could not be renewed; trying again", lease.event, exc_info=True)
-        if not is_ours:
-            _logger.warning("the lease of event %s was lost while its handler runs", lease.event)
+            if is_ours:
+                await asyncio.sleep(self._pause)
+        _logger.warning("the lease of event %s was lost while its handler runs", lease.event)
 
     async def _mark_done(self, lease: _Lease) -> None:
-        if not await self._run(self._mark, lease, self._retention):
+        if not await _finished(self._run(_MARK, lease, self._retention)):
             advice = f"if the handler blocks the event loop, raise the lease of {self._lease}"
             raise DeliveryError(f"the lease of event {lease.event} was lost before its handler ended; {advice}")
 
-    async def _give_back_or_log(self, lease: _Lease) -> None:
+    async def _give_back(self, lease: _Lease) -> None:
         try:
-            await self._run(self._give_back, lease)
+            await _finished(self._run(_GIVE_BACK, lease))
         except Exception:
             # What made the block end matters more.
             _logger.warning("event %s is given back only as its lease ends", lease.event, exc_info=True)
 
-    async def _run(self, script: "AsyncScript", lease: _Lease, expiry: timedelta | None = None) -> int:
+    def _run(self, script: str, lease: _Lease, expiry: timedelta | None = None) -> asyncio.Future[int]:
         milliseconds = () if expiry is None else (expiry // timedelta(milliseconds=1),)
-        async with asyncio.timeout(self._lease.total_seconds()):
-            return int(await script(keys=[lease.name], args=[lease.owner, *milliseconds]))
+        return self._batches.run(script, lease.name, lease.owner, *milliseconds)
 
 
-async def _finished(work: Awaitable[_T]) -> _T:
-    """Await *work* to its end even if this task is cancelled meanwhile, which then counts after it."""
-    task = asyncio.ensure_future(work)
+async def _finished(answer: asyncio.Future[int]) -> int:
+    """Await *answer* even if this task is cancelled meanwhile, which then counts after it."""
     cancelled: asyncio.CancelledError | None = None
-    while not task.done():
+    while not answer.done():
         try:
-            await asyncio.wait({task})
+            await end_of(answer)
         except asyncio.CancelledError as error:
             cancelled = error
-    result = task.result()
+    result = answer.result()
     if cancelled is not None:
         raise cancelled
     return result
