@@ -155,13 +155,15 @@ async def compare_clients() -> list[Row]:
 
 
 async def compare_flights() -> list[Row]:
-    """Compare a read among few and among many with one among ten."""
+    """Compare a read among few and among many with one among ten; aiohttp's tells what is the event loop's share."""
     async with AsyncExitStack() as opened:
         server = await opened.enter_async_context(child("benchmarks.answering"))
-        own = await opened.enter_async_context(with_vipps_async(f"http://127.0.0.1:{await server.hear()}"))
+        url = f"http://127.0.0.1:{await server.hear()}"
         rows: list[Row] = []
-        for width in (1, 100, 1_000):
-            base, other = (Work(partial(fly, own["get"], width=one, calls=MANY)) for one in (10, width))
-            figures = await compare(base, other, rounds=MANY_ROUNDS, units=MANY)
-            rows.append({"in flight": f"{width:,}", "CPU at most": 1.2, **figures})
+        for name, connect, limit in (("vipps_async", with_vipps_async, "1.2"), ("aiohttp", with_aiohttp, "")):
+            get = (await opened.enter_async_context(connect(url)))["get"]
+            for width in (1, 100, 1_000):
+                base, other = (Work(partial(fly, get, width=one, calls=MANY)) for one in (10, width))
+                figures = await compare(base, other, rounds=MANY_ROUNDS, units=MANY)
+                rows.append({"client": name, "in flight": f"{width:,}", "CPU at most": limit, **figures})
         return rows
