@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page, ViewportSize, async_playwright, 
 from tests.sandbox.merchant import Merchant, Shop, at, shop
 from vipps_async.sandbox import Sandbox
 
+CONTAINER = "sandbox-in-a-container"  # a name that browsers do not take for this machine
 PHONE: ViewportSize = {"width": 360, "height": 740}
 
 _PATIENCE = 20_000  # milliseconds, on a busy machine
@@ -32,7 +33,9 @@ def _binary() -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """The browser; Chromium's own sandbox does not work for root."""
-    binary, arguments = _binary(), ["--no-sandbox"] if os.geteuid() == 0 else []
+    binary, arguments = _binary(), [f"--host-resolver-rules=MAP {CONTAINER} 127.0.0.1"]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=binary, args=arguments)
         yield launched

@@ -248,3 +248,33 @@ class TestRedelivering:
         assert (gone.status, "still registered" in gone.json["detail"]) == (404, True)
         await merchant.sandbox.settled()
         assert len(shop.received) == 1
+
+
+class TestOtherSites:
+    """Pages elsewhere, whose browsers do not all tell where they come from in the same way."""
+
+    @pytest.mark.parametrize(
+        ("headers", "status"),
+        [
+            ({}, 204),
+            ({"Sec-Fetch-Site": "same-origin"}, 204),
+            ({"Sec-Fetch-Site": "none"}, 204),
+            ({"Sec-Fetch-Site": "same-site"}, 403),
+            ({"Sec-Fetch-Site": "cross-site"}, 403),
+            ({"Host": "sandbox:8090", "Origin": "http://sandbox:8090"}, 204),
+            ({"Host": "sandbox:8090", "Origin": "http://sandbox:8091"}, 403),
+            ({"Host": "sandbox:8090", "Origin": "https://shop.example"}, 403),
+            ({"Host": "sandbox:8090", "Origin": "null"}, 403),
+        ],
+    )
+    async def test_only_its_own_pages_act(self, merchant: Merchant, headers: dict[str, str], status: int) -> None:
+        """By what browsers say of a request to loopback, and by its origin elsewhere; programs say neither."""
+        assert (await merchant.send("POST", "/sandbox/reset", headers=headers)).status == status
+
+    async def test_its_own_pages_tell_their_origin(self, merchant: Merchant) -> None:
+        """A policy without referrers would have a browser hide it from the landing page's own form."""
+        await merchant.create()
+        landing = next(iter(merchant.sandbox.payments.values())).redirect_url
+        assert landing
+        for page in ("/", landing):
+            assert (await merchant.send("GET", page)).headers["Referrer-Policy"] == "same-origin"

@@ -74,7 +74,7 @@ async def test_the_draft_denies_too() -> None:
         assert (got.status, "extraDetails" in got.json) == (403, False)
 
 
-@pytest.mark.parametrize("denied", ["push", ["express", "PUSH_MESSAGE"], [None]])
+@pytest.mark.parametrize("denied", [["push"], ["express", "PUSH_MESSAGE"], [None]])
 def test_a_permission_that_is_none(denied: Any) -> None:
     """The message names what it is none of."""
     with pytest.raises(ConfigurationError, match=r"^denied=.* must be one of payments, push-message, express"):

@@ -11,6 +11,7 @@ import pytest
 
 from tests.sandbox.merchant import REFERENCE, Merchant, Shop, at, of, until
 from vipps_async.config import Credentials, Environment
+from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import Sandbox, State
 from vipps_async.sandbox._web.money import money
 
@@ -63,13 +64,35 @@ class TestPython:
             assert sandbox.environment == Environment(sandbox.base_url)
 
     @pytest.mark.parametrize(
-        "arguments",
-        [{"dialect": "klingon"}, {"copies": 0}, {"retry_delays": []}, {"token_lifetime": 0}, {"seed": -1}],
+        ("name", "value", "rule"),
+        [
+            ("dialect", "klingon", "one of current, draft"),
+            ("copies", 0, "a whole number, 1 or more"),
+            ("copies", True, "a whole number, 1 or more"),
+            ("retry_delays", [], "some seconds"),
+            ("retry_delays", [1, -1], "some seconds"),
+            ("token_lifetime", 0, "seconds, 0.001 to"),
+            ("token_lifetime", 1e12, "seconds, 0.001 to"),
+            ("token_lifetime", float("nan"), "seconds, 0.001 to"),
+            ("currency", "SEK", "NOK, DKK or EUR"),
+            ("currency", "", "NOK, DKK or EUR"),
+            ("denied", "refund", "a list of permissions"),
+            ("public_url", "http://shop.example", "an address without a path"),
+            ("public_url", "http://localhost:8090/vipps", "an address without a path"),
+            ("public_url", "http://localhost:8090?a=1", "an address without a path"),
+            ("seed", -1, "a whole number, 0 to"),
+        ],
     )
-    def test_arguments_that_cannot_work(self, arguments: dict[str, Any]) -> None:
-        """A ValueError, before anything is started."""
-        with pytest.raises(ValueError, match=r"dialect|copies|seed"):
-            Sandbox(**arguments)
+    def test_arguments_that_cannot_work(self, name: str, value: Any, rule: str) -> None:
+        """The message names the argument, its value and the rule, before anything is started."""
+        with pytest.raises(ConfigurationError, match=rf"^{name}={re.escape(repr(value))} must be {rule}"):
+            Sandbox(**{name: value})
+
+    async def test_a_public_url_may_end_in_a_slash(self) -> None:
+        """Landing pages are below it all the same."""
+        async with Sandbox(public_url="http://localhost:8090/") as sandbox, at(sandbox) as merchant:
+            redirect = (await merchant.create()).json["redirectUrl"]
+        assert redirect.startswith("http://localhost:8090/landing?token=")
 
     async def test_own_credentials(self) -> None:
         """The keys that it was given are those that it accepts."""

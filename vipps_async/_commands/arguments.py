@@ -95,6 +95,11 @@ def webhook_secret() -> Secret:
     return known_secret() or Secret(b64encode(secrets.token_bytes(_SECRET_BYTES)).decode())
 
 
+def export_webhook(url: str, secret: Secret) -> str:
+    """Return the lines that set a webhook's variables, but for a secret that the environment has already."""
+    return export(URL_VARIABLE, url) + ("" if known_secret() else export(SECRET_VARIABLE, secret))
+
+
 def export(name: str, value: str) -> str:
     """Return the line that sets a variable in a shell."""
     return f"export {name}={shlex.quote(value)}\n"

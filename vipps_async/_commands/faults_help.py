@@ -15,10 +15,11 @@ faults:
   probability as often as chance has it, so that @1 is always; times says otherwise.
 
   A payment asks for a fault itself with a reference such as 0001--fault-reset-after, 0001--fault-get-latency-always
-  or 0001--fault-capture-status-429-retry-after-3, or with the amount that stands after the fault, in minor units.
+  or 0001--fault-capture-status-429-retry-after-3, or a request or an event
+  by its own amount, which stands after the fault in minor units.
 
   The code of a documented error is a fault too, which has no effect but the API's answer: capture:6260,
-  0001--fault-capture-6260, or an amount of {FIRST_AMOUNT} plus the code.
+  0001--fault-capture-6260, or an own amount of {FIRST_AMOUNT} plus the code.
 """
 
 

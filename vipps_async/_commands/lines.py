@@ -51,7 +51,9 @@ class SandboxLog(logging.Handler):
         elif isinstance(noted, Delivery):
             self._lines.tell("delivery", **_of_delivery(noted))
         elif record.levelno >= logging.INFO:
-            self._lines.tell("message", level=record.levelname, message=record.getMessage())
+            error = record.exc_info[1] if record.exc_info else None
+            told = error and " ".join(f"{type(error).__name__}: {error}".split())
+            self._lines.tell("message", level=record.levelname, message=record.getMessage(), error=told)
 
 
 def _of_request(request: RecordedRequest) -> dict[str, Any]:

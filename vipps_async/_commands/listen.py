@@ -16,7 +16,7 @@ import attrs
 from aiohttp import web
 from yarl import URL
 
-from vipps_async._commands.arguments import SECRET_VARIABLE, URL_VARIABLE, export, port, url, webhook_secret
+from vipps_async._commands.arguments import export_webhook, port, url, webhook_secret
 from vipps_async._commands.lines import STYLES, Lines
 from vipps_async._commands.running import stop_signal
 from vipps_async.errors import ConfigurationError, NotAnEvent
@@ -52,8 +52,7 @@ async def _run(options: argparse.Namespace) -> int:
             stopped = stop_signal()
             sys.stdout.write(
                 f"Forwarding the events of {options.sandbox} to {options.to} until Ctrl-C. Give the receiver:\n\n"
-                + export(URL_VARIABLE, address)
-                + export(SECRET_VARIABLE, secret)
+                + export_webhook(address, secret)
             )
             sys.stdout.flush()
             await stopped.wait()

@@ -11,10 +11,10 @@ import attrs
 from vipps_async._commands.arguments import (
     DIALECTS,
     SECRET_VARIABLE,
-    URL_VARIABLE,
     count,
     denied,
     export,
+    export_webhook,
     faults,
     port,
     url,
@@ -80,7 +80,7 @@ def add_to(commands: "Commands") -> None:
         "--webhook",
         type=url,
         metavar="URL",
-        help=f"register a webhook for every event, signed with {SECRET_VARIABLE} or a fresh secret, which is printed",
+        help=f"register a webhook for every event, signed with {SECRET_VARIABLE}, or a fresh secret that is printed",
     )
     sandbox.add_argument(
         "--no-rate-limits",
@@ -151,4 +151,4 @@ def _print_environment(sandbox: Sandbox, out: TextIO, *, keys_are_known: bool) -
 async def _register(sandbox: Sandbox, webhook: str, out: TextIO) -> None:
     secret = webhook_secret()
     await sandbox.add_webhook(webhook, secret=secret)
-    out.write(export(URL_VARIABLE, webhook) + export(SECRET_VARIABLE, secret))
+    out.write(export_webhook(webhook, secret))

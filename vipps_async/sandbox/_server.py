@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
+from vipps_async.sandbox import _settings
 from vipps_async.sandbox._api.dialects import DIALECTS
 from vipps_async.sandbox._api.redirects import Destination
 from vipps_async.sandbox._breakable import Breakable
@@ -88,12 +89,15 @@ class Sandbox(Breakable):
         rate_limits: bool = True,
         seed: int | None = None,
     ) -> None:
-        if dialect not in DIALECTS:
-            raise ConfigurationError(f"dialect={dialect!r} must be one of {', '.join(DIALECTS)}")
-        delays = DIALECTS[dialect].retry_delays if retry_delays is None else retry_delays
-        if copies < 1 or token_lifetime <= 0 or not delays:
-            raise ConfigurationError("copies and token_lifetime must be positive, and retry_delays must not be empty")
-        public_address = public_url and Environment(public_url).base_url
+        _settings.check(
+            public_url=public_url,
+            dialect=dialect,
+            copies=copies,
+            retry_delays=retry_delays,
+            token_lifetime=token_lifetime,
+            currency=currency,
+            denied=denied,
+        )
         self._installation = install(
             dialect=DIALECTS[dialect],
             credentials=credentials or Credentials(**_TEST_KEYS),
@@ -102,10 +106,10 @@ class Sandbox(Breakable):
             token_lifetime=timedelta(seconds=token_lifetime),
             rate_limits=rate_limits,
             copies=copies,
-            retry_delays=delays,
+            retry_delays=DIALECTS[dialect].retry_delays if retry_delays is None else retry_delays,
             seed=seed,
             redirect_url=lambda destination, token: _REDIRECTS[destination].format(
-                public_url=public_address or self.base_url, token=token
+                public_url=(public_url or self.base_url).rstrip("/"), token=token
             ),
         )
         self._installation.clock.on_move(self._installation.expire_due)

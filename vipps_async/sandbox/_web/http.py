@@ -64,11 +64,19 @@ def telling_problems(tell: Callable[[Problem, str], Reply]) -> Middleware:
 async def refusing_other_sites(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what a page of another site has a browser send: it would act for a developer who only looks at it.
 
-    Source: Fetch Metadata, ``Sec-Fetch-Site``, which browsers add by themselves and pages cannot set.
+    Source: Fetch, which has browsers add ``Sec-Fetch-Site``, to https and loopback alone, and ``Origin``. Pages cannot
+    set either, and programs need not.
     """
-    if request.method != "GET" and request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}:
+    if request.method != "GET" and not _is_from_here(request):
         raise plain(403, "A page of another site may not do this.")
     return await handler(request)
+
+
+def _is_from_here(request: web.Request) -> bool:
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    return origin is None or origin.partition("://")[2] == request.host
 
 
 def to_response(reply: Reply) -> web.Response:
