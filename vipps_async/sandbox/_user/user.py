@@ -45,7 +45,8 @@ def _why_under_way(attempt: _Attempt) -> str | None:
 
 
 def _why_nowhere(attempt: _Attempt) -> str | None:
-    return explain(ADDRESS(dict(attempt.address), "address")) or None
+    address = attempt.address
+    return explain(ADDRESS(dict(address) if isinstance(address, Mapping) else address, "address")) or None
 
 
 def _why_not_there(attempt: _Attempt) -> str | None:
