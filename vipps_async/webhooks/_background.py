@@ -37,3 +37,17 @@ async def end_of(work: asyncio.Future[Any]) -> None:
 
     work.add_done_callback(tell)
     await has_ended
+
+
+async def finished(work: asyncio.Future[T]) -> T:
+    """Await *work* to its end even if this task is cancelled meanwhile, which then counts after it."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await end_of(work)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    result = work.result()
+    if cancelled is not None:
+        raise cancelled
+    return result

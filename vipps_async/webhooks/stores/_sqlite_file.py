@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vipps_async.errors import ConfigurationError
+from vipps_async.webhooks._background import finished
 
 if TYPE_CHECKING:
     from aiosqlite import Connection
@@ -108,7 +109,8 @@ class EventsFile:
         thread = connection._thread  # noqa: SLF001 - aiosqlite has no public way
         thread.daemon = True
         try:
-            await connection
+            # To its end, or aiosqlite would not know what to close.
+            await finished(asyncio.ensure_future(connection))
             await connection.set_authorizer(partial(self._authorize, connection))
             await _log_ahead(connection)
             await connection.executescript(script)

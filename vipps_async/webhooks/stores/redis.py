@@ -13,7 +13,7 @@ import attrs
 
 from vipps_async._redis import check_client
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError
-from vipps_async.webhooks._background import end_of
+from vipps_async.webhooks._background import finished
 from vipps_async.webhooks.stores._redis_batches import Batches
 from vipps_async.webhooks.stores.base import Claim
 
@@ -126,7 +126,7 @@ class RedisStore:
     async def _is_new(self, lease: _Lease) -> bool:
         try:
             # An abandoned command could reach Redis after the give-back.
-            answer = await _finished(self._run(_TAKE, lease, self._lease))
+            answer = await finished(self._run(_TAKE, lease, self._lease))
         except asyncio.CancelledError:
             await self._give_back(lease)
             raise
@@ -160,13 +160,13 @@ class RedisStore:
         _logger.warning("the lease of event %s was lost while its handler runs", lease.event)
 
     async def _mark_done(self, lease: _Lease) -> None:
-        if not await _finished(self._run(_MARK, lease, self._retention)):
+        if not await finished(self._run(_MARK, lease, self._retention)):
             advice = f"if the handler blocks the event loop, raise the lease of {self._lease}"
             raise DeliveryError(f"the lease of event {lease.event} was lost before its handler ended; {advice}")
 
     async def _give_back(self, lease: _Lease) -> None:
         try:
-            await _finished(self._run(_GIVE_BACK, lease))
+            await finished(self._run(_GIVE_BACK, lease))
         except Exception:
             # What made the block end matters more.
             _logger.warning("event %s is given back only as its lease ends", lease.event, exc_info=True)
@@ -174,17 +174,3 @@ class RedisStore:
     def _run(self, script: str, lease: _Lease, expiry: timedelta | None = None) -> asyncio.Future[int]:
         milliseconds = () if expiry is None else (expiry // timedelta(milliseconds=1),)
         return self._batches.run(script, lease.name, lease.owner, *milliseconds)
-
-
-async def _finished(answer: asyncio.Future[int]) -> int:
-    """Await *answer* even if this task is cancelled meanwhile, which then counts after it."""
-    cancelled: asyncio.CancelledError | None = None
-    while not answer.done():
-        try:
-            await end_of(answer)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    result = answer.result()
-    if cancelled is not None:
-        raise cancelled
-    return result
