@@ -239,6 +239,7 @@ async def test_a_restarted_server_loses_nothing(
         for name in names:
             while await site.deliver(name) != [200]:
                 await asyncio.sleep(0.01)
+        await until(lambda: len(site.begun) > 4)  # before which asking the server could break off, too
         await site.has_shipped(*names)
         for payment in "abcd":
             begun = [name for name in site.begun if name[0] == payment]
