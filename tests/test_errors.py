@@ -32,6 +32,7 @@ EXAMPLES: list[errors.VippsError] = [
     errors.VippsError("anything"),
     errors.ConfigurationError("timeout=0 must be above 0"),
     errors.InvalidRequest("amount.value", 1.5, "must be an int"),
+    errors.WrongEventLoop("this VippsClient"),
     named(errors.CallError("it failed")),
     named(errors.ConnectionFailed("no reply", sent=True)),
     named(errors.DeadlineExceeded("no reply within 5 s")),

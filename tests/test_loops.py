@@ -1,0 +1,104 @@
+"""What belongs to one event loop moves to the next, and is refused in a second one."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from vipps_async._loops import PerLoop
+from vipps_async.errors import WrongEventLoop
+
+
+async def _get(held: PerLoop[object]) -> object:
+    return held.get()
+
+
+async def _pop(held: PerLoop[object]) -> object:
+    return held.pop()
+
+
+def _held() -> PerLoop[object]:
+    return PerLoop(object, owner="this test")
+
+
+@contextmanager
+def _running_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def test_one_loop_has_one() -> None:
+    """Within a loop it is the same at each use."""
+
+    async def twice() -> None:
+        held = _held()
+        assert held.get() is held.get() is held.peek()
+
+    asyncio.run(twice())
+
+
+def test_the_next_loop_has_its_own() -> None:
+    """Once the first loop is closed, another has another."""
+    held = _held()
+    assert asyncio.run(_get(held)) is not asyncio.run(_get(held))
+
+
+def test_a_second_loop_is_refused_while_the_first_lives() -> None:
+    """A loop that is not closed keeps what it has, whether or not it runs in another thread."""
+    held = _held()
+    with _running_loop() as loop:
+        mine = asyncio.run_coroutine_threadsafe(_get(held), loop).result(5)
+        with pytest.raises(WrongEventLoop, match="this test belongs to another event loop"):
+            asyncio.run(_get(held))
+        assert asyncio.run(_pop(held)) is None
+        assert asyncio.run_coroutine_threadsafe(_pop(held), loop).result(5) is mine
+        assert asyncio.run(_get(held)) is not mine
+
+
+def test_no_loop_has_nothing() -> None:
+    """Without a running loop there is nothing to close, and that is no error."""
+    held = _held()
+    asyncio.run(_get(held))
+    assert held.pop() is None
+    assert held.peek() is None
+
+
+def test_a_forked_process_has_its_own() -> None:
+    """After a fork inside a loop the child makes its own, and destroys nothing of its parent's."""
+    parent = os.getpid()
+
+    class Connection:
+        def __del__(self) -> None:
+            if os.getpid() != parent:
+                os.write(writer, b"destroyed ")
+
+    held = PerLoop(Connection, owner="this test")
+
+    async def get() -> Connection:
+        return held.get()
+
+    reader, writer = os.pipe()
+    loop = asyncio.new_event_loop()
+    mine = loop.run_until_complete(get())
+    child = os.fork()
+    if child == 0:
+        is_other = asyncio.run(get()) is not mine
+        del mine
+        os.write(writer, b"other" if is_other else b"same")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reader, 100) == b"other"
+    assert loop.run_until_complete(get()) is mine
+    loop.close()
+    os.close(reader)
+    os.close(writer)
