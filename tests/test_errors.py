@@ -39,7 +39,7 @@ EXAMPLES: list[errors.VippsError] = [
     named(errors.OutcomeUnknown("it may or may not have taken effect")),
     named(errors.ClientClosed()),
     named(errors.InvalidReply("HTML")),
-    named(errors.ApiError(418, PROBLEM, remedy="stop", retry_after=1.5)),
+    named(errors.ApiError(418, PROBLEM, hint="stop", retry_after=1.5)),
     *(
         named(kind(400, PROBLEM))
         for kind in (
@@ -149,7 +149,7 @@ def test_a_call_s_error_says_which_call_it_was() -> None:
 
 def test_an_api_error_says_what_failed_and_what_next() -> None:
     """The text has status, code, title, detail, fields, the remedy, the wait, and the trace for the support."""
-    error = named(errors.BadRequest(400, PROBLEM, remedy="wait for AUTHORIZED", retry_after=20.0))
+    error = named(errors.BadRequest(400, PROBLEM, hint="wait for AUTHORIZED", retry_after=20.0))
     assert str(error) == (
         "capture: HTTP 400, error 6080; Cannot capture before reservation; Nothing is reserved; "
         "modificationAmount: too much; next: wait for AUTHORIZED; the server asks to wait 20 s "

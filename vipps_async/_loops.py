@@ -8,6 +8,7 @@ old loop lives, in another thread or not, nothing can be done well, and the use 
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -25,11 +26,14 @@ class PerLoop(Generic[T]):
     Args:
         make: makes it; called without arguments, in the loop.
         owner: what the user made, for a message: ``"this VippsClient"``.
+        discard: takes what belonged to a loop that was closed; by default it is dropped.
     """
 
-    def __init__(self, make: Callable[[], T], *, owner: str) -> None:
+    def __init__(self, make: Callable[[], T], *, owner: str, discard: Callable[[T], object] = lambda _: None) -> None:
         self._make = make
         self._owner = owner
+        self._discard = discard
+        self._moving = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
         self._held: T | None = None
@@ -43,10 +47,9 @@ class PerLoop(Generic[T]):
         loop = asyncio.get_running_loop()
         if loop is not self._loop or self._process != os.getpid():
             self._move_to(loop)
-        held = self._held
-        if held is None:
-            held = self._held = self._make()
-        return held
+        if self._held is None:
+            self._held = self._make()
+        return self._held
 
     def pop(self) -> T | None:
         """Return what the loop that runs has, and let go of it; ``None`` if it has nothing, or no loop runs.
@@ -70,8 +73,14 @@ class PerLoop(Generic[T]):
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
         is_forked = self._process not in {0, os.getpid()}
-        if self._held is not None and not is_forked and self._loop is not None and not self._loop.is_closed():
-            raise WrongEventLoop(self._owner)
         if is_forked:
-            _inherited.append(self._held)
-        self._loop, self._process, self._held = loop, os.getpid(), None
+            self._moving = threading.Lock()  # the parent's other thread may have held the old one
+        with self._moving:
+            held, old = self._held, self._loop
+            if held is not None and not is_forked and old is not None and not old.is_closed():
+                raise WrongEventLoop(self._owner)
+            self._loop, self._process, self._held = loop, os.getpid(), self._make()
+        if is_forked:
+            _inherited.append(held)
+        elif held is not None:
+            self._discard(held)

@@ -37,6 +37,8 @@ class VippsClient:
         retry: how calls are attempted again.
         token_cache: where processes with the same credentials share one access token, such as a `RedisTokenCache`. It
             is not closed. Without it each client fetches its own token.
+        trust_env: whether calls go through the proxy that ``HTTPS_PROXY`` names, but to hosts in ``NO_PROXY``; a
+            *session* of yours has its own.
 
     Raises:
         ConfigurationError: a setting cannot work.
@@ -59,6 +61,7 @@ class VippsClient:
         timeout: float = _DEFAULT_TIMEOUT,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         token_cache: TokenCache | None = None,
+        trust_env: bool = False,
     ) -> None:
         keys = _checked("credentials", credentials, Credentials)
         named = Environment.named(environment) if isinstance(environment, str) else environment
@@ -72,6 +75,7 @@ class VippsClient:
             else _checked("session", session, aiohttp.ClientSession),
             timeout=check_seconds("timeout", timeout),
             retry=_checked("retry", retry, RetryPolicy),
+            trust_env=_checked("trust_env", trust_env, bool),
             share=sharing(token_cache, keys, place),
         )
         self._use(http, tokens)
@@ -132,7 +136,7 @@ class VippsClient:
     async def close(self) -> None:
         """End what is under way in the background, and close the session if it is the client's own."""
         await self._tokens.close()
-        await self._http.transport.close()
+        await self._http.http.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -16,7 +16,7 @@
     │       ├── BadRequest     400, 422: the request or a business rule
     │       ├── Unauthorized   401: the credentials or the token
     │       ├── Forbidden      403: valid credentials that lack the permission
-    │       ├── NotFound       404
+    │       ├── NotFound       404, where the API itself says so
     │       ├── Conflict       409: the idempotency key or the reference was used for something else
     │       ├── Locked         423: another operation runs on the payment
     │       ├── RateLimited    429: too many calls for one reference
@@ -45,6 +45,8 @@ class Problem:
         trace_id: what Vipps MobilePay's support asks for.
         instance: path of the request as the API saw it.
         fields: field name -> reason, for a validation error.
+        source: ``"api"`` for the API's own problem document for this very call, ``"gateway"`` for a document of the
+            gateway in front of it, and ``None`` for whatever else answered: a proxy's page, a firewall's, nothing.
         raw: the decoded body, or its first characters where it was not JSON.
     """
 
@@ -54,6 +56,7 @@ class Problem:
     trace_id: str | None = None
     instance: str | None = None
     fields: Mapping[str, str] = attrs.field(factory=dict)
+    source: str | None = None
     raw: Any = attrs.field(default=None, repr=False)
 
 
@@ -92,14 +95,28 @@ class InvalidRequest(VippsError, ValueError):
         super().__init__(f"{field}={shorten(value)} was refused before sending: {rule}")
 
 
-class WrongEventLoop(VippsError, RuntimeError):
-    """A client, a receiver or a store is used in a second event loop while its first one lives; nothing was done."""
+_ONE_FOR_EACH_LOOP = (
+    "make one for each event loop or thread, or send the work to its loop with asyncio.run_coroutine_threadsafe"
+)
 
-    def __init__(self, owner: str) -> None:
-        super().__init__(
-            f"{owner} belongs to another event loop, which is not closed: its connections do not work in this one; "
-            "make one for each event loop or thread, or send the work to its loop with asyncio.run_coroutine_threadsafe"
-        )
+
+class WrongEventLoop(VippsError, RuntimeError):
+    """A client, a receiver or a store is used in a second event loop while its first one lives; nothing was done.
+
+    Args:
+        owner: what is used, such as ``"this VippsClient"``.
+        remedy: what to do instead.
+    """
+
+    def __init__(self, owner: str, remedy: str = _ONE_FOR_EACH_LOOP) -> None:
+        super().__init__(f"{owner} belongs to another event loop, and does not work in this one; {remedy}")
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """Return *text* from outside in one line without control characters, cut to *limit* characters, for a message."""
+    line = "".join(each if each.isprintable() else " " for each in text[: 4 * limit])
+    line = " ".join(line.split())
+    return line if len(line) <= limit and len(text) <= 4 * limit else f"{line[:limit]}… ({len(text)} characters)"
 
 
 def shorten(value: object, limit: int = 120) -> str:
@@ -116,7 +133,7 @@ class CallError(VippsError):
 
     Attributes:
         operation: the API operation, such as ``"capture"``.
-        attempts: how many requests were sent.
+        attempts: how often it was tried.
         idempotency_key: the key that all attempts carried, ``None`` for a read.
     """
 
@@ -125,8 +142,21 @@ class CallError(VippsError):
     idempotency_key: str | None = None
 
     def __init__(self, message: str) -> None:
-        self.message = message
         super().__init__(message)
+
+    @property
+    def message(self) -> str:
+        """What failed, without the facts that `str` adds."""
+        return str(self.args[0])
+
+    @message.setter
+    def message(self, text: str) -> None:
+        self.args = (text,)
+
+    @property
+    def reason(self) -> str:
+        """What failed, without what to do next."""
+        return self.message
 
     def __str__(self) -> str:
         facts = ", ".join(f"{name} {value}" for name, value in self._facts() if value)
@@ -141,10 +171,12 @@ class ConnectionFailed(CallError):
 
     Attributes:
         sent: whether the last attempt may have reached the server.
+        is_transient: whether another attempt may fare better; not where a hook or a middleware of the session raised.
     """
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    def __init__(self, message: str, *, sent: bool, is_transient: bool = True) -> None:
         self.sent = sent
+        self.is_transient = is_transient
         super().__init__(message)
 
 
@@ -186,13 +218,18 @@ class ApiError(CallError):
         status: int,
         problem: Problem,
         *,
-        remedy: str | None = None,
+        hint: str | None = None,
         retry_after: float | None = None,
     ) -> None:
         self.status = status
         self.problem = problem
         self.retry_after = retry_after
-        super().__init__(_describe(status, problem, remedy, retry_after))
+        super().__init__(_describe(status, problem, hint, retry_after))
+
+    @property
+    def reason(self) -> str:
+        """What failed, without what to do next."""
+        return _describe(self.status, self.problem, None, self.retry_after)
 
     @property
     def code(self) -> str | None:
@@ -208,12 +245,12 @@ class ApiError(CallError):
         return [*super()._facts(), ("trace", self.trace_id)]
 
 
-def _describe(status: int, problem: Problem, remedy: str | None, retry_after: float | None) -> str:
+def _describe(status: int, problem: Problem, hint: str | None, retry_after: float | None) -> str:
     code = f", error {problem.code}" if problem.code else ""
     parts = [f"HTTP {status}{code}", problem.title, problem.detail]
     parts += [f"{name}: {reason}" for name, reason in problem.fields.items()]
-    if remedy:
-        parts.append(f"next: {remedy}")
+    if hint:
+        parts.append(f"next: {hint}")
     if retry_after is not None:
         parts.append(f"the server asks to wait {retry_after:g} s")
     return "; ".join(part.strip().rstrip(".") for part in parts if part)
@@ -232,7 +269,7 @@ class Forbidden(ApiError):
 
 
 class NotFound(ApiError):
-    """404: no such resource for this merchant serial number."""
+    """404, said by the API itself: no such resource for this merchant serial number."""
 
 
 class Conflict(ApiError):

@@ -84,7 +84,7 @@ def test_every_field_of_a_delivered_event_lands(name: str) -> None:
 @pytest.mark.parametrize("name", ["current-event-log", "draft-event-log"])
 def test_every_field_of_a_log_lands(name: str) -> None:
     """Each entry of an event log is read in full, in order."""
-    assert_lands(document(name), read_log(document(name)))
+    assert_lands(document(name), read_log(document(name), document(name)[0]["reference"]))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_every_field_of_a_log_lands(name: str) -> None:
 )
 def test_every_field_of_an_adjustment_lands(name: str) -> None:
     """A capture's, a refund's and a cancellation's reply is read in full, with the key that was sent."""
-    adjustment = read_adjustment(document(name), "ignored-here", "key-1")
+    adjustment = read_adjustment(document(name), document(name)["reference"], "key-1")
     assert_lands(document(name), adjustment)
     assert adjustment.idempotency_key == "key-1"
     assert not adjustment.is_accepted_only
@@ -103,7 +103,7 @@ def test_every_field_of_an_adjustment_lands(name: str) -> None:
 @pytest.mark.parametrize("name", names("current-create-payment-response-*"))
 def test_every_field_of_a_creation_s_reply_lands(name: str) -> None:
     """The short reply gives reference and redirect URL, which PUSH_MESSAGE has not, and no payment."""
-    created = read_created(document(name), "key-1")
+    created = read_created(document(name), document(name)["reference"], "key-1")
     assert_lands(document(name), created)
     assert (created.redirect_url is None) is ("push" in name)
     assert (created.idempotency_key, created.payment, created.raw) == ("key-1", None, document(name))
@@ -112,7 +112,7 @@ def test_every_field_of_a_creation_s_reply_lands(name: str) -> None:
 def test_the_draft_s_reply_to_a_creation_is_a_whole_payment() -> None:
     """The draft's reply gives what the current one gives, and the payment besides."""
     said = document("draft-create-payment-response")
-    created = read_created(said, "key-1")
+    created = read_created(said, said["reference"], "key-1")
     assert (created.reference, created.redirect_url) == (said["reference"], said["redirectUrl"])
     assert created.payment == structure(said, Payment)
     assert_lands(said, created.payment)
@@ -244,7 +244,7 @@ def test_a_payment_is_a_value() -> None:
 def test_a_new_field_of_a_creation_s_reply_is_passed_over() -> None:
     """A field that happens to be called ``payment`` is not taken for the draft's whole payment."""
     said = {**document("current-create-payment-response-redirect"), "payment": {"id": 1}, "idempotencyKey": "other"}
-    created = read_created(said, "key-1")
+    created = read_created(said, said["reference"], "key-1")
     assert (created.payment, created.idempotency_key, created.raw) == (None, "key-1", said)
 
 
@@ -252,19 +252,19 @@ def test_a_new_field_of_a_creation_s_reply_is_passed_over() -> None:
 def test_a_reply_of_another_shape_is_refused(said: Any) -> None:
     """A reply that is no object, and a log that is no list, are `InvalidReply`."""
     with pytest.raises(InvalidReply):
-        read_created(said, "key-1")
+        read_created(said, "acme-shop-1", "key-1")
     if said is not None:
         with pytest.raises(InvalidReply):
             read_adjustment(said, "acme-shop-1", "key-1")
     if said != []:
         with pytest.raises(InvalidReply):
-            read_log(said)
+            read_log(said, "acme-shop-1")
 
 
 def test_an_entry_of_a_log_that_is_no_event_is_refused() -> None:
     """One bad entry makes the reply invalid, and the message says what is wrong with it."""
     with pytest.raises(InvalidReply, match="required field missing @ PaymentEvent"):
-        read_log([*document("current-event-log"), {"reference": "x"}])
+        read_log([*document("current-event-log"), {"reference": "x"}], document("current-event-log")[0]["reference"])
 
 
 def test_personal_details_stay_out_of_reprs() -> None:

@@ -1,12 +1,14 @@
 """Status, headers and bytes -> decoded JSON, or an error of the tree. Performs no I/O."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
 from vipps_async import _json
 from vipps_async._converter import Malformed, structure
-from vipps_async._http.remedies import remedy_for
+from vipps_async._http.call import Call
+from vipps_async._http.hints import hint_for
 from vipps_async._times import from_http_date
 from vipps_async.errors import (
     ApiError,
@@ -28,39 +30,39 @@ _ERRORS: Mapping[int, type[ApiError]] = {
     400: BadRequest,
     401: Unauthorized,
     403: Forbidden,
-    404: NotFound,
-    409: Conflict,
     422: BadRequest,
-    423: Locked,
     429: RateLimited,
 }
+# What only the API itself can know.
+_ERRORS_OF_THE_API: Mapping[int, type[ApiError]] = {**_ERRORS, 404: NotFound, 409: Conflict, 423: Locked}
+_VERSION = re.compile(r"/v[0-9]+/")
 _EXCERPT = 200
 
 
-def decode(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, expects_body: bool = True) -> Any:
-    """Return the JSON of a 2xx reply, ``None`` for one that has no body and needs none.
+def decode(call: Call, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Any:
+    """Return the JSON of a 2xx reply to *call*, ``None`` for one that has no body and needs none.
 
     Args:
+        call: what was asked; a 202 never has a body, whatever it expects.
         status: the HTTP status.
         headers: the reply's headers.
         body: its bytes.
         now: the present, aware.
-        expects_body: whether the operation's reply has one; a 202 never does.
 
     Raises:
         InvalidReply: a 2xx reply that is not JSON, or lacks its body.
         ApiError: any other status, as its subclass.
     """
     if 200 <= status < 300:
-        if not body and (status == 202 or not expects_body):
+        if not body and (status == 202 or not call.expects_body):
             return None
-        return _json_of(status, headers, body) if expects_body else None
-    problem = read_problem(body)
-    kind = _ERRORS.get(status, ServerError if status >= 500 else ApiError)
-    raise kind(
+        return _json_of(status, headers, body) if call.expects_body else None
+    problem = read_problem(body, status=status, path=call.path)
+    errors = _ERRORS_OF_THE_API if problem.source == "api" else _ERRORS
+    raise errors.get(status, ServerError if status >= 500 else ApiError)(
         status,
         problem,
-        remedy=remedy_for(status, problem.code),
+        hint=hint_for(status, problem, call),
         retry_after=read_retry_after(headers.get("Retry-After"), now=now),
     )
 
@@ -92,8 +94,14 @@ def ignore(_: Any) -> None:
     """Read nothing of a reply that has no documented body."""
 
 
-def read_problem(body: bytes) -> Problem:
-    """Read an error body in any of the shapes that the APIs, the gateway and the identity provider use."""
+def read_problem(body: bytes, *, status: int, path: str) -> Problem:
+    """Read an error body in any of the shapes that the APIs, the gateway and the identity provider use.
+
+    Args:
+        body: the reply's.
+        status: the HTTP status.
+        path: of the request that it answers.
+    """
     try:
         document = _json.decode(body)
     except _json.NotJson:
@@ -109,8 +117,30 @@ def read_problem(body: bytes) -> Problem:
         trace_id=_first_text(document, "traceId", "contextId", "trace_id"),
         instance=_first_text(document, "instance"),
         fields=details,
+        source=_source_of(document, status, path),
         raw=document,
     )
+
+
+def _source_of(document: dict[str, Any], status: int, path: str) -> str | None:
+    """Return who can have written a problem document: RFC 9457, and Vipps MobilePay, errors.
+
+    The API's own has a title and a trace, tells the status that it came with, and names the path that was asked.
+    """
+    has_trace = _first_text(document, "traceId", "contextId") is not None
+    if _first_text(document, "title") and has_trace:
+        return "api" if _is_for(document, status, path) else None
+    is_gateways = "statusCode" in document or "responseInfo" in document or "ResponseInfo" in document
+    return "gateway" if is_gateways or "error" in document else None
+
+
+def _is_for(document: dict[str, Any], status: int, path: str) -> bool:
+    if str(document.get("status", status)) != str(status):
+        return False
+    # Without the API's own name, which the path that it tells lacks, or has another of: "/v1/payments/…/capture".
+    asked = _VERSION.split(path, maxsplit=1)[-1].rstrip("/")
+    instance = document.get("instance")
+    return not isinstance(instance, str) or not instance or instance.partition("?")[0].rstrip("/").endswith(asked)
 
 
 def _name_reason_pairs(document: dict[str, Any]) -> dict[str, str]:

@@ -10,13 +10,14 @@ from typing import Any
 import attrs
 
 from vipps_async._http import call
-from vipps_async._http.reply import ignore, read_as
+from vipps_async._http.reply import ignore
 from vipps_async._http.session import Session
+from vipps_async.epayment._errors import CONCLUSIVE_CODES
 from vipps_async.epayment._event import PaymentEvent
 from vipps_async.epayment._payment import Adjustment, CreatedPayment, Payment
 from vipps_async.epayment._receipt import Receipt
 from vipps_async.epayment._remainder import all_that_remains, check_modification
-from vipps_async.epayment._replies import read_adjustment, read_created, read_log
+from vipps_async.epayment._replies import read_adjustment, read_created, read_log, read_payment
 from vipps_async.epayment._request import (
     Approval,
     Cancellation,
@@ -141,7 +142,8 @@ class EPayment:
         body = call.encoded(request)
         key = self._derived_key(body) if idempotency_key is None else call.check_key(idempotency_key)
         return await self._session.send(
-            call.write("create", _PAYMENTS, body=body, key=key), partial(read_created, key=key)
+            call.write("create", _PAYMENTS, body=body, key=key, conclusive_codes=CONCLUSIVE_CODES),
+            partial(read_created, reference=request.reference, key=key),
         )
 
     async def get(self, reference: str) -> Payment:
@@ -156,7 +158,7 @@ class EPayment:
 
         Source: ePayment API, get payment; 120 reads a minute for one reference.
         """
-        return await self._session.send(call.read("get", _path(reference)), partial(read_as, cls=Payment))
+        return await self._session.send(call.read("get", _path(reference)), partial(read_payment, reference=reference))
 
     async def events(self, reference: str) -> list[PaymentEvent]:
         """Return the payment's event log, oldest first: the history that settles what happened.
@@ -170,7 +172,9 @@ class EPayment:
 
         Source: ePayment API, get event log.
         """
-        return await self._session.send(call.read("events", _path(reference, "/events")), read_log)
+        return await self._session.send(
+            call.read("events", _path(reference, "/events")), partial(read_log, reference=reference)
+        )
 
     async def capture(
         self,
@@ -340,7 +344,8 @@ class EPayment:
         key = call.fresh_key() if key is None else call.check_key(key)
         path = _path(reference, f"/{operation}")
         read = partial(read_adjustment, reference=reference, key=key)
-        return await self._session.send(call.write(operation, path, body, key=key), read)
+        modification = call.write(operation, path, body, key=key, conclusive_codes=CONCLUSIVE_CODES)
+        return await self._session.send(modification, read)
 
 
 def _path(reference: str, rest: str = "") -> str:
