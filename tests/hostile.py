@@ -94,9 +94,11 @@ class HostileServer:
         self.url = ""
         self.requests: list[Asked] = []
         self.token_requests: list[Asked] = []
+        self.descriptors: list[int] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve a connection."""
+        self.descriptors.append(writer.get_extra_info("socket").fileno())
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while await self._exchange(reader, writer):
                 pass

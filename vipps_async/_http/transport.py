@@ -65,12 +65,10 @@ class _Internals:
         request.send = look_and_write  # type: ignore[assignment]  # see the module
 
     @staticmethod
-    def is_connected(connection: Any) -> bool:
-        return connection.protocol is not None and connection.protocol.is_connected()
-
-    @staticmethod
-    def holds_bytes(connection: Any) -> bool:
-        return bool(connection.protocol.should_close)
+    def is_at_rest(connection: Any) -> bool:
+        """Whether it is open, and nothing came on it since the last reply was read."""
+        protocol = connection.protocol
+        return bool(protocol.is_connected() and not protocol.should_close)
 
     @staticmethod
     def has_unread(connection: Any) -> bool:
@@ -108,7 +106,7 @@ class _Attempt:
 
     async def __call__(self, request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
         if self._was_handled:
-            raise self._failure or aiohttp.ClientError("a middleware of the aiohttp session repeats the request")
+            raise self._failure or RuntimeError("a middleware of the aiohttp session repeats the request")
         self._was_handled = True
         # Here, and in the place of any other: aiohttp adds what it finds in a .netrc or in the session's auth.
         request.headers.pop("Authorization", None)
@@ -126,10 +124,8 @@ class _Attempt:
             # Let the loop read it: over TLS it may be nothing of the other side's application.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        if not _Internals.is_connected(connection):
-            raise aiohttp.ClientConnectionError("the server had closed the connection")
-        if _Internals.holds_bytes(connection):
-            raise aiohttp.ClientConnectionError("the connection held a reply before the request was written")
+        if not _Internals.is_at_rest(connection):
+            raise aiohttp.ClientConnectionError("it was closed, or held a reply, before the request was written")
         self.sent = True
         self._on_sent()
 
@@ -257,11 +253,12 @@ class HttpSession:
         if not isinstance(error, aiohttp.ClientError | OSError):
             return ConnectionFailed(f"interrupted by {text}", sent=attempt.sent, is_transient=False)
         if isinstance(error, aiohttp.ClientHttpProxyError):
-            return ConnectionFailed(f"the proxy refused to connect to {url.origin()}: {text}", sent=False)
+            refusal = f"the proxy refused to connect to {url.origin()}: HTTP {error.status}; {text}"
+            return ConnectionFailed(refusal, sent=False, is_transient=error.status >= 500)
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return ConnectionFailed(self._no_connection(url, session, timeout) + self._proxy_hint(url), sent=False)
         if not attempt.sent:
-            return ConnectionFailed(f"could not connect to {url.origin()}: {text}{self._proxy_hint(url)}", sent=False)
+            return ConnectionFailed(f"no connection to {url.origin()}: {text}{self._proxy_hint(url)}", sent=False)
         if isinstance(error, _UNREADABLE):
             return InvalidReply(f"the reply cannot be read: {text}")
         return ConnectionFailed(f"the connection broke before the reply: {text}", sent=True)
