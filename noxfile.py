@@ -99,6 +99,7 @@ def fuzz(session: nox.Session) -> None:
         "tests/webhooks/test_mutated_deliveries.py",
         "tests/webhooks/test_stalled_connections.py",
         "tests/sandbox/test_model.py",
+        "tests/_http/test_outcomes.py",
         "tests/conformance/test_schema_fuzzer.py",
     ]
     session.run("pytest", "-s", "--timeout=0", *modules, *session.posargs, env={"VIPPS_FUZZ": "100000"})

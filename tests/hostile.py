@@ -4,9 +4,10 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -39,6 +40,21 @@ class _Breaks:
 CLOSE, RESET, HANG = _Breaks(), _Breaks(), _Breaks()
 Step = bytes | float | _Breaks
 Answer = Step | Sequence[Step]
+Answering = Callable[[Asked], Answer | Awaitable[Answer]]
+
+
+async def passed_on(asked: Asked, url: str) -> bytes:
+    """Send a request on to the server at *url*, and return its whole reply."""
+    to = urlsplit(url)
+    reader, writer = await asyncio.open_connection(to.hostname, to.port)
+    fields = {**asked.headers, "host": to.netloc, "connection": "close"}
+    head = "\r\n".join(
+        [f"{asked.method} {asked.path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    )
+    writer.write(f"{head}\r\n\r\n".encode("latin-1") + asked.body)
+    said = await reader.read()
+    writer.close()
+    return said
 
 
 def reply(status: int, document: Any = None, *, kind: str = "application/json", **headers: str) -> bytes:
@@ -87,9 +103,7 @@ class HostileServer:
     `HANG` end the connection, or leave it.
     """
 
-    def __init__(
-        self, answer: Callable[[Asked], Answer], token_answer: Callable[[Asked], Answer] = lambda _: token()
-    ) -> None:
+    def __init__(self, answer: Answering, token_answer: Answering = lambda _: token()) -> None:
         self._answer, self._token_answer = answer, token_answer
         self.url = ""
         self.requests: list[Asked] = []
@@ -112,7 +126,8 @@ class HostileServer:
         is_for_token = path.lower().endswith("/accesstoken/get")
         seen = self.token_requests if is_for_token else self.requests
         seen.append(Asked(len(seen) + 1, method, path, headers, body))
-        steps = (self._token_answer if is_for_token else self._answer)(seen[-1])
+        said = (self._token_answer if is_for_token else self._answer)(seen[-1])
+        steps = await said if isinstance(said, Awaitable) else said
         for step in [steps] if isinstance(steps, bytes | float | int | _Breaks) else steps:
             if isinstance(step, bytes):
                 writer.write(step)
@@ -135,7 +150,7 @@ class HostileServer:
 
 @asynccontextmanager
 async def hostile(
-    answer: Callable[[Asked], Answer], token_answer: Callable[[Asked], Answer] = lambda _: token(), **options: Any
+    answer: Answering, token_answer: Answering = lambda _: token(), **options: Any
 ) -> AsyncIterator[tuple[HostileServer, VippsClient]]:
     """Run a `HostileServer`, and a client of it that attempts four times and is quick to do so."""
     server = HostileServer(answer, token_answer)

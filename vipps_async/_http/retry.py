@@ -32,8 +32,8 @@ _NEXT = {
     True: "repeat it with the same arguments and this idempotency key, which cannot do it twice",
     False: "read what it changes before repeating it: this operation has no idempotency key",
 }
-# What they say no to is the sender, not the operation: whoever answers so passed nothing on.
-_NOT_PASSED_ON = frozenset({401, 407, 429})
+# What the gateway says no to with these is the sender, not the operation: it passed nothing on to the API.
+_NOT_PASSED_ON = frozenset({401, 403, 429})
 # Of the API's own refusals, those that an earlier attempt of the same call may have caused, or a lock.
 _TELLS_NOTHING_OF_EARLIER = frozenset({401, 403, 404, 408, 409, 423, 429})
 # Repeats that all calls of a client may be ahead of their successes: some seconds of trouble, and no storm.
@@ -214,12 +214,13 @@ def is_transient(error: CallError) -> bool:
 def may_have_applied(error: CallError) -> bool:
     """Whether the attempt that ended so may have taken effect all the same.
 
-    Only the API itself can say that it did not; or the gateway before it, of a sender that it does not let through.
+    Only the API itself can say that it did not; or the gateway before it, in its own words, of a sender that it does not
+    let through.
     """
     if isinstance(error, ApiError):
         is_refusal = 400 <= error.status < 500 and error.status != 408
-        is_not_passed_on = error.status in _NOT_PASSED_ON or (error.status == 403 and error.problem.source == "gateway")
-        return not (is_refusal and (error.problem.source == "api" or is_not_passed_on))
+        is_not_passed_on = error.problem.source == "gateway" and error.status in _NOT_PASSED_ON
+        return not ((is_refusal and error.problem.source == "api") or is_not_passed_on)
     return isinstance(error, InvalidReply) or (isinstance(error, ConnectionFailed) and error.sent)
 
 
