@@ -52,17 +52,18 @@ class PerLoop(Generic[T]):
         return self._held
 
     def pop(self) -> T | None:
-        """Return what the loop that runs has, and let go of it; ``None`` if it has nothing, or no loop runs.
+        """Return what the loop that runs, or one that was closed, has, and let go of it; ``None`` if there is nothing.
 
-        What belongs to another loop stays with it: only there can it be closed.
+        What belongs to another loop that lives stays with it: only there can it be closed.
         """
-        if not self._is_here():
+        is_left = self._loop is not None and self._loop.is_closed() and self._process == os.getpid()
+        if not (is_left or self._is_here()):
             return None
         held, self._held = self._held, None
         return held
 
     def peek(self) -> T | None:
-        """Return what the loop that runs has; ``None`` as for `pop`."""
+        """Return what the loop that runs has; ``None`` if it has nothing, or no loop runs."""
         return self._held if self._is_here() else None
 
     def _is_here(self) -> bool:

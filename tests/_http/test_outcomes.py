@@ -167,12 +167,12 @@ async def play(operation: Operation, schedule: list[Turn], tokens: list[bytes]) 
     async with Sandbox(rate_limits=False) as sandbox:
         await prepare(sandbox, operation)
         between = Between(sandbox, operation, schedule, tokens)
-        options = {"credentials": sandbox.credentials, "environment": sandbox.environment}
-        async with hostile(between.answer, between.token) as (server, _):
-            options["environment"] = server.url
-            retry = RetryPolicy(initial_delay=0.001, longest_delay=0.002, attempt_timeout=5)
-            async with VippsClient(**options, retry=retry) as vipps:
-                end = await end_of(operation.run(vipps))
+        retry = RetryPolicy(initial_delay=0.001, longest_delay=0.002, attempt_timeout=5)
+        async with (
+            hostile(between.answer, between.token) as (server, _),
+            VippsClient(sandbox.credentials, environment=server.url, retry=retry) as vipps,
+        ):
+            end = await end_of(operation.run(vipps))
         judge(operation, end, effects(sandbox, operation), between.keys)
 
 
@@ -218,8 +218,11 @@ async def test_an_exception_before_or_after_sending_is_told_by_what_was_sent(ope
         plain = await stack.enter_async_context(aiohttp.ClientSession())
         hooked = await stack.enter_async_context(aiohttp.ClientSession(trace_configs=[trace]))
         sessions = [hooked, plain]
-        options = {"credentials": sandbox.credentials, "environment": sandbox.environment}
-        vipps = VippsClient(**options, session=lambda: sessions.pop() if len(sessions) > 1 else hooked)
+        vipps = VippsClient(
+            sandbox.credentials,
+            environment=sandbox.environment,
+            session=lambda: sessions.pop() if len(sessions) > 1 else hooked,
+        )
         end = await end_of(operation.run(vipps))
         keys = {request.idempotency_key for request in sandbox.requests if request.operation == operation.name}
         is_sent = hook == "on_request_end"
@@ -248,8 +251,9 @@ async def test_a_full_pool_sends_nothing(operation: Operation) -> None:
                 await asyncio.sleep(0.01)
             plain = [aiohttp.ClientSession()]
             retry = RetryPolicy(attempts=1, attempt_timeout=0.4)
-            options = {"credentials": sandbox.credentials, "environment": sandbox.environment}
-            vipps = VippsClient(**options, session=lambda: plain[-1], retry=retry)
+            vipps = VippsClient(
+                sandbox.credentials, environment=sandbox.environment, session=lambda: plain[-1], retry=retry
+            )
             if operation.name == "create":
                 await end_of(vipps.epayment.get("order-0002"))  # for its token
             else:
