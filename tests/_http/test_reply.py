@@ -294,6 +294,20 @@ def test_an_error_says_what_to_do_next(status: int, code: str | None, advice: st
     assert advice in str(hint_for(status, Problem(code=code, source="api"), ASKED))
 
 
+@pytest.mark.parametrize(("status", "code"), [(400, None), (423, None), (423, "6160"), (500, "6280")])
+def test_a_call_without_a_key_is_not_advised_to_use_one(status: int, code: str | None) -> None:
+    """The next step is one that the call can take."""
+    problem = Problem(code=code, source="api")
+    assert "idempotency key" in str(hint_for(status, problem, ASKED))
+    assert "idempotency key" not in str(hint_for(status, problem, call.read("get", "/x")))
+
+
+def test_a_proxy_that_wants_a_password_is_told_as_one() -> None:
+    """A 407 speaks of the proxy, whatever the call: the API keys have nothing to do with it."""
+    assert "the proxy" in str(hint_for(407, Problem(), ASKED))
+    assert "a proxy, a firewall or a gateway" in str(hint_for(403, Problem(detail="<h1>Blocked</h1>"), ASKED))
+
+
 def test_where_only_time_helps_there_is_no_advice() -> None:
     """A plain 5xx and an unknown status have no remedy, and the message none either."""
     assert hint_for(503, Problem(), ASKED) is None

@@ -303,6 +303,15 @@ def test_what_interrupts_a_call_is_told_by_what_was_sent(sent: bool) -> None:  #
     assert error.idempotency_key == "key-1"
 
 
+def test_an_unknown_outcome_has_one_next_step() -> None:
+    """The advice of the error that ended the call would be another, and is left out."""
+    last = ServerError(500, Problem(code="3010", title="Internal error"), hint="compare the request with the documents")
+    unknown = str(tried(KEYED, SILENT, last)[0].final_error(last))
+    assert unknown.count("next:") == 1
+    assert "HTTP 500, error 3010; Internal error" in unknown
+    assert "compare" not in unknown
+
+
 def test_a_deadline_during_an_attempt_leaves_a_write_unknown() -> None:
     """The deadline that cuts a write under way leaves it unknown; a read, and a write never sent, exceed it."""
     cause = TimeoutError()

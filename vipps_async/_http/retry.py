@@ -214,8 +214,7 @@ def is_transient(error: CallError) -> bool:
 def may_have_applied(error: CallError) -> bool:
     """Whether the attempt that ended so may have taken effect all the same.
 
-    Only the API itself can say that it did not; or the gateway before it, in its own words, of a sender that it does not
-    let through.
+    Only the API itself can say that it did not; or the gateway before it, of a sender that it does not let through.
     """
     if isinstance(error, ApiError):
         is_refusal = 400 <= error.status < 500 and error.status != 408
