@@ -69,6 +69,12 @@ async def fail_another_call(request: aiohttp.ClientRequest, handler: Any) -> aio
     raise NotFound(404, Problem(title="Not Found", source="api"))
 
 
+async def look_like_a_connector(request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+    """A client middleware that raises, when the reply is there, what usually means that nothing was sent."""
+    await handler(request)
+    raise aiohttp.ConnectionTimeoutError
+
+
 async def send_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """A client middleware that repeats what failed."""
     response = await handler(request)
@@ -139,6 +145,14 @@ async def test_a_read_that_is_interrupted_ends_in_an_error_of_the_tree(settings:
     assert type(end) is ConnectionFailed
     assert end.attempts == 1
     assert end.sent or not server.requests
+
+
+async def test_what_was_sent_is_not_told_by_the_class_of_an_error() -> None:
+    """An exception that usually means that there was no connection is none after the request has left."""
+    async with with_session({"middlewares": [look_like_a_connector]}) as (server, vipps):
+        end = await end_of(vipps.epayment.capture(REFERENCE, PRICE))
+    assert type(end) is OutcomeUnknown
+    assert {request.key for request in server.requests} == {end.idempotency_key}
 
 
 async def test_a_middleware_of_the_session_sees_each_request_and_repeats_none() -> None:

@@ -143,8 +143,8 @@ class HttpSession:
     ) -> None:
         self._given = (lambda: session) if isinstance(session, aiohttp.ClientSession) else session
         self._trust_env = trust_env
-        self._own = PerLoop(self._open, discard=self._leave, owner="this VippsClient")
         self._left: list[aiohttp.ClientSession] = []
+        self._own = PerLoop(self._open, discard=self._left.append, owner="this VippsClient")
         self._is_closed = False
         self._in_flight = 0
 
@@ -206,9 +206,10 @@ class HttpSession:
             if session.closed and not attempt.sent:
                 raise ClientClosed from None
             text = _in_a_line(error, headers, authorization)
-            raise self._told(error, text, attempt=attempt, url=url, session=session, timeout=timeout) from _cause_of(
-                error
+            told = self._as_call_error(
+                error, text, sent=attempt.sent, url=url, session=session, seconds=timeout.connect
             )
+            raise told from _cause_of(error)
         finally:
             self._in_flight -= 1
 
@@ -233,46 +234,45 @@ class HttpSession:
     def _open(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(trust_env=self._trust_env)
 
-    def _leave(self, session: aiohttp.ClientSession) -> None:
-        self._left.append(session)
-
     async def _close_left(self) -> None:
         while self._left:
             await self._left.pop().close()
 
-    def _told(
+    def _as_call_error(
         self,
         error: Exception,
         text: str,
         *,
-        attempt: _Attempt,
+        sent: bool,
         url: URL,
         session: aiohttp.ClientSession,
-        timeout: aiohttp.ClientTimeout,
+        seconds: float | None,
     ) -> CallError:
+        # Sent or not comes first: of whatever class it is, only that decides.
         if not isinstance(error, aiohttp.ClientError | OSError):
-            return ConnectionFailed(f"interrupted by {text}", sent=attempt.sent, is_transient=False)
+            return ConnectionFailed(f"interrupted by {text}", sent=sent, is_transient=False)
+        if sent and isinstance(error, _UNREADABLE):
+            return InvalidReply(f"the reply cannot be read: {text}")
+        if sent:
+            return ConnectionFailed(f"the connection broke before the reply: {text}", sent=True)
         if isinstance(error, aiohttp.ClientHttpProxyError):
             refusal = f"the proxy refused to connect to {url.origin()}: HTTP {error.status}; {text}"
             return ConnectionFailed(refusal, sent=False, is_transient=error.status >= 500)
         if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return ConnectionFailed(self._no_connection(url, session, timeout) + self._proxy_hint(url), sent=False)
-        if not attempt.sent:
-            return ConnectionFailed(f"no connection to {url.origin()}: {text}{self._proxy_hint(url)}", sent=False)
-        if isinstance(error, _UNREADABLE):
-            return InvalidReply(f"the reply cannot be read: {text}")
-        return ConnectionFailed(f"the connection broke before the reply: {text}", sent=True)
+            text = self._no_connection(url, session, seconds)
+        else:
+            text = f"no connection to {url.origin()}: {text}"
+        return ConnectionFailed(text + self._proxy_hint(url), sent=False)
 
-    def _no_connection(self, url: URL, session: aiohttp.ClientSession, timeout: aiohttp.ClientTimeout) -> str:
+    def _no_connection(self, url: URL, session: aiohttp.ClientSession, seconds: float | None) -> str:
         connector = session.connector
         limits = [limit for limit in (connector.limit, connector.limit_per_host) if limit] if connector else []
         if limits and self._in_flight > min(limits):
             return (
-                f"not sent, since none of {min(limits)} connections became free within {timeout.connect:g} s: "
-                f"{self._in_flight:,} calls in flight on {min(limits)} connections; make fewer at once, or give "
-                "session= one whose TCPConnector has a higher limit"
+                f"not sent, since no connection became free within {seconds:g} s: {self._in_flight:,} calls in flight "
+                f"on {min(limits)} connections; make fewer at once, or give session= one with a larger TCPConnector"
             )
-        return f"could not connect to {url.origin()} within {timeout.connect:g} s"
+        return f"no connection to {url.origin()} within {seconds:g} s"
 
     def _proxy_hint(self, url: URL) -> str:
         name = f"{url.scheme}_proxy"
