@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -150,7 +151,7 @@ class HostileServer:
 
 @asynccontextmanager
 async def hostile(
-    answer: Answering, token_answer: Answering = lambda _: token(), **options: Any
+    answer: Answering, token_answer: Answering = lambda _: token(), *, tls: ssl.SSLContext | None = None, **options: Any
 ) -> AsyncIterator[tuple[HostileServer, VippsClient]]:
     """Run a `HostileServer`, and a client of it that attempts four times and is quick to do so."""
     server = HostileServer(answer, token_answer)
@@ -160,8 +161,8 @@ async def hostile(
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.append((asyncio.ensure_future(server.serve(reader, writer)), writer))
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024) as listener:
-        server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024, ssl=tls) as listener:
+        server.url = f"http{'s' if tls else ''}://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         async with VippsClient(KEYS, **{"environment": Environment(server.url), "retry": retry, **options}) as vipps:
             yield server, vipps
         for task, writer in connections:

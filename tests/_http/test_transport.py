@@ -3,12 +3,20 @@
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from tests.hostile import CLOSE, HANG, RESET, Asked, HostileServer, hostile, payment, problem, reply, token
 from tests.support import KEYS, PRICE, REFERENCE
@@ -244,6 +252,47 @@ async def test_what_goes_to_a_connection_that_the_server_had_closed_was_not_sent
             theirs.shutdown(socket.SHUT_RDWR)
         await vipps.webhooks.delete(WEBHOOK)
     assert [request.method for request in server.requests] == ["GET", "DELETE"]
+
+
+def certificate(folder: Path) -> Path:
+    """Make a certificate for 127.0.0.1 that signs itself, with its key; return the file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, SHA256())
+    )
+    file = folder / "certificate.pem"
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM) + key.private_bytes(serialization.Encoding.PEM, *plain)
+    )
+    return file
+
+
+async def test_what_tls_sends_by_itself_is_no_left_over_reply(tmp_path: Path) -> None:
+    """Session tickets, which a server sends unasked, break no connection; a reply that was left over does."""
+    file = certificate(tmp_path)
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    theirs.load_cert_chain(file)
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(file)))
+
+    def answer(asked: Asked) -> Any:
+        left_over = payment(REFERENCE, captured=1000) if asked.number == 3 else b""
+        return payment(REFERENCE, captured=asked.number) + left_over
+
+    session = aiohttp.ClientSession(connector=connector)
+    async with session, hostile(answer, tls=theirs, session=session) as (server, vipps):
+        for number in range(1, 5):
+            captured = await vipps.epayment.capture(REFERENCE, PRICE)
+            assert captured.aggregate is not None
+            assert captured.aggregate.captured_amount.value == number
+    assert len(server.requests) == 4
+    assert len(server.descriptors) == 2
 
 
 CALLS: dict[str, Callable[[VippsClient], Awaitable[object]]] = {
