@@ -1,15 +1,19 @@
 """Capturing all that remains: the amount is read, and the capture can be repeated all the same."""
 
 import asyncio
+import json
 import time
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 
+from tests.epayment.lagging import LaggingReads, lagging
 from tests.support import PRICE, REFERENCE, authorize, requests_of
 from vipps_async import Amount, PaymentEventName, RetryPolicy, VippsClient
-from vipps_async.errors import InvalidRequest, OutcomeUnknown, VippsError
+from vipps_async.errors import Conflict, InvalidRequest, OutcomeUnknown, ServerError, VippsError
 from vipps_async.sandbox import Fault, Sandbox
 
 PART = Amount(400, "NOK")
@@ -79,6 +83,146 @@ async def test_capture_of_the_rest_is_repeated_in_either_dialect(both: tuple[San
     assert (await vipps.epayment.get(REFERENCE)).aggregate.captured_amount == PRICE
     _, *rests = requests_of(sandbox, "capture")
     assert rests[0].body == rests[1].body
+
+
+@pytest.fixture
+async def proxy(sandbox: Sandbox) -> AsyncIterator[LaggingReads]:
+    """Between client and sandbox, with reads that can lag."""
+    async with lagging(sandbox) as server:
+        yield server
+
+
+@pytest.fixture
+async def shop(sandbox: Sandbox, proxy: LaggingReads) -> AsyncIterator[VippsClient]:
+    """A client behind the proxy, of which each call is attempted once, and takes 5 seconds at most."""
+    environment = attrs.evolve(sandbox.environment, base_url=proxy.url)
+    retry = RetryPolicy(attempts=1)
+    async with VippsClient(sandbox.credentials, environment=environment, timeout=5, retry=retry) as client:
+        yield client
+
+
+async def read_both(shop: VippsClient, proxy: LaggingReads) -> None:
+    """Have the proxy remember how the payment stands."""
+    await shop.epayment.get(REFERENCE)
+    await shop.epayment.events(REFERENCE)
+    proxy.remember()
+
+
+async def lose_the_reply(sandbox: Sandbox, shop: VippsClient) -> str:
+    """Capture all that remains, lose the reply, and return the key."""
+    sandbox.fail("capture", Fault.RESET_AFTER)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await shop.epayment.capture(REFERENCE)
+    assert caught.value.idempotency_key is not None
+    return caught.value.idempotency_key
+
+
+def effects(sandbox: Sandbox) -> list[int]:
+    """The amounts that captures took."""
+    bodies = [json.loads(request.body) for request in requests_of(sandbox, "capture") if request.took_effect]
+    return [body["modificationAmount"]["value"] for body in bodies]
+
+
+async def test_repeat_waits_for_a_log_that_lags(sandbox: Sandbox, shop: VippsClient, proxy: LaggingReads) -> None:
+    """While nothing remains, and the log does not tell yet who took it, a repeat by key waits for the log."""
+    await authorize(sandbox, shop)
+    await shop.epayment.capture(REFERENCE, PART)
+    await read_both(shop, proxy)
+    key = await lose_the_reply(sandbox, shop)
+    proxy.lag("events", 1)
+    repeated = await shop.epayment.capture(REFERENCE, idempotency_key=key)
+    assert repeated.aggregate is not None
+    assert repeated.aggregate.captured_amount == PRICE
+    assert effects(sandbox) == [400, 600]
+
+
+async def test_repeat_is_the_first_again_while_all_reads_lag(
+    sandbox: Sandbox, shop: VippsClient, proxy: LaggingReads
+) -> None:
+    """Reads that still show what remained before the first capture have the repeat send what that one sent."""
+    await authorize(sandbox, shop)
+    await read_both(shop, proxy)
+    key = await lose_the_reply(sandbox, shop)
+    proxy.lag("events", 9)
+    proxy.lag("get", 9)
+    repeated = await shop.epayment.capture(REFERENCE, idempotency_key=key)
+    assert repeated.aggregate is not None
+    assert repeated.aggregate.captured_amount == PRICE
+    assert effects(sandbox) == [1000]
+
+
+async def test_repeat_with_another_amount_finds_the_first_one(
+    sandbox: Sandbox, shop: VippsClient, proxy: LaggingReads
+) -> None:
+    """Where reads lag so far that the API refuses the amount for this key, the log is asked for the first one."""
+    await authorize(sandbox, shop)
+    await read_both(shop, proxy)
+    await shop.epayment.capture(REFERENCE, PART)
+    key = await lose_the_reply(sandbox, shop)
+    proxy.lag("events", 2)
+    proxy.lag("get", 2)
+    repeated = await shop.epayment.capture(REFERENCE, idempotency_key=key)
+    assert repeated.aggregate is not None
+    assert repeated.aggregate.captured_amount == PRICE
+    assert [request.status for request in requests_of(sandbox, "capture")][2:] == [409, 200]
+    assert effects(sandbox) == [400, 600]
+
+
+@pytest.mark.parametrize("lagging_reads", [["events"], ["events", "get"]], ids=" and ".join)
+async def test_repeat_whose_log_never_tells_is_an_unknown_outcome(
+    sandbox: Sandbox, shop: VippsClient, proxy: LaggingReads, lagging_reads: list[str]
+) -> None:
+    """While the log does not tell, the outcome is unknown, and the error has the key: never that nothing remains."""
+    await authorize(sandbox, shop)
+    await read_both(shop, proxy)
+    await shop.epayment.capture(REFERENCE, PART)
+    key = await lose_the_reply(sandbox, shop)
+    for operation in lagging_reads:
+        proxy.lag(operation, 99)
+    began = time.monotonic()
+    with pytest.raises(OutcomeUnknown, match="repeat it with the same arguments and this key") as caught:
+        await shop.epayment.capture(REFERENCE, idempotency_key=key)
+    assert time.monotonic() - began < 6
+    assert caught.value.idempotency_key == key
+    assert caught.value.operation == "capture"
+    assert effects(sandbox) == [400, 600]
+
+
+async def test_repeat_that_can_read_no_log_is_an_unknown_outcome(
+    sandbox: Sandbox, shop: VippsClient, proxy: LaggingReads
+) -> None:
+    """A read that fails while the log is waited for does not settle what the capture did."""
+    await authorize(sandbox, shop)
+    await read_both(shop, proxy)
+    key = await lose_the_reply(sandbox, shop)
+    proxy.lag("events", 1)
+    sandbox.fail("events", Fault.STATUS_503, times=None)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await shop.epayment.capture(REFERENCE, idempotency_key=key)
+    assert caught.value.idempotency_key == key
+    assert isinstance(caught.value.__cause__, ServerError)
+
+
+@pytest.mark.parametrize("ended_by", ["capture", "cancel"])
+async def test_key_that_took_nothing_is_told_so_at_once(sandbox: Sandbox, vipps: VippsClient, ended_by: str) -> None:
+    """Where the log accounts for all that was captured, and not by this key, nothing remains: no doubt is made up."""
+    await authorize(sandbox, vipps)
+    await vipps.epayment.capture(REFERENCE, PART)
+    await getattr(vipps.epayment, ended_by)(REFERENCE)
+    with pytest.raises(InvalidRequest, match=r"nothing of the 10\.00 NOK authorized remains"):
+        await vipps.epayment.capture(REFERENCE, idempotency_key="shipment-17")
+    with pytest.raises(InvalidRequest, match=r"nothing of the 10\.00 NOK authorized remains"):
+        await vipps.epayment.capture(REFERENCE)
+    assert len(requests_of(sandbox, "capture")) == (2 if ended_by == "capture" else 1)
+
+
+async def test_conflict_of_a_capture_with_an_amount_is_told(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """Where the caller gave the amount, and another one before with this key, that is the caller's to know."""
+    await authorize(sandbox, vipps)
+    await vipps.epayment.capture(REFERENCE, PART, idempotency_key="shipment-17")
+    with pytest.raises(Conflict) as caught:
+        await vipps.epayment.capture(REFERENCE, Amount(500, "NOK"), idempotency_key="shipment-17")
+    assert caught.value.code == "4010"
 
 
 async def test_capture_of_the_rest_ends_within_one_timeout(sandbox: Sandbox, vipps: VippsClient) -> None:

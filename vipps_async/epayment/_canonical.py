@@ -5,13 +5,10 @@ repeats it must not end in a conflict because its sets iterate in another order,
 is malformed is returned as it is, for the field's validator to refuse.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from vipps_async.errors import InvalidRequest
-
-S = TypeVar("S", bound=str)
 
 
 def metadata(pairs: Mapping[str, str] | None) -> Mapping[str, str] | None:
@@ -39,8 +36,3 @@ def moment(instant: datetime | None) -> datetime | None:
 def words(text: str) -> str:
     """Return the words of *text*, each once and in alphabetical order."""
     return " ".join(sorted(set(text.split())))
-
-
-def members(values: Iterable[S]) -> tuple[S, ...]:
-    """Return *values* each once, in alphabetical order."""
-    return tuple(sorted(set(values)))

@@ -190,7 +190,8 @@ class Poll:
     def _finish(self, reading: "asyncio.Task[Payment]") -> None:
         self._reading = None
         now = time.monotonic()
-        pause = max(self._interval, self._take(reading, now))
+        asked_for = self._take(reading, now)
+        pause = max(self._interval, asked_for)
         self._not_before = self._poll_from = now + pause
         if self.last is not None and self.last.state is PaymentState.CREATED:
             self._poll_from = max(self._not_before, self._polls.second_read_of(self._key))

@@ -47,9 +47,7 @@ class Customer:
 
 
 def _as_sources(sources: Iterable[str] | None) -> tuple[BlockedSource, ...] | None:
-    return (
-        None if sources is None else canonical.members(map(BlockedSource, rules.as_tuple("blocked_sources", sources)))
-    )
+    return None if sources is None else tuple(map(BlockedSource, rules.as_tuple("blocked_sources", sources)))
 
 
 @attrs.frozen(kw_only=True)
