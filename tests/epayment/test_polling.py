@@ -11,7 +11,7 @@ import pytest
 
 from tests.epayment.lagging import lagging
 from tests.support import PRICE, REFERENCE, authorize, create, polling, reads_of, requests_of
-from vipps_async import Payment, PaymentState, VippsClient
+from vipps_async import Payment, PaymentState, RetryPolicy, VippsClient
 from vipps_async._light_event import LightEvent
 from vipps_async.epayment._polling import Polls, PollSchedule, Waiter
 from vipps_async.errors import NotFound, WaitTimeout
@@ -140,6 +140,23 @@ async def test_time_that_the_server_asks_for_is_kept(sandbox: Sandbox, vipps: Vi
     assert pauses(sandbox)[0] >= 0.98
 
 
+async def test_time_that_the_server_asks_for_outlives_a_wait_that_was_cancelled(
+    sandbox: Sandbox, vipps: VippsClient
+) -> None:
+    """Nobody waits any more, and the time at which the wait would have ended passes: Retry-After still holds."""
+    await authorize(sandbox, vipps)
+    sandbox.fail("get", Fault.STATUS_503, retry_after=1)
+    payments = polling(vipps, first=0, interval=0.02)
+    waiting = asyncio.create_task(payments.wait(REFERENCE, timeout=0.3))
+    await reads_of(sandbox, 1)
+    await asyncio.sleep(0.1)  # until the answer has come
+    waiting.cancel()
+    await asyncio.sleep(0.3)
+    assert (await payments.wait(REFERENCE, timeout=30)).state is PaymentState.AUTHORIZED
+    assert len(requests_of(sandbox, "get")) == 2
+    assert pauses(sandbox)[0] >= 0.98
+
+
 async def test_each_429_slows_a_wait_at_once(sandbox: Sandbox, vipps: VippsClient) -> None:
     """A poll that is refused with 429 is not repeated by itself: each one doubles the pause before the next."""
     await authorize(sandbox, vipps)
@@ -181,6 +198,23 @@ async def test_wait_that_joins_later_has_the_payment_read(sandbox: Sandbox, vipp
         assert (await payments.wait(REFERENCE, timeout=300, signal=signal)).state is PaymentState.AUTHORIZED
         assert (await resting).state is PaymentState.AUTHORIZED
     assert len(requests_of(sandbox, "get")) == 2
+
+
+async def test_what_was_true_long_ago_ends_no_wait(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A condition that held for what was read long ago, and holds no more, does not hold."""
+    await authorize(sandbox, vipps)
+    payments, signal = polling(vipps, interval=0.05, asleep=300), receiver()
+
+    def is_captured(payment: Payment) -> bool:
+        return payment.aggregate.captured_amount == PRICE
+
+    resting = asyncio.create_task(payments.wait(REFERENCE, timeout=300, until=is_captured, signal=signal))
+    await reads_of(sandbox, 1)
+    await asyncio.sleep(0.1)  # until what was read is no longer fresh
+    await vipps.epayment.capture(REFERENCE)
+    with pytest.raises(WaitTimeout):
+        await payments.wait(REFERENCE, timeout=0.3, until=lambda payment: not is_captured(payment), signal=signal)
+    assert is_captured(await resting)
 
 
 async def test_payments_of_two_merchants_with_one_reference_are_two(sandbox: Sandbox, vipps: VippsClient) -> None:
@@ -225,7 +259,8 @@ async def test_last_one_to_leave_ends_the_read_and_then_the_poll(sandbox: Sandbo
     """Nothing is left of waits that were cancelled: no request, no watcher, and after the pause no poll."""
     await create(vipps)
     sandbox.fail("get", Fault.STALLED, times=None)
-    signal, payments = receiver(), polling(vipps, first=0, interval=0.05)
+    patient = vipps.with_options(timeout=60, retry=RetryPolicy(attempt_timeout=60))
+    signal, payments = receiver(), polling(patient, first=0, interval=0.05)
     waits = [asyncio.create_task(payments.wait(REFERENCE, timeout=600, signal=signal)) for _ in range(3)]
     await reads_of(sandbox, 1)
     polls = payments._polls._polls.get()

@@ -42,8 +42,8 @@ async def test_event_that_came_before_the_wait_has_it_read_once(sandbox: Sandbox
 async def test_event_that_the_api_does_not_show_yet_is_read_for_closely(sandbox: Sandbox, vipps: VippsClient) -> None:
     """After an event the payment is read every interval, until the API shows what the event announced."""
     receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
-    await create(vipps)
-    payments = polling(vipps, interval=0.02, asleep=300)
+    payments = polling(vipps, first=300, interval=0.02, asleep=300)
+    await payments.create(amount=PRICE, reference=REFERENCE, return_url="https://shop.example/")
     waiting = asyncio.create_task(payments.wait(REFERENCE, timeout=300, signal=receiver))
     async with asyncio.timeout(10):
         await reads_of(sandbox, 1)

@@ -195,8 +195,12 @@ class Poll:
         self._not_before = self._poll_from = now + pause
         if self.last is not None and self.last.state is PaymentState.CREATED:
             self._poll_from = max(self._not_before, self._polls.second_read_of(self._key))
-        is_awake = now < self._awake_until or not all(waiter.has_signal for waiter in self._waiters)
-        self._next_at = self._poll_from if is_awake else now + max(pause, self._polls.schedule.asleep)
+        if now < self._awake_until:
+            self._next_at = self._not_before
+        elif all(waiter.has_signal for waiter in self._waiters):
+            self._next_at = now + max(pause, self._polls.schedule.asleep)
+        else:
+            self._next_at = self._poll_from
         for waiter in self._waiters:
             self._plan_last_look(waiter)
             waiter.wake()
@@ -252,7 +256,7 @@ class Polls:
 
     def forget(self, key: PaymentKey) -> None:
         """Let go of a poll that nobody has joined."""
-        del self._polls.get()[key]
+        self._polls.get().pop(key, None)
 
     def note_creation(self, key: PaymentKey) -> None:
         """Remember that this client created the payment now."""
