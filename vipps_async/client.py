@@ -78,7 +78,7 @@ class VippsClient:
             trust_env=_checked("trust_env", trust_env, bool),
             share=sharing(token_cache, keys, place),
         )
-        self._use(http, tokens)
+        self._use(http, tokens, EPayment(http))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -130,7 +130,7 @@ class VippsClient:
             retry=old.retry if retry is None else _checked("retry", retry, RetryPolicy),
         )
         copy = object.__new__(type(self))
-        copy._use(http, self._tokens)
+        copy._use(http, self._tokens, attrs.evolve(self._epayment, session=http))
         return copy
 
     async def close(self) -> None:
@@ -150,10 +150,10 @@ class VippsClient:
         """Name the host and the merchant, and no secret."""
         return f"<{type(self).__name__} {self._http.headers['Merchant-Serial-Number']} at {self._http.base_url}>"
 
-    def _use(self, http: Session, tokens: TokenProvider) -> None:
+    def _use(self, http: Session, tokens: TokenProvider, epayment: EPayment) -> None:
         self._http = http
         self._tokens = tokens
-        self._epayment = EPayment(http)
+        self._epayment = epayment
         self._webhooks = Webhooks(http)
 
 

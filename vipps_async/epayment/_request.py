@@ -5,6 +5,7 @@ from datetime import datetime
 
 import attrs
 
+from vipps_async.epayment import _canonical as canonical
 from vipps_async.epayment import _rules as rules
 from vipps_async.epayment._receipt import Receipt
 from vipps_async.epayment._shipping import Shipping
@@ -117,7 +118,7 @@ class ProfileScope:
         words = (scope,) if isinstance(scope, str) else rules.as_tuple("profile_scope", scope)
         if not all(isinstance(word, str) for word in words):
             raise InvalidRequest("profile_scope", scope, "must be words such as name, email and phoneNumber")
-        return cls(scope=" ".join(words))
+        return cls(scope=canonical.words(" ".join(words)))
 
 
 _WALLET = PaymentMethod()
@@ -148,8 +149,12 @@ class CreatePayment:
         default=None, converter=attrs.converters.optional(CustomerInteraction), validator=rules.known
     )
     profile: ProfileScope | None = attrs.field(default=None, converter=_as_profile)
-    metadata: Mapping[str, str] | None = attrs.field(default=None, validator=_optional(rules.metadata))
-    expires_at: datetime | None = attrs.field(default=None, validator=_optional(rules.aware))
+    metadata: Mapping[str, str] | None = attrs.field(
+        default=None, converter=canonical.metadata, validator=_optional(rules.metadata)
+    )
+    expires_at: datetime | None = attrs.field(
+        default=None, converter=canonical.moment, validator=_optional(rules.aware)
+    )
     receipt: Receipt | None = attrs.field(default=None, validator=_optional(rules.instance_of(Receipt)))
     receipt_url: str | None = attrs.field(default=None, validator=_optional(rules.url))
     minimum_user_age: int | None = attrs.field(default=None, validator=_optional(rules.whole(0, 100)))
