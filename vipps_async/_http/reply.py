@@ -1,7 +1,8 @@
 """Status, headers and bytes -> decoded JSON, or an error of the tree. Performs no I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 from vipps_async import _json
@@ -20,6 +21,8 @@ from vipps_async.errors import (
     RateLimited,
     ServerError,
     Unauthorized,
+    printable,
+    shorten,
 )
 
 T = TypeVar("T")
@@ -34,7 +37,8 @@ _ERRORS: Mapping[int, type[ApiError]] = {
     423: Locked,
     429: RateLimited,
 }
-_EXCERPT = 200
+_EXCERPT, _TEXT, _NAME = 200, 500, 100  # characters of an error's parts that are shown
+_FIELDS = 20
 
 
 def decode(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, expects_body: bool = True) -> Any:
@@ -69,8 +73,10 @@ def _json_of(status: int, headers: Mapping[str, str], body: bytes) -> Any:
     try:
         document = _json.decode(body)
     except _json.NotJson as error:
-        kind = headers.get("Content-Type", "an unnamed content type")
-        raise InvalidReply(f"HTTP {status} with {kind} instead of JSON: {_excerpt(body)}") from error
+        kind = printable(headers.get("Content-Type", "an unnamed content type"), _NAME)
+        raise InvalidReply(
+            f"HTTP {status} with {kind} instead of JSON: {printable(_excerpt(body), _EXCERPT)}"
+        ) from error
     if document is None:
         raise InvalidReply(f"HTTP {status} with null instead of a document")
     return document
@@ -93,44 +99,57 @@ def ignore(_: Any) -> None:
 
 
 def read_problem(body: bytes) -> Problem:
-    """Read an error body in any of the shapes that the APIs, the gateway and the identity provider use."""
+    """Read an error body in any of the shapes that the APIs, the gateway and the identity provider use.
+
+    All but ``raw`` is shortened and made printable: it goes into messages and logs.
+    """
     try:
         document = _json.decode(body)
     except _json.NotJson:
         text = _excerpt(body) if body else None
-        return Problem(detail=text, raw=text)
+        return Problem(detail=text and printable(text, _EXCERPT), raw=text)
     if not isinstance(document, dict):
         return Problem(raw=document)
-    details = _name_reason_pairs(document)
+    details = _details(document)
     return Problem(
-        title=_first_text(document, "title", "error"),
-        detail=_first_text(document, "detail", "error_description", "message") or _gateway_text(document),
-        code=details.pop("ErrorCode", None),
-        trace_id=_first_text(document, "traceId", "contextId", "trace_id"),
-        instance=_first_text(document, "instance"),
-        fields=details,
+        title=_first_text(document, "title", "error", limit=_TEXT),
+        detail=_first_text(document, "detail", "error_description", "message", limit=_TEXT) or _gateway_text(document),
+        code=next((reason for name, reason in details if name == "ErrorCode"), None),
+        trace_id=_first_text(document, "traceId", "contextId", "trace_id", limit=_NAME),
+        instance=_first_text(document, "instance", limit=_EXCERPT),
+        fields=_fields((name, reason) for name, reason in details if name != "ErrorCode"),
         raw=document,
     )
 
 
-def _name_reason_pairs(document: dict[str, Any]) -> dict[str, str]:
+def _details(document: dict[str, Any]) -> list[tuple[str, str]]:
     # Older APIs of the platform call extraDetails invalidParams.
     entries = document.get("extraDetails") or document.get("invalidParams")
-    details: dict[str, str] = {}
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict):
-            name, reason = str(entry.get("name")), str(entry.get("reason"))
-            details[name] = f"{details[name]}; {reason}" if name in details else reason
-    return details
+    return [
+        (_shown(entry.get("name"), _NAME), _shown(entry.get("reason"), _EXCERPT))
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict)
+    ]
 
 
-def _first_text(document: dict[str, Any], *names: str) -> str | None:
-    return next((document[name] for name in names if isinstance(document.get(name), str)), None)
+def _fields(details: Iterable[tuple[str, str]]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, reason in islice(details, _FIELDS):
+        fields[name] = f"{fields[name]}; {reason}" if name in fields else reason
+    return fields
+
+
+def _shown(value: Any, limit: int) -> str:
+    return printable(value, limit) if isinstance(value, str) else shorten(value, limit)
+
+
+def _first_text(document: dict[str, Any], *names: str, limit: int) -> str | None:
+    return next((printable(document[name], limit) for name in names if isinstance(document.get(name), str)), None)
 
 
 def _gateway_text(document: dict[str, Any]) -> str | None:
     result = document.get("result")
-    return _first_text(result, "message") if isinstance(result, dict) else None
+    return _first_text(result, "message", limit=_TEXT) if isinstance(result, dict) else None
 
 
 def _excerpt(body: bytes) -> str:
