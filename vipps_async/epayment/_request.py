@@ -1,6 +1,6 @@
 """What is sent to create and to change a payment, valid or not built. Source: ePayment API 1.8.1, and draft 0.9.0."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
 
 import attrs
@@ -113,11 +113,11 @@ class ProfileScope:
 
     @classmethod
     def of(cls, scope: str | Iterable[str]) -> "ProfileScope":
-        """Take a scope as text, or as its words."""
+        """Take a scope as text, or as its words; those of a set, which has no order, in the alphabet's."""
         words = (scope,) if isinstance(scope, str) else rules.as_tuple("profile_scope", scope)
         if not all(isinstance(word, str) for word in words):
             raise InvalidRequest("profile_scope", scope, "must be words such as name, email and phoneNumber")
-        return cls(scope=" ".join(words))
+        return cls(scope=" ".join(sorted(words) if isinstance(scope, Set) else words))
 
 
 _WALLET = PaymentMethod()
@@ -148,7 +148,9 @@ class CreatePayment:
         default=None, converter=attrs.converters.optional(CustomerInteraction), validator=rules.known
     )
     profile: ProfileScope | None = attrs.field(default=None, converter=_as_profile)
-    metadata: Mapping[str, str] | None = attrs.field(default=None, validator=_optional(rules.metadata))
+    metadata: Mapping[str, str] | None = attrs.field(
+        default=None, converter=rules.in_order, validator=_optional(rules.metadata)
+    )
     expires_at: datetime | None = attrs.field(default=None, validator=_optional(rules.aware))
     receipt: Receipt | None = attrs.field(default=None, validator=_optional(rules.instance_of(Receipt)))
     receipt_url: str | None = attrs.field(default=None, validator=_optional(rules.url))
