@@ -13,7 +13,7 @@ from vipps_async._http import call
 from vipps_async._http.reply import ignore, read_as
 from vipps_async._http.session import Session
 from vipps_async.epayment._event import PaymentEvent
-from vipps_async.epayment._payment import Adjustment, CreatedPayment, Payment
+from vipps_async.epayment._payment import Payment
 from vipps_async.epayment._receipt import Receipt
 from vipps_async.epayment._remainder import all_that_remains, check_modification
 from vipps_async.epayment._replies import read_adjustment, read_created, read_log
@@ -27,6 +27,7 @@ from vipps_async.epayment._request import (
     PaymentMethod,
     QrFormat,
 )
+from vipps_async.epayment._results import Adjustment, CreatedPayment
 from vipps_async.epayment._rules import check_reference
 from vipps_async.epayment._shipping import Shipping
 from vipps_async.epayment._vocabulary import (

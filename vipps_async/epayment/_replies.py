@@ -5,7 +5,7 @@ from typing import Any
 from vipps_async._converter import RAW
 from vipps_async._http.reply import read_as
 from vipps_async.epayment._event import PaymentEvent
-from vipps_async.epayment._payment import Adjustment, CreatedPayment
+from vipps_async.epayment._results import Adjustment, CreatedPayment
 from vipps_async.errors import InvalidReply
 
 
@@ -20,7 +20,10 @@ def read_adjustment(document: Any, reference: str, key: str) -> Adjustment:
     """Read the reply to a capture, refund or cancellation, which is empty in the draft API."""
     if document is None:
         return Adjustment(reference=reference, idempotency_key=key)
-    return read_as({**_object(document), "idempotencyKey": key, RAW: document}, Adjustment)
+    adjustment = read_as({**_object(document), "idempotencyKey": key, RAW: document}, Adjustment)
+    if adjustment.is_accepted_only:
+        raise InvalidReply("the reply tells no totals")
+    return adjustment
 
 
 def read_log(document: Any) -> list[PaymentEvent]:
