@@ -63,7 +63,6 @@ async def test_sandbox_prints_an_environment_that_works_and_stops_on_ctrl_c() ->
         created = await vipps.epayment.create(
             amount=Amount(100, "NOK"), reference="order-0001", return_url="https://shop.example/"
         )
-    assert created.redirect_url is not None
     assert created.redirect_url.startswith(environ["VIPPS_ENVIRONMENT"])
     process.send_signal(signal.SIGINT)
     _, errors = await asyncio.wait_for(process.communicate(), 10)

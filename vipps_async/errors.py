@@ -21,6 +21,7 @@
     │       ├── Locked         423: another operation runs on the payment
     │       ├── RateLimited    429: too many calls for one reference
     │       └── ServerError    5xx, on a read
+    ├── NotInReply             a result was asked for what its reply did not tell (also a LookupError)
     ├── WaitTimeout            a payment did not get there in time (also a TimeoutError)
     └── DeliveryError          a webhook delivery that is not handled
         ├── NotAuthentic       its signature, date or content hash does not hold
@@ -32,6 +33,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
+
+_STATE_LIMIT, _KEY_LIMIT = 40, 200
 
 
 @attrs.frozen(kw_only=True)
@@ -112,13 +115,6 @@ class WrongEventLoop(VippsError, RuntimeError):
         super().__init__(f"{owner} belongs to another event loop, and does not work in this one; {remedy}")
 
 
-def printable(text: str, limit: int = 200) -> str:
-    """Return *text* from outside in one line without control characters, cut to *limit* characters, for a message."""
-    line = "".join(each if each.isprintable() else " " for each in text[: 4 * limit])
-    line = " ".join(line.split())
-    return line if len(line) <= limit and len(text) <= 4 * limit else f"{line[:limit]}… ({len(text)} characters)"
-
-
 def shorten(value: object, limit: int = 120) -> str:
     """Return the repr of *value*, cut to *limit* characters for a message."""
     try:
@@ -126,6 +122,13 @@ def shorten(value: object, limit: int = 120) -> str:
     except RecursionError:
         return f"{type(value).__name__} nested too deeply to show"
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """Return *text* from outside on one line, without what a terminal would obey, cut to *limit* characters."""
+    line = " ".join(text[: limit + 1].split())
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return shown if len(shown) <= limit and len(text) <= limit else f"{shown[:limit]}…"
 
 
 class CallError(VippsError):
@@ -288,6 +291,18 @@ class ServerError(ApiError):
     """5xx on a read; a write that ends so raises `OutcomeUnknown`."""
 
 
+class NotInReply(VippsError, LookupError):
+    """A result was asked for what its reply did not tell; the message says how to ask beforehand.
+
+    Attributes:
+        name: the attribute of the result, such as ``"redirect_url"``.
+    """
+
+    def __init__(self, name: str, remedy: str) -> None:
+        self.name = name
+        super().__init__(f"the reply has no {name}: {remedy}")
+
+
 class WaitTimeout(VippsError, TimeoutError):
     """A payment did not get there in time.
 
@@ -298,7 +313,7 @@ class WaitTimeout(VippsError, TimeoutError):
     def __init__(self, reference: str, timeout: float, last: Any) -> None:
         self.reference = reference
         self.last = last
-        seen = f"it was last seen {last.state}" if last is not None else "it could not be read"
+        seen = f"it was last seen {printable(last.state, _STATE_LIMIT)}" if last is not None else "it could not be read"
         super().__init__(
             f"waited {timeout:g} s for payment {reference}: {seen}; "
             "a payment can stay CREATED for 10 minutes, so wait again, read it later or rely on its events"
@@ -327,4 +342,4 @@ class ClaimHeld(DeliveryError):
     def __init__(self, key: str, *, retry_after: float = 2.0) -> None:
         self.key = key
         self.retry_after = retry_after
-        super().__init__(f"event {key} is being handled elsewhere")
+        super().__init__(f"event {printable(key, _KEY_LIMIT)} is being handled elsewhere")

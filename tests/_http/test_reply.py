@@ -228,6 +228,49 @@ def test_all_reasons_of_a_field_are_kept() -> None:
     assert read_problem(reply, status=400, path=ASKED.path).fields == {"a": "too long; not ASCII"}
 
 
+HOSTILE = "\x1b[2J\x1b[31mpaid\r\n2026-01-01 INFO captured\x00\u202e\u2028" * 20_000
+
+
+@pytest.mark.parametrize("status", [200, 400, 502])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        json.dumps(dict.fromkeys(("title", "detail", "traceId", "instance", "message", "error"), HOSTILE)).encode(),
+        json.dumps({"result": {"message": HOSTILE}}).encode(),
+        json.dumps({"extraDetails": [{"name": f"{n}{HOSTILE}", "reason": HOSTILE} for n in range(50)]}).encode(),
+        json.dumps({"extraDetails": [{"name": "a", "reason": HOSTILE}] * 50}).encode(),
+        json.dumps({"extraDetails": [{"name": "ErrorCode", "reason": HOSTILE}]}).encode(),
+        json.dumps({"extraDetails": [{"name": [[HOSTILE]], "reason": {"a": HOSTILE}}] * 50}).encode(),
+        json.dumps({"reference": HOSTILE, "state": [HOSTILE], "amount": HOSTILE, "aggregate": {"x": HOSTILE}}).encode(),
+        json.dumps([HOSTILE] * 3).encode(),
+        HOSTILE.encode(),
+        b"9" * 100_000 + b".0",
+    ],
+    ids=lambda reply: str(reply[:16]),
+)
+def test_what_a_server_says_is_shortened_and_made_printable(status: int, reply: bytes) -> None:
+    """Neither escape sequences nor lines of their own nor megabytes get into a message; ``raw`` keeps what came."""
+    with pytest.raises((ApiError, InvalidReply)) as raised:
+        read_as(decode(ASKED, status, {"Content-Type": HOSTILE}, reply, now=NOW), Payment)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 10_000
+    if isinstance(raised.value, ApiError):
+        problem = raised.value.problem
+        shown = [problem.title, problem.detail, problem.code, problem.trace_id, problem.instance]
+        shown += [*problem.fields, *problem.fields.values()]
+        assert all(text is None or text.isprintable() for text in shown)
+        assert len(repr(problem)) < 10_000
+        assert problem.raw == (json.loads(reply) if reply.startswith((b"{", b"[")) else reply[:200].decode())
+
+
+def test_an_error_code_after_many_fields_is_found() -> None:
+    """However many fields are shown, the code is read wherever it stands."""
+    details = [{"name": f"field{n}", "reason": "bad"} for n in range(100)]
+    said = {"extraDetails": [*details, {"name": "ErrorCode", "reason": "6080"}]}
+    problem = read_problem(json.dumps(said).encode(), status=400, path=ASKED.path)
+    assert (problem.code, len(problem.fields)) == ("6080", 20)
+
+
 @given(st.integers(min_value=100, max_value=599), st.binary(max_size=50))
 def test_no_bytes_raise_anything_else(status: int, reply: bytes) -> None:
     """Any status with any bytes is a value or an error of the tree."""

@@ -33,6 +33,11 @@ class Rule:
         return f"{self.model.__name__}.{self.field}"
 
 
+def text_of(length: str) -> str:
+    """What a refusal says of a text that is not *length*, such as ``"3 to 100 characters"``."""
+    return f"must be text of {length}, none of them a control character"
+
+
 def taken(rules: Iterable[Rule]) -> pytest.MarkDecorator:
     """Parametrize over each value that some rule takes."""
     cases = [

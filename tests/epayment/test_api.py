@@ -44,7 +44,6 @@ async def test_one_payment_lives_its_whole_life_in_either_dialect(both: tuple[Sa
         amount=PRICE, reference=REFERENCE, return_url="https://shop.example/return", payment_description="Socks"
     )
     assert created.reference == REFERENCE
-    assert created.redirect_url is not None
     assert created.redirect_url.startswith(sandbox.base_url)
     await sandbox.approve(REFERENCE)
     await vipps.epayment.capture(REFERENCE, PART)
@@ -94,7 +93,6 @@ async def test_draft_creation_returns_the_whole_payment() -> None:
             REFERENCE, Amount(1000, "NOK", type="PURCHASE"), modification_reference="capture-0001"
         )
         assert accepted.is_accepted_only
-        assert accepted.aggregate is None
         body = json.loads(requests_of(sandbox, "capture")[0].body)
         assert body == {
             "modificationAmount": {"value": 1000, "currency": "NOK", "type": "PURCHASE"},
@@ -106,7 +104,6 @@ async def test_current_adjustment_carries_the_totals_and_its_key(sandbox: Sandbo
     """A current adjustment has the totals after it, and the key that it was sent with."""
     await authorize(sandbox, vipps)
     adjustment = await vipps.epayment.capture(REFERENCE, PART, idempotency_key="capture-1")
-    assert adjustment.aggregate is not None
     assert adjustment.aggregate.captured_amount == PART
     assert adjustment.state is PaymentState.AUTHORIZED
     assert adjustment.idempotency_key == "capture-1"
@@ -175,7 +172,6 @@ async def test_two_equal_captures_are_two_captures(sandbox: Sandbox, vipps: Vipp
     await authorize(sandbox, vipps)
     await vipps.epayment.capture(REFERENCE, PART)
     second = await vipps.epayment.capture(REFERENCE, PART)
-    assert second.aggregate is not None
     assert second.aggregate.captured_amount == Amount(800, "NOK")
 
 
@@ -231,7 +227,6 @@ async def test_force_approve_takes_a_customer_or_a_token(vipps: VippsClient) -> 
     await vipps.epayment.force_approve(REFERENCE, customer=Customer(phone_number="4712345678"))
     assert (await vipps.epayment.get(REFERENCE)).state is PaymentState.AUTHORIZED
     created = await vipps.epayment.create(amount=PRICE, reference="order-0002", return_url="https://shop.example/")
-    assert created.redirect_url is not None
     token = created.redirect_url.partition("token=")[2]
     await vipps.epayment.force_approve("order-0002", token=token)
     assert (await vipps.epayment.get("order-0002")).state is PaymentState.AUTHORIZED

@@ -1,8 +1,9 @@
 """Status, headers and bytes -> decoded JSON, or an error of the tree. Performs no I/O."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 from vipps_async import _json
@@ -22,6 +23,8 @@ from vipps_async.errors import (
     RateLimited,
     ServerError,
     Unauthorized,
+    printable,
+    shorten,
 )
 
 T = TypeVar("T")
@@ -36,7 +39,8 @@ _ERRORS: Mapping[int, type[ApiError]] = {
 # What only the API itself can know.
 _ERRORS_OF_THE_API: Mapping[int, type[ApiError]] = {**_ERRORS, 404: NotFound, 409: Conflict, 423: Locked}
 _VERSION = re.compile(r"/v[0-9]+/")
-_EXCERPT = 200
+_EXCERPT, _TEXT, _NAME = 200, 500, 100  # characters of an error's parts that are shown
+_FIELDS = 20
 
 
 def decode(call: Call, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Any:
@@ -71,8 +75,10 @@ def _json_of(status: int, headers: Mapping[str, str], body: bytes) -> Any:
     try:
         document = _json.decode(body)
     except _json.NotJson as error:
-        kind = headers.get("Content-Type", "an unnamed content type")
-        raise InvalidReply(f"HTTP {status} with {kind} instead of JSON: {_excerpt(body)}") from error
+        kind = printable(headers.get("Content-Type", "an unnamed content type"), _NAME)
+        raise InvalidReply(
+            f"HTTP {status} with {kind} instead of JSON: {printable(_excerpt(body), _EXCERPT)}"
+        ) from error
     if document is None:
         raise InvalidReply(f"HTTP {status} with null instead of a document")
     return document
@@ -97,6 +103,8 @@ def ignore(_: Any) -> None:
 def read_problem(body: bytes, *, status: int, path: str) -> Problem:
     """Read an error body in any of the shapes that the APIs, the gateway and the identity provider use.
 
+    All but ``raw`` is shortened and made printable: it goes into messages and logs.
+
     Args:
         body: the reply's.
         status: the HTTP status.
@@ -106,17 +114,17 @@ def read_problem(body: bytes, *, status: int, path: str) -> Problem:
         document = _json.decode(body)
     except _json.NotJson:
         text = _excerpt(body) if body else None
-        return Problem(detail=text, raw=text)
+        return Problem(detail=text and printable(text, _EXCERPT), raw=text)
     if not isinstance(document, dict):
         return Problem(raw=document)
-    details = _name_reason_pairs(document)
+    details = _details(document)
     return Problem(
-        title=_first_text(document, "title", "error"),
-        detail=_first_text(document, "detail", "error_description", "message") or _gateway_text(document),
-        code=details.pop("ErrorCode", None),
-        trace_id=_first_text(document, "traceId", "contextId", "trace_id"),
-        instance=_first_text(document, "instance"),
-        fields=details,
+        title=_first_text(document, "title", "error", limit=_TEXT),
+        detail=_first_text(document, "detail", "error_description", "message", limit=_TEXT) or _gateway_text(document),
+        code=next((reason for name, reason in details if name == "ErrorCode"), None),
+        trace_id=_first_text(document, "traceId", "contextId", "trace_id", limit=_NAME),
+        instance=_first_text(document, "instance", limit=_EXCERPT),
+        fields=_fields((name, reason) for name, reason in details if name != "ErrorCode"),
         source=_source_of(document, status, path),
         raw=document,
     )
@@ -127,8 +135,8 @@ def _source_of(document: dict[str, Any], status: int, path: str) -> str | None:
 
     The API's own has a title and a trace, tells the status that it came with, and names the path that was asked.
     """
-    has_trace = _first_text(document, "traceId", "contextId") is not None
-    if _first_text(document, "title") and has_trace:
+    has_trace = _first_text(document, "traceId", "contextId", limit=_NAME) is not None
+    if _first_text(document, "title", limit=_TEXT) and has_trace:
         return "api" if _is_for(document, status, path) else None
     is_gateways = "statusCode" in document or "responseInfo" in document or "ResponseInfo" in document
     return "gateway" if is_gateways or "error" in document else None
@@ -143,24 +151,34 @@ def _is_for(document: dict[str, Any], status: int, path: str) -> bool:
     return not isinstance(instance, str) or not instance or instance.partition("?")[0].rstrip("/").endswith(asked)
 
 
-def _name_reason_pairs(document: dict[str, Any]) -> dict[str, str]:
+def _details(document: dict[str, Any]) -> list[tuple[str, str]]:
     # Older APIs of the platform call extraDetails invalidParams.
     entries = document.get("extraDetails") or document.get("invalidParams")
-    details: dict[str, str] = {}
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict):
-            name, reason = str(entry.get("name")), str(entry.get("reason"))
-            details[name] = f"{details[name]}; {reason}" if name in details else reason
-    return details
+    return [
+        (_shown(entry.get("name"), _NAME), _shown(entry.get("reason"), _EXCERPT))
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict)
+    ]
 
 
-def _first_text(document: dict[str, Any], *names: str) -> str | None:
-    return next((document[name] for name in names if isinstance(document.get(name), str)), None)
+def _fields(details: Iterable[tuple[str, str]]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, reason in islice(details, _FIELDS):
+        fields[name] = f"{fields[name]}; {reason}" if name in fields else reason
+    return fields
+
+
+def _shown(value: Any, limit: int) -> str:
+    return printable(value, limit) if isinstance(value, str) else shorten(value, limit)
+
+
+def _first_text(document: dict[str, Any], *names: str, limit: int) -> str | None:
+    return next((printable(document[name], limit) for name in names if isinstance(document.get(name), str)), None)
 
 
 def _gateway_text(document: dict[str, Any]) -> str | None:
     result = document.get("result")
-    return _first_text(result, "message") if isinstance(result, dict) else None
+    return _first_text(result, "message", limit=_TEXT) if isinstance(result, dict) else None
 
 
 def _excerpt(body: bytes) -> str:

@@ -15,7 +15,7 @@ from vipps_async._http.session import Session
 from vipps_async.epayment._errors import CONCLUSIVE_CODES
 from vipps_async.epayment._event import PaymentEvent
 from vipps_async.epayment._full_capture import ALL_THAT_REMAINS, amount_of_full_capture, check_given, check_modification
-from vipps_async.epayment._payment import Adjustment, CreatedPayment, Payment
+from vipps_async.epayment._payment import Payment
 from vipps_async.epayment._polling import Polls
 from vipps_async.epayment._receipt import Receipt
 from vipps_async.epayment._replies import read_adjustment, read_created, read_log, read_payment
@@ -29,6 +29,7 @@ from vipps_async.epayment._request import (
     PaymentMethod,
     QrFormat,
 )
+from vipps_async.epayment._results import Adjustment, CreatedPayment
 from vipps_async.epayment._rules import check_reference
 from vipps_async.epayment._shipping import Shipping
 from vipps_async.epayment._vocabulary import (

@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 from vipps_async._converter import RAW
 from vipps_async._http.reply import read_as
 from vipps_async.epayment._event import PaymentEvent
-from vipps_async.epayment._payment import Adjustment, CreatedPayment, Payment
+from vipps_async.epayment._payment import Payment
+from vipps_async.epayment._results import Adjustment, CreatedPayment
 from vipps_async.errors import InvalidReply, shorten
 
 T = TypeVar("T", CreatedPayment, Payment, Adjustment, PaymentEvent)
@@ -29,6 +30,8 @@ def read_adjustment(document: Any, reference: str, key: str) -> Adjustment:
     if document is None:
         return Adjustment(reference=reference, idempotency_key=key)
     adjustment = read_as({**_object(document), "idempotencyKey": key, RAW: document}, Adjustment)
+    if adjustment.is_accepted_only:
+        raise InvalidReply("the reply tells no totals")
     return _of(reference, adjustment)
 
 

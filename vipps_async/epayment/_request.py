@@ -114,7 +114,7 @@ class ProfileScope:
 
     @classmethod
     def of(cls, scope: str | Iterable[str]) -> "ProfileScope":
-        """Take a scope as text, or as its words."""
+        """Take a scope as text, or as its words; those of a set, which has no order, in the alphabet's."""
         words = (scope,) if isinstance(scope, str) else rules.as_tuple("profile_scope", scope)
         if not all(isinstance(word, str) for word in words):
             raise InvalidRequest("profile_scope", scope, "must be words such as name, email and phoneNumber")
