@@ -120,7 +120,14 @@ RULES: list[Rule] = [
     Rule(ShippingGroup, "is_default", FLAG_RULE, [False], [0]),
     Rule(ShippingGroup, "priority", PRIORITY_RULE, [0], [-(2**31) - 1]),
     Rule(DynamicOptions, "callback_url", URL_RULE, ["https://a.b:8080"], ["http://shop.example", None]),
-    Rule(DynamicOptions, "callback_authorization_token", TOKEN_RULE, ["a", "x" * 50], ["", "x" * 51, "a b", "å"]),
+    Rule(
+        DynamicOptions,
+        "callback_authorization_token",
+        TOKEN_RULE,
+        ["a", "x" * 50],
+        ["", "x" * 51, "a b", "å"],
+        is_secret=True,
+    ),
 ]
 
 

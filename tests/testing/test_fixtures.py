@@ -218,7 +218,7 @@ def test_a_session_has_one_sandbox(vipps_sandbox_session: Sandbox, addresses: li
 
 
 def test_a_sandbox_in_a_thread_ends_with_its_block() -> None:
-    """Its settings are those of Sandbox; at the end, or if it does not start, neither its port nor its thread is left."""
+    """Its settings are those of Sandbox; at the end, or if it does not start, no port and no thread is left."""
     before = threading.active_count()
     with run_in_thread(dialect="draft", copies=2) as sandbox:
         port = urlsplit(sandbox.base_url).port
