@@ -14,8 +14,7 @@ import pytest
 from tests.support import PRICE
 from vipps_async import VippsClient
 from vipps_async.errors import VippsError, WrongEventLoop
-from vipps_async.sandbox import Sandbox
-from vipps_async.testing._thread import run_in_thread
+from vipps_async.sandbox import Sandbox, run_in_thread
 
 F = TypeVar("F", bound=Callable[..., Any])
 

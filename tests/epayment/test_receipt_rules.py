@@ -139,7 +139,14 @@ RULES: list[Rule] = [
             *("https://169.254.169.254/", "https://a..b/", "https://a.b/" + "x" * 2489, "https://a.b/\x1b", ""),
         ],
     ),
-    Rule(DynamicOptions, "callback_authorization_token", TOKEN_RULE, ["a", "x" * 50], ["", "x" * 51, "a b", "å"]),
+    Rule(
+        DynamicOptions,
+        "callback_authorization_token",
+        TOKEN_RULE,
+        ["a", "x" * 50],
+        ["", "x" * 51, "a b", "å"],
+        is_secret=True,
+    ),
 ]
 
 

@@ -12,6 +12,7 @@ import attrs
 import backoff
 
 from vipps_async._http.call import Call
+from vipps_async._redaction import described, hides_init_arguments
 from vipps_async.errors import (
     ApiError,
     CallError,
@@ -44,7 +45,7 @@ _EARNED = 0.1  # of a repeat, by each call that succeeds at once
 def check_seconds(name: str, value: Any) -> float:
     """Return *value* if it is a number of seconds above 0 and below a day; raise ConfigurationError otherwise."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _DAY:
-        raise ConfigurationError(f"{name}={value!r} must be a number of seconds above 0, and a day at most")
+        raise ConfigurationError(f"{name}={described(value)} must be a number of seconds above 0, and a day at most")
     return float(value)
 
 
@@ -55,11 +56,12 @@ def _check_positive(_: Any, field: "attrs.Attribute[Any]", value: float) -> None
 def _check_attempts(_: Any, __: Any, value: int) -> None:
     if type(value) is not int or not 1 <= value <= MOST_ATTEMPTS:
         raise ConfigurationError(
-            f"attempts={value!r} must be 1 to {MOST_ATTEMPTS}: Vipps MobilePay takes 5 writes a minute for one "
-            "reference, and one is kept for the repeat after a renewed token"
+            f"attempts={described(value)} must be 1 to {MOST_ATTEMPTS}: Vipps MobilePay takes 5 writes a minute for "
+            "one reference, and one is kept for the repeat after a renewed token"
         )
 
 
+@hides_init_arguments
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
     """How a call is attempted again after a connection error, a timeout, 408, 423, 429 or 5xx.

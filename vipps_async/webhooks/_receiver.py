@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
+from vipps_async._redaction import hides_arguments
 from vipps_async.epayment import PaymentEvent, PaymentEventName
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError, NotAnEvent, NotAuthentic
 from vipps_async.webhooks._background import Background, end_of
@@ -78,6 +79,7 @@ class WebhookReceiver:
     back, and the redelivery runs all handlers of the event again.
     """
 
+    @hides_arguments
     def __init__(
         self,
         *,
