@@ -323,13 +323,6 @@ def test_metadata_is_sent_the_same_whatever_its_order_and_its_classes(dumps: Cal
     assert json.loads(bodies.pop())["metadata"] == plain
 
 
-def test_a_set_of_scopes_is_sent_the_same_in_every_process() -> None:
-    """A set has no order, and another one in each process: its words are sorted, and those of a list are not."""
-    words = ("phoneNumber", "name", "email", "address", "birthDate")
-    assert sent(CreatePayment(**WEB, profile=set(words)))["profile"] == {"scope": " ".join(sorted(words))}
-    assert sent(CreatePayment(**WEB, profile=words))["profile"] == {"scope": " ".join(words)}
-
-
 def test_a_profile_s_scope_is_text_or_words() -> None:
     """The same scope as text and as words is the same body."""
     words = CreatePayment(**WEB, profile=("name", "email"))

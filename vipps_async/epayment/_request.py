@@ -157,9 +157,7 @@ class CreatePayment:
     metadata: Mapping[str, str] | None = attrs.field(
         default=None, converter=canonical.metadata, validator=_optional(rules.metadata)
     )
-    expires_at: datetime | None = attrs.field(
-        default=None, converter=canonical.moment, validator=_optional(rules.aware)
-    )
+    expires_at: datetime | None = attrs.field(default=None, validator=_optional(rules.aware))
     receipt: Receipt | None = attrs.field(default=None, validator=_optional(rules.instance_of(Receipt)))
     receipt_url: str | None = attrs.field(default=None, converter=_as_url, validator=_optional(rules.url))
     minimum_user_age: int | None = attrs.field(default=None, validator=_optional(rules.whole(0, 100)))
