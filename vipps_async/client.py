@@ -13,6 +13,7 @@ from vipps_async._http.token import TokenProvider
 from vipps_async._redaction import described, hides_arguments
 from vipps_async.config import Credentials, Environ, Environment, SystemInfo, check_msn
 from vipps_async.epayment import EPayment
+from vipps_async.epayment._polling import Polls
 from vipps_async.errors import ConfigurationError
 from vipps_async.token_cache import TokenCache
 from vipps_async.token_cache._sharing import sharing
@@ -79,7 +80,8 @@ class VippsClient:
             trust_env=_checked("trust_env", trust_env, bool),
             share=sharing(token_cache, keys, place),
         )
-        self._use(http, tokens, EPayment(http))
+        self._polls = Polls()
+        self._use(http, tokens, EPayment(http, self._polls))
 
     @classmethod
     @hides_arguments
@@ -136,11 +138,17 @@ class VippsClient:
             retry=old.retry if retry is None else _checked("retry", retry, RetryPolicy),
         )
         copy = object.__new__(type(self))
+        copy._polls = self._polls
         copy._use(http, self._tokens, attrs.evolve(self._epayment, session=http))
         return copy
 
     async def close(self) -> None:
-        """End what is under way in the background, and close the session if it is the client's own."""
+        """End what is under way in the background, and close the session if it is the client's own.
+
+        Calls and waits that go on end in `ClientClosed`, or in `OutcomeUnknown` if they were sent. Closing again, or
+        when the event loop is closed already, does nothing.
+        """
+        self._polls.close()
         await self._tokens.close()
         await self._http.http.close()
 

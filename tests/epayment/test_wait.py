@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import PRICE, REFERENCE, authorize, create, polling, reads_of, requests_of
 from vipps_async import Payment, PaymentState, VippsClient
-from vipps_async.errors import ApiError, InvalidRequest, NotFound, RateLimited, ServerError, WaitTimeout
+from vipps_async.errors import ApiError, ClientClosed, InvalidRequest, NotFound, RateLimited, ServerError, WaitTimeout
 from vipps_async.sandbox import Fault, Sandbox
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
@@ -50,6 +50,23 @@ async def test_wait_returns_the_first_state_that_is_not_created(
     await reads_of(sandbox, 3)
     await getattr(sandbox, act)(REFERENCE)
     assert (await waiting).state is state
+
+
+async def test_closing_a_client_ends_its_waits(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A wait at rest does not sleep on when the client is closed: neither for two seconds, nor for its next event."""
+    await create(vipps)
+    receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
+    copy = vipps.with_options(timeout=10)
+    waits = [
+        asyncio.create_task(each.epayment.wait(REFERENCE, timeout=600, signal=signal))
+        for each in (vipps, copy)
+        for signal in (None, receiver)
+    ]
+    await reads_of(sandbox, 1)
+    await vipps.close()
+    async with asyncio.timeout(1.5):
+        ends = await asyncio.gather(*waits, return_exceptions=True)
+    assert [type(end) for end in ends] == [ClientClosed] * 4
 
 
 async def test_wait_times_out_with_the_last_payment(vipps: VippsClient) -> None:

@@ -77,6 +77,7 @@ class Poll:
     Attributes:
         last: the payment that was read last.
         trouble: the passing error that the last read ended with.
+        is_closed: whether the client is closed, so that there will be no other read.
     """
 
     __slots__ = (
@@ -93,6 +94,7 @@ class Poll:
         "_timer",
         "_timer_at",
         "_waiters",
+        "is_closed",
         "last",
         "trouble",
     )
@@ -100,6 +102,7 @@ class Poll:
     def __init__(self, polls: "Polls", key: PaymentKey, read: Read) -> None:
         self.last: Payment | None = None
         self.trouble: CallError | None = None
+        self.is_closed = False
         self._polls = polls
         self._key = key
         self._read = read
@@ -134,6 +137,12 @@ class Poll:
         if self._reading is not None:
             self._reading.cancel()
         self._set_timer(self._not_before)
+
+    def close(self) -> None:
+        """End all waits: the client is closed."""
+        self.is_closed = True
+        for waiter in self._waiters:
+            waiter.wake()
 
     def hurry(self) -> None:
         """Read as soon as may be, and often for a while: an event came."""
@@ -253,6 +262,11 @@ class Polls:
             poll = polls[key] = Poll(self, key, read)
         poll.join(waiter)
         return poll
+
+    def close(self) -> None:
+        """End all waits in the event loop that runs."""
+        for poll in (self._polls.peek() or {}).values():
+            poll.close()
 
     def forget(self, key: PaymentKey) -> None:
         """Let go of a poll that nobody has joined."""

@@ -12,7 +12,7 @@ from vipps_async._light_event import LightEvent
 from vipps_async.epayment._payment import Payment
 from vipps_async.epayment._polling import PaymentKey, Polls, Read, Waiter
 from vipps_async.epayment._vocabulary import PaymentState
-from vipps_async.errors import InvalidRequest, WaitTimeout
+from vipps_async.errors import ClientClosed, InvalidRequest, WaitTimeout
 
 _LONGEST = 60 * 86_400.0  # a long-living payment's life
 
@@ -56,6 +56,8 @@ async def wait_for(
                     seen = poll.last
                     if _holds(until, seen) or seen.state.is_dead:
                         return seen
+                if poll.is_closed:
+                    raise ClientClosed
                 if time.monotonic() >= waiter.ends_at:
                     raise WaitTimeout(reference, timeout, seen) from poll.trouble
                 await happened.wait()
