@@ -391,6 +391,15 @@ class TestVerify:
         assert cause in said
         assert SECRET not in said
 
+    def test_a_copy_that_a_proxy_took_is_named(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """The signature holds by its second copy, and the proxy is named."""
+        lines = captured().partition(b"\r\n\r\n")[0].split(b"\r\n")
+        kept = [b"Authorization: Basic Og==" if line.startswith(b"Authorization") else line for line in lines]
+        assert verified(b"\r\n".join([*kept, b"", BODY])) == 0
+        said = capsys.readouterr().out
+        assert "a proxy replaced Authorization on the way" in said
+        assert "The signature holds." in said
+
     def test_a_content_length_ends_the_body(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """What a file has after it was not sent."""
         file = tmp_path / "request.http"
