@@ -1,4 +1,4 @@
-"""A delivery carries its signature twice, since proxies take one of the two: either will do, and the log tells of it."""
+"""A delivery carries its signature twice, since proxies take one of them: either will do, and the log tells of it."""
 
 import logging
 from typing import Any

@@ -97,8 +97,8 @@ def verify(
     if not genuine:
         if not any(given.startswith(_ALGORITHM) for given in copies.values()):
             raise NotAuthentic(
-                f"no secret gives this signature: {' and '.join(copies)} of another scheme than HMAC-SHA256, as where a "
-                "proxy asks for a password: have it pass X-Vipps-Authorization on"
+                f"no secret gives this signature: {' and '.join(copies)} of another scheme than HMAC-SHA256, as where "
+                "a proxy asks for a password: have it pass X-Vipps-Authorization on"
             )
         arrived = SignedUrl(host=headers.get("host", url.host), path_and_query=target or url.path_and_query)
         cause = _likely_cause(lambda other: bool(_genuine(copies, other, secrets, http_date, body_hash)), url, arrived)

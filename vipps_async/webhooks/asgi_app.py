@@ -61,7 +61,11 @@ class AsgiApp:
         refused = self.receiver.refusal(scope["method"], headers)
         if refused is not None:
             return refused
-        body = await _read(receive, self.receiver.max_body)
+        try:
+            body = await _read(receive, self.receiver.max_body)
+        except asyncio.CancelledError:
+            self.receiver.refuse(BROKEN)  # the client hung up or the server ends, and nobody else counts it
+            raise
         if isinstance(body, Reply):
             return self.receiver.refuse(body)
         return await self.receiver.handle(IncomingRequest(scope["method"], _target(scope), headers, body))
@@ -93,7 +97,16 @@ async def _read(receive: Receive, limit: int) -> bytes | Reply:
                     return TOO_LARGE
                 is_complete = not message.get("more_body", False)
     except TimeoutError:
+        _logger.warning(
+            "a delivery took longer than %g s for its body, of which %d bytes came: the sender is slow, or a "
+            "middleware that keeps nothing has read it",
+            READ_TIMEOUT,
+            len(body),
+        )
         return TOO_SLOW
+    except OSError as error:
+        _logger.warning("a delivery broke off while its body was read: %r", error)
+        return BROKEN
     return bytes(body)
 
 

@@ -1,0 +1,130 @@
+"""The receiver in a WSGI server: Flask, Django, or none of them. Needs no framework itself.
+
+WSGI has no event loop, and its servers call an application in many threads. A receiver, its store and its handlers
+belong to one loop, so that they run in a thread of their own, one for each process, and the server's threads wait for
+their answers.
+
+Source of the protocol: PEP 3333.
+"""
+
+import atexit
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import attrs
+
+from vipps_async.webhooks._exchange import BROKEN, TOO_LARGE, IncomingRequest, Receiving, Reply
+from vipps_async.webhooks._loop_thread import LoopThread
+
+_logger = logging.getLogger("vipps_async.webhooks")
+
+ANSWER_TIMEOUT = 10.0  # seconds; Webhooks API: an answer is awaited for 10 seconds
+_LATER = Reply(503, {"Retry-After": "2"}, b"being handled")
+_OVER = Reply(503, {"Retry-After": "2"}, b"shutting down")
+
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+
+class WsgiApp:
+    """A WSGI application that routes every path to a receiver.
+
+    It can be used from any thread, and before or after a fork. Make one for a receiver: that belongs to its loop.
+
+    Args:
+        receiver: what handles the deliveries.
+    """
+
+    def __init__(self, receiver: Receiving) -> None:
+        self._receiver = receiver
+        self._thread = LoopThread("vipps_async receiver", self._begin)
+        self._is_closed = False
+
+    def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        headers = _headers(environ)
+        body = _read(environ, headers.get("content-length", ""), self._receiver.max_body)
+        if isinstance(body, Reply):
+            reply = self._refuse(body)
+        else:
+            reply = self.handle(IncomingRequest(environ["REQUEST_METHOD"], _target(environ), headers, body))
+        status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
+        start_response(status, [("Content-Length", str(len(reply.body))), *reply.headers.items()])
+        return [reply.body]
+
+    def handle(self, request: IncomingRequest) -> Reply:
+        """Handle a delivery, and return what to answer, as `WebhookReceiver.handle` does; for a view of a framework.
+
+        Waits for up to 10 seconds, as Vipps MobilePay does. What takes longer goes on, is answered 503 here, and is a
+        duplicate once it comes again.
+
+        Args:
+            request: the delivery, its body raw.
+        """
+        if self._is_closed:
+            return _OVER
+        work = self._thread.submit(self._receiver.handle(request))
+        try:
+            reply = work.result(ANSWER_TIMEOUT)
+        except TimeoutError:
+            _logger.warning("a delivery takes longer than %g s to handle: it has to come again", ANSWER_TIMEOUT)
+            return _LATER
+        return _without_connection(reply)
+
+    def start(self) -> None:
+        """Begin what runs in the background, such as an inbox, in this process; else it begins at the first delivery."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Refuse what arrives from now on, and wait for the handlers that run; called at the process's exit too."""
+        self._is_closed = True
+        if self._thread.is_running:
+            self._thread.submit(self._receiver.close()).result()
+            self._thread.stop()
+        atexit.unregister(self.close)
+
+    def _begin(self) -> None:
+        self._receiver.start()
+        atexit.register(self.close)
+
+    def _refuse(self, reply: Reply) -> Reply:
+        async def refuse() -> Reply:  # in the loop, where the counts are
+            return self._receiver.refuse(reply)
+
+        return _OVER if self._is_closed else _without_connection(self._thread.submit(refuse()).result())
+
+
+def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
+    names = {name: name.removeprefix("HTTP_") for name in environ if name.startswith("HTTP_")}
+    names |= {name: name for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)}
+    return {short.lower().replace("_", "-"): environ[name] for name, short in names.items()}
+
+
+def _target(environ: Mapping[str, Any]) -> str:
+    # Quoted again, since the path arrives decoded and goes into a line of the log.
+    path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}".encode("latin-1", "replace")
+    query = quote(environ.get("QUERY_STRING", ""), safe="%&=", errors="replace")
+    return quote(path) + (f"?{query}" if query else "")
+
+
+def _read(environ: Mapping[str, Any], length: str, limit: int) -> bytes | Reply:
+    is_chunked = not length and environ.get("wsgi.input_terminated", False)
+    size = int(length[:20]) if length.isascii() and length.isdigit() else 0
+    if size > limit:
+        return b""  # which the receiver refuses by its length
+    try:
+        body: bytes = environ["wsgi.input"].read(limit + 1 if is_chunked else size)
+    except (OSError, ValueError) as error:
+        _logger.warning("a delivery broke off while its body was read: %r", error)
+        return BROKEN
+    if not is_chunked and len(body) < size:
+        _logger.warning("%d bytes came of a delivery of %d: it broke off, or a middleware read them", len(body), size)
+        return BROKEN
+    return TOO_LARGE if len(body) > limit else body
+
+
+def _without_connection(reply: Reply) -> Reply:
+    # PEP 3333: no field of the connection is the application's; some servers fail by one.
+    return attrs.evolve(reply, headers={name: value for name, value in reply.headers.items() if name != "Connection"})
