@@ -1,6 +1,7 @@
 """An event loop in a thread of its own, for callers that have none. Performs no I/O.
 
-One for each process: threads do not survive a fork, so that the child begins another.
+Threads do not survive a fork: each process that has work begins a loop of its own. What belongs to the parent's stays
+as it is in the child, since destructors would close what the parent uses.
 """
 
 import asyncio
@@ -10,7 +11,20 @@ from concurrent.futures import Future
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
+import attrs
+
 T = TypeVar("T")
+
+# Of all loops of a process, and held over a fork, so that no child finds it locked for ever.
+_starting = Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
+
+
+@attrs.frozen
+class _Running:
+    loop: asyncio.AbstractEventLoop
+    thread: Thread
 
 
 class LoopThread:
@@ -24,15 +38,12 @@ class LoopThread:
     def __init__(self, name: str, on_start: Callable[[], object]) -> None:
         self._name = name
         self._on_start = on_start
-        self._lock = Lock()
-        self._process = 0
-        self._thread: Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._by_process: dict[int, _Running] = {}
 
     @property
     def is_running(self) -> bool:
         """Whether there is a loop in this process."""
-        return self._loop is not None and self._process == os.getpid()
+        return os.getpid() in self._by_process
 
     def start(self) -> asyncio.AbstractEventLoop:
         """Return the loop, which runs from now on if it did not.
@@ -40,12 +51,11 @@ class LoopThread:
         Raises:
             Exception: whatever *on_start* raises; then there is no loop.
         """
-        if self._process != os.getpid():
-            self._lock, self._process, self._loop = Lock(), os.getpid(), None  # what a fork left is of no use
-        with self._lock:
-            if self._loop is None:
-                self._loop = self._begin()
-            return self._loop
+        with _starting:
+            running = self._by_process.get(os.getpid())
+            if running is None:
+                running = self._by_process[os.getpid()] = self._begin()
+        return running.loop
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Begin *work* in the loop; what is returned can be waited for in any thread."""
@@ -58,31 +68,32 @@ class LoopThread:
 
     def stop(self) -> None:
         """End the loop, and wait for its thread; nothing where there is none."""
-        if not self.is_running or self._loop is None or self._thread is None:
-            return
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop = None
+        running = self._by_process.pop(os.getpid(), None)
+        if running is not None:
+            running.loop.call_soon_threadsafe(running.loop.stop)
+            running.thread.join()
 
-    def _begin(self) -> asyncio.AbstractEventLoop:
+    def _begin(self) -> _Running:
         loop, started = asyncio.new_event_loop(), Future[None]()
 
         def start() -> None:
             try:
-                started.set_result(self._on_start() and None)
+                self._on_start()
             except BaseException as error:  # noqa: BLE001 - whoever waits for the start is told
-                started.set_exception(error)
                 loop.stop()
+                started.set_exception(error)
+            else:
+                started.set_result(None)
 
         def serve() -> None:
+            loop.call_soon(start)
             try:
-                loop.call_soon(start)
                 loop.run_forever()
             finally:
                 loop.close()
 
-        # A daemon: the process ends although nobody stopped it, as it does for any crash.
-        self._thread = Thread(target=serve, name=self._name, daemon=True)
-        self._thread.start()
+        # A daemon, so that a process ends although nobody stopped the loop.
+        thread = Thread(target=serve, name=self._name, daemon=True)
+        thread.start()
         started.result()
-        return loop
+        return _Running(loop, thread)

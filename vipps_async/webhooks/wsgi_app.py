@@ -74,7 +74,7 @@ class WsgiApp:
         return _without_connection(reply)
 
     def start(self) -> None:
-        """Begin what runs in the background, such as an inbox, in this process; else it begins at the first delivery."""
+        """Begin what runs in the background, such as an inbox, in this process; the first delivery does it too."""
         self._thread.start()
 
     def close(self) -> None:
