@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 import attrs
 
 from vipps_async._times import from_http_date
+from vipps_async._urls import normal_url
 from vipps_async.errors import NotAuthentic
 
 _ALGORITHM = b"HMAC-SHA256 "
 _SCHEME = "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature="
 # Deliveries carry their signature twice, since proxies drop the first or put their own credentials there.
 _SIGNATURE, _SECOND_SIGNATURE = "authorization", "x-vipps-authorization"
-_DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 
 
 @attrs.frozen
@@ -35,11 +35,10 @@ class SignedUrl:
 
     @classmethod
     def of(cls, url: str) -> "SignedUrl":
-        """Take the parts of *url* as they are written, a port only if it is not the scheme's own."""
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2].lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme, "\0"))
+        """Take the parts of *url* in its one form, which is what goes over the wire."""
+        parts = urlsplit(normal_url(url))
         query = f"?{parts.query}" if parts.query else ""
-        return cls(host=host, path_and_query=(parts.path or "/") + query)
+        return cls(host=parts.netloc, path_and_query=(parts.path or "/") + query)
 
 
 def sign(secret: str, url: SignedUrl, body: bytes, *, date: datetime) -> dict[str, str]:

@@ -75,6 +75,7 @@ async def _read(request: web.Request, limit: int) -> bytes | Reply:
         # here already, and needs neither.
         return content.read_nowait() if content.is_eof() else await _read_as_it_comes(content, limit)
     except TimeoutError:
+        _logger.warning("a delivery took longer than %g s for its body", READ_TIMEOUT)
         return TOO_SLOW
     except (OSError, web.RequestPayloadError, HttpProcessingError) as error:
         _logger.warning("a delivery broke off while its body was read: %r", error)
