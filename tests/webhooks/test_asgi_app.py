@@ -188,6 +188,18 @@ async def test_hanging_up_stops_no_handler(
     }
 
 
+async def test_a_slow_handler_is_answered_while_somebody_listens(
+    client: aiohttp.ClientSession, site: Site, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the time that an answer is awaited the request ends, which a shutdown waits for; the handler goes on."""
+    monkeypatch.setattr(asgi_app, "ANSWER_TIMEOUT", 0.05)
+    assert await deliver(client, site) == 503
+    shop.let_go.set()
+    while await deliver(client, site) == 503:
+        await asyncio.sleep(0.005)
+    assert shop.notes == ["begins", "ends"]
+
+
 async def test_shutdown_waits_for_the_handler(client: aiohttp.ClientSession, site: Site, shop: Shop) -> None:
     """The server does not end before the handler has, and its delivery is answered 200."""
     first = asyncio.create_task(deliver(client, site))

@@ -12,7 +12,17 @@ from urllib.parse import quote
 
 import attrs
 
-from vipps_async.webhooks._exchange import BROKEN, READ_TIMEOUT, TOO_LARGE, TOO_SLOW, IncomingRequest, Receiving, Reply
+from vipps_async.webhooks._exchange import (
+    ANSWER_TIMEOUT,
+    BEING_HANDLED,
+    BROKEN,
+    READ_TIMEOUT,
+    TOO_LARGE,
+    TOO_SLOW,
+    IncomingRequest,
+    Receiving,
+    Reply,
+)
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
@@ -68,7 +78,16 @@ class AsgiApp:
             raise
         if isinstance(body, Reply):
             return self.receiver.refuse(body)
-        return await self.receiver.handle(IncomingRequest(scope["method"], _target(scope), headers, body))
+        return await self._answer(IncomingRequest(scope["method"], _target(scope), headers, body))
+
+    async def _answer(self, request: IncomingRequest) -> Reply:
+        # Servers end their requests before they tell of the shutdown, which is what ends a handler that hangs.
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                return await self.receiver.handle(request)
+        except TimeoutError:
+            _logger.warning("a delivery takes longer than %g s to handle: it has to come again", ANSWER_TIMEOUT)
+            return BEING_HANDLED
 
 
 def _headers(scope: Scope) -> dict[str, str]:

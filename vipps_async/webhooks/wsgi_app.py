@@ -16,13 +16,19 @@ from urllib.parse import quote
 
 import attrs
 
-from vipps_async.webhooks._exchange import BROKEN, TOO_LARGE, IncomingRequest, Receiving, Reply
+from vipps_async.webhooks._exchange import (
+    ANSWER_TIMEOUT,
+    BEING_HANDLED,
+    BROKEN,
+    TOO_LARGE,
+    IncomingRequest,
+    Receiving,
+    Reply,
+)
 from vipps_async.webhooks._loop_thread import LoopThread
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
-ANSWER_TIMEOUT = 10.0  # seconds; Webhooks API: an answer is awaited for 10 seconds
-_LATER = Reply(503, {"Retry-After": "2"}, b"being handled")
 _OVER = Reply(503, {"Retry-After": "2"}, b"shutting down")
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
@@ -70,7 +76,7 @@ class WsgiApp:
             reply = work.result(ANSWER_TIMEOUT)
         except TimeoutError:
             _logger.warning("a delivery takes longer than %g s to handle: it has to come again", ANSWER_TIMEOUT)
-            return _LATER
+            return BEING_HANDLED
         return _without_connection(reply)
 
     def start(self) -> None:
