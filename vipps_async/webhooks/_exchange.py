@@ -47,8 +47,8 @@ TOO_LARGE = Reply(413, CLOSE, b"the body is too large")
 TOO_SLOW = Reply(408, CLOSE, b"the body took too long")
 BROKEN = Reply(400, CLOSE, b"the body is broken")
 BEING_HANDLED = Reply(503, {"Retry-After": "2"}, b"being handled")
-# Seconds. Webhooks API: an answer is awaited for 10, so that a body that takes longer is lost anyway, and nobody hears an
-# answer that comes later, for which servers wait before they end.
+# Seconds. Webhooks API: an answer is awaited for 10. A body that takes longer is lost anyway, and an answer that comes
+# later is heard by nobody, while servers wait for it before they end.
 ANSWER_TIMEOUT = READ_TIMEOUT = 10.0
 
 
