@@ -145,6 +145,7 @@ class TestTrigger:
         assert told.get("eventType", event) == event
         assert told.get("msn", "654321") == "654321"
         assert uuid.UUID(headers["Webhook-Id"])
+        assert headers["X-Vipps-Authorization"] == headers["Authorization"]
         lower = {name.lower(): value for name, value in headers.items()}
         url, minute = SignedUrl.of(receiver.url), timedelta(minutes=1)
         verify(lower, sent, secrets=[SECRET], url=url, now=datetime.now(UTC), max_age=minute, leeway=minute)
@@ -264,6 +265,7 @@ class TestListen:
         assert len(target.received) == 3
         headers, delivered, arrived_at = target.received[0]
         assert arrived_at == "/hook?shop=1"
+        assert headers["X-Vipps-Authorization"] == headers["Authorization"]
         request = (
             f"POST {arrived_at} HTTP/1.1\r\n" + "".join(f"{name}: {headers[name]}\r\n" for name in headers) + "\r\n"
         )

@@ -120,15 +120,22 @@ async def nginx(upstream: WebServer) -> AsyncIterator[WebServer]:
 
     Where it is not installed the test is skipped, or fails under ``CI=true``.
     """
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        missing = "nginx is not installed: apt-get install nginx"
-        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    program = _program()
     with tempfile.TemporaryDirectory(prefix="vipps-nginx-") as directory:
         port, settings = free_port(), Path(directory) / "nginx.conf"
         settings.write_text(_NGINX.format(directory=directory, port=port, upstream=upstream.port))
         async with running(program, "-p", directory, "-e", "stderr", "-c", str(settings), port=port) as server:
             yield server
+
+
+def _program() -> str:
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        missing = "nginx is not installed: apt-get install nginx"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return program
 
 
 async def _read(server: WebServer) -> None:

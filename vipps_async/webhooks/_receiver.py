@@ -193,9 +193,9 @@ class WebhookReceiver:
         """Return an ASGI application that takes ``POST`` at every path: served alone, routed to, or mounted.
 
         In Starlette and FastAPI, route the registered path to it:
-        ``app.add_route("/vipps/events", receiver.asgi_app())``. ``app.mount("/vipps", receiver.asgi_app())`` takes what
-        is *below* ``/vipps``. Do not mount it at ``/vipps/events`` itself: these frameworks answer the exact path of a
-        mount with a redirect, which Vipps MobilePay does not follow.
+        ``app.routes.append(Route("/vipps/events", receiver.asgi_app()))``. ``app.mount("/vipps", receiver.asgi_app())``
+        takes what is *below* ``/vipps``. Do not mount it at ``/vipps/events`` itself: these frameworks answer the exact
+        path of a mount with a redirect, which Vipps MobilePay does not follow.
 
         The lifespan of the application around it has to be ``async with receiver:``, since only an application served
         alone is told of startup and shutdown.
