@@ -5,6 +5,8 @@ import io
 import multiprocessing
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -224,6 +226,8 @@ def test_a_start_that_fails_is_told_and_tried_again(shop: ThreadedShop, monkeypa
         with pytest.raises(ConfigurationError, match="no database"):
             events.handle(delivery(event()))
         assert events.handle(delivery(event())).status == 200
+    while any(thread.name == "vipps_async receiver" for thread in threading.enumerate()):
+        time.sleep(0.01)  # a failed start leaves no loop behind
 
 
 def _raise(failures: list[ConfigurationError]) -> None:

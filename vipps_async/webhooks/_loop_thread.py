@@ -21,6 +21,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
 
 
+class LoopStopped(RuntimeError):
+    """There was a loop, and it was stopped for good."""
+
+
 @attrs.frozen
 class _Running:
     loop: asyncio.AbstractEventLoop
@@ -39,6 +43,7 @@ class LoopThread:
         self._name = name
         self._on_start = on_start
         self._by_process: dict[int, _Running] = {}
+        self._is_stopped = False
 
     @property
     def is_running(self) -> bool:
@@ -49,16 +54,23 @@ class LoopThread:
         """Return the loop, which runs from now on if it did not.
 
         Raises:
+            LoopStopped: it was stopped.
             Exception: whatever *on_start* raises; then there is no loop.
         """
         with _starting:
+            if self._is_stopped:
+                raise LoopStopped
             running = self._by_process.get(os.getpid())
             if running is None:
                 running = self._by_process[os.getpid()] = self._begin()
         return running.loop
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Begin *work* in the loop; what is returned can be waited for in any thread."""
+        """Begin *work* in the loop; what is returned can be waited for in any thread.
+
+        Raises:
+            Exception: as `start`; then there is no work.
+        """
         try:
             loop = self.start()
         except BaseException:
@@ -67,8 +79,10 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(work, loop)
 
     def stop(self) -> None:
-        """End the loop, and wait for its thread; nothing where there is none."""
-        running = self._by_process.pop(os.getpid(), None)
+        """End the loop for good, and wait for its thread."""
+        with _starting:
+            self._is_stopped = True
+            running = self._by_process.pop(os.getpid(), None)
         if running is not None:
             running.loop.call_soon_threadsafe(running.loop.stop)
             running.thread.join()

@@ -9,7 +9,7 @@ Source of the protocol: PEP 3333.
 
 import atexit
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -20,16 +20,16 @@ from vipps_async.webhooks._exchange import (
     ANSWER_TIMEOUT,
     BEING_HANDLED,
     BROKEN,
+    SHUTTING_DOWN,
     TOO_LARGE,
     IncomingRequest,
     Receiving,
     Reply,
 )
-from vipps_async.webhooks._loop_thread import LoopThread
+from vipps_async.webhooks._loop_thread import LoopStopped, LoopThread
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
-_OVER = Reply(503, {"Retry-After": "2"}, b"shutting down")
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
@@ -46,14 +46,13 @@ class WsgiApp:
     def __init__(self, receiver: Receiving) -> None:
         self._receiver = receiver
         self._thread = LoopThread("vipps_async receiver", self._begin)
-        self._is_closed = False
 
     def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         headers = _headers(environ)
         body = _read(environ, headers.get("content-length", ""), self._receiver.max_body)
         if isinstance(body, Reply):
-            reply = self._refuse(body)
+            reply = self._run(self._refuse(body))
         else:
             reply = self.handle(IncomingRequest(environ["REQUEST_METHOD"], _target(environ), headers, body))
         status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
@@ -69,15 +68,7 @@ class WsgiApp:
         Args:
             request: the delivery, its body raw.
         """
-        if self._is_closed:
-            return _OVER
-        work = self._thread.submit(self._receiver.handle(request))
-        try:
-            reply = work.result(ANSWER_TIMEOUT)
-        except TimeoutError:
-            _logger.warning("a delivery takes longer than %g s to handle: it has to come again", ANSWER_TIMEOUT)
-            return BEING_HANDLED
-        return _without_connection(reply)
+        return self._run(self._receiver.handle(request))
 
     def start(self) -> None:
         """Begin what runs in the background, such as an inbox, in this process; the first delivery does it too."""
@@ -85,21 +76,29 @@ class WsgiApp:
 
     def close(self) -> None:
         """Refuse what arrives from now on, and wait for the handlers that run; called at the process's exit too."""
-        self._is_closed = True
+        atexit.unregister(self.close)
         if self._thread.is_running:
             self._thread.submit(self._receiver.close()).result()
-            self._thread.stop()
-        atexit.unregister(self.close)
+        self._thread.stop()
 
     def _begin(self) -> None:
         self._receiver.start()
         atexit.register(self.close)
 
-    def _refuse(self, reply: Reply) -> Reply:
-        async def refuse() -> Reply:  # in the loop, where the counts are
-            return self._receiver.refuse(reply)
+    async def _refuse(self, reply: Reply) -> Reply:
+        return self._receiver.refuse(reply)
 
-        return _OVER if self._is_closed else _without_connection(self._thread.submit(refuse()).result())
+    def _run(self, work: Coroutine[Any, Any, Reply]) -> Reply:
+        """Run *work* in the loop, where the receiver's counts are too."""
+        try:
+            reply = self._thread.submit(work).result(ANSWER_TIMEOUT)
+        except LoopStopped:
+            return SHUTTING_DOWN
+        except TimeoutError:
+            _logger.warning("a delivery takes longer than %g s to handle: it has to come again", ANSWER_TIMEOUT)
+            return BEING_HANDLED
+        # PEP 3333: no field of the connection is the application's; some servers fail by one.
+        return attrs.evolve(reply, headers={name: text for name, text in reply.headers.items() if name != "Connection"})
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
@@ -129,8 +128,3 @@ def _read(environ: Mapping[str, Any], length: str, limit: int) -> bytes | Reply:
         _logger.warning("%d bytes came of a delivery of %d: it broke off, or a middleware read them", len(body), size)
         return BROKEN
     return TOO_LARGE if len(body) > limit else body
-
-
-def _without_connection(reply: Reply) -> Reply:
-    # PEP 3333: no field of the connection is the application's; some servers fail by one.
-    return attrs.evolve(reply, headers={name: value for name, value in reply.headers.items() if name != "Connection"})
