@@ -95,7 +95,7 @@ async def test_names_of_headers_have_no_case() -> None:
         signed(event("REFUNDED")),
         signed(event(), date=NOW - timedelta(days=7, seconds=1)),
         signed(event(), date=NOW + timedelta(minutes=5, seconds=1)),
-        {**signed(event()), "Authorization": "Bearer \udcff"},
+        {**signed(event()), "Authorization": "Bearer \udcff", "X-Vipps-Authorization": "Bearer \udcff"},
         {**signed(event()), "x-ms-date": "ø"},
     ],
 )
