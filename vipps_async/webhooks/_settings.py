@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from hashlib import sha256
 
-from vipps_async._urls import is_web
+from vipps_async._urls import is_web, shown
 from vipps_async.config import Secret
 from vipps_async.errors import ConfigurationError, shorten
 from vipps_async.webhooks._inbox_policy import InboxPolicy
@@ -37,7 +37,10 @@ def checked_url(url: str | None, *, is_needed: bool) -> SignedUrl:
     if url is None and not is_needed:
         return SignedUrl(host="", path_and_query="")
     if not url or not is_web(url):
-        raise ConfigurationError(f"url={url!r} must be the registered URL, such as https://shop.example/vipps/events")
+        raise ConfigurationError(
+            "url must be the registered URL, such as https://shop.example/vipps/events (http:// only within private "
+            f"networks), with no .. in its path and a host that can be one, not {shown(url)}"
+        )
     return SignedUrl.of(url)
 
 
