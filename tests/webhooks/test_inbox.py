@@ -252,7 +252,7 @@ async def test_what_is_no_event_is_not_held(sqlite_place: SqlitePlace) -> None:
 async def test_events_are_the_same_by_the_receiver_s_key(sqlite_place: SqlitePlace) -> None:
     """With a key of the shop's own the inbox holds one event for it."""
     async with shop(
-        sqlite_place, never, attrs.evolve(QUICK, grace=NO_GRACE), key=lambda event: event.reference
+        sqlite_place, never, attrs.evolve(QUICK, shutdown_timeout=NO_GRACE), key=lambda event: event.reference
     ) as site:
         assert await site.deliver("a1", "a2", "b1") == [200, 200, 200]
         keys = [netstrings(NAME) + reference for reference in ("order-a", "order-b")]
