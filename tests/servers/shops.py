@@ -21,7 +21,7 @@ from vipps_async.webhooks.stores.sqlite import SQLiteClaim, SQLiteStore
 PATH = "/vipps/events"
 HANGS = "TERMINATED"  # the event whose handler never returns
 # Seconds that an answer is awaited, for as long as a test of a handler that hangs takes.
-asgi_app.ANSWER_TIMEOUT = wsgi_app.ANSWER_TIMEOUT = 2.0
+vars(asgi_app)["ANSWER_TIMEOUT"] = vars(wsgi_app)["ANSWER_TIMEOUT"] = 2.0
 logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
 
 
