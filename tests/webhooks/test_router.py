@@ -283,7 +283,7 @@ async def _needs_more(event: PaymentEvent, *, warehouse: str) -> None:
         _event_and_anything,
         _needs_more,
         _Shop.ship,
-        partial(_event_only, None),
+        partial(_event_only, structure(document("current-webhook-epayment-captured"), PaymentEvent)),
     ],
 )
 def test_a_handler_of_which_it_is_not_clear_what_it_takes_is_refused(handler: Handler) -> None:

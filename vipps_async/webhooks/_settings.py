@@ -61,7 +61,7 @@ def _name_of(url: str) -> str:
     return url if len(url) <= _LONGEST_NAME else f"{url[:100]}~{sha256(url.encode()).hexdigest()}"
 
 
-def checked_timeout(name: str, value: object) -> timedelta:
+def checked_timeout(name: str, value: float | timedelta) -> timedelta:
     """Return a time that is given in seconds or as a timedelta."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
