@@ -28,12 +28,10 @@ _MARK = """
 INSERT INTO vipps_events (key, expires_at) VALUES (:key, :expiry)
 ON CONFLICT (key) DO UPDATE SET holder = NULL, expires_at = max(expires_at, :expiry)"""
 # More than the one that an event adds, so that a table that is too large shrinks; few, so that no event waits. A lease
-# that ended is still good for who has it, unless another took it: it stays for long.
+# that ended is still good for who has it, unless another took it: it stays for long. No mark has its event in the inbox.
 _PURGE = """
 DELETE FROM vipps_events WHERE key IN (
-    SELECT key FROM vipps_events AS old
-    WHERE expires_at < :now AND (holder IS NULL OR expires_at < :horizon)
-    AND NOT EXISTS (SELECT 1 FROM vipps_inbox WHERE vipps_inbox.key = old.key)
+    SELECT key FROM vipps_events WHERE expires_at < :now AND (holder IS NULL OR expires_at < :horizon)
     ORDER BY expires_at LIMIT 2
 )"""
 
