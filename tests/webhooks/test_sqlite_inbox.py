@@ -100,7 +100,7 @@ async def test_a_due_event_is_found_without_looking_at_those_that_are_not(sqlite
 
 async def _steps_of_a_take(store: SQLiteStore) -> int:
     """Take an event of a subject of its own, and return how many instructions SQLite needed for it."""
-    name = f"z{uuid4().hex}"
+    name = uuid4().hex
     writer, steps = store._file.get()._writer, 0
 
     def count() -> int:
@@ -108,7 +108,7 @@ async def _steps_of_a_take(store: SQLiteStore) -> int:
         steps += 1
         return 0
 
-    await put(store.inbox, name)
+    await store.inbox.put(name, name, b"", receiver=NAME)
     await writer.run(lambda connection: connection.set_progress_handler(count, 1))
     assert (await take(store.inbox)).key == name
     await writer.run(lambda connection: connection.set_progress_handler(None, 1))

@@ -28,7 +28,8 @@ _MARK = """
 INSERT INTO vipps_events (key, expires_at) VALUES (:key, :expiry)
 ON CONFLICT (key) DO UPDATE SET holder = NULL, expires_at = max(expires_at, :expiry)"""
 # More than the one that an event adds, so that a table that is too large shrinks; few, so that no event waits. A lease
-# that ended is still good for who has it, unless another took it: it stays for long. No mark has its event in the inbox.
+# that ended is still good for who has it, unless another took it: it stays for long. No event that is in the inbox has
+# a mark, for it leaves the one with the other.
 _PURGE = """
 DELETE FROM vipps_events WHERE key IN (
     SELECT key FROM vipps_events WHERE expires_at < :now AND (holder IS NULL OR expires_at < :horizon)
