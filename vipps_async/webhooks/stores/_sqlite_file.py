@@ -1,16 +1,15 @@
 """The file of an `SQLiteStore`: a connection that reads, one that writes, and some for handlers."""
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
-from weakref import WeakSet
 
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks.stores import _schema
+from vipps_async.webhooks.stores._sqlite_forks import refuse_inherited
 from vipps_async.webhooks.stores._sqlite_thread import ConnectionThread
 from vipps_async.webhooks.stores._sqlite_transaction import HandlerTransaction, held_if_busy
 from vipps_async.webhooks.stores._sqlite_writer import WRITE_TIMEOUT, Writer, is_busy
@@ -53,7 +52,7 @@ class EventsFile:
         """
         async with self._opening:
             if not self._is_open:
-                _refuse_inherited(self.path)
+                refuse_inherited(self.path)
                 try:
                     await self._open()
                 except (sqlite3.DatabaseError, OSError) as error:
@@ -68,7 +67,6 @@ class EventsFile:
         if self._is_open:
             for connection in (*self._idle, self._writer, self._reader):
                 await connection.close()
-        _open_files.discard(self)
 
     async def read(self, statement: str, values: Mapping[str, object]) -> list[Any]:
         """Return the rows of a query, which waits for nobody who writes."""
@@ -98,7 +96,7 @@ class EventsFile:
             self._free.release()
 
     async def _take_back(self, writer: Writer) -> None:
-        if writer.is_altered or self._is_closed:
+        if writer.guard.is_altered or self._is_closed:
             await writer.close()
         else:
             writer.connection.row_factory, writer.connection.text_factory = None, str
@@ -108,8 +106,7 @@ class EventsFile:
         async with AsyncExitStack() as opened:
             reader = ConnectionThread()
             opened.push_async_callback(reader.close)
-            await reader.open(self._connect)
-            _open_files.add(self)
+            await reader.open(self.path)
             await reader.run(_log_ahead)
             writer = await self._new_writer()
             opened.push_async_callback(writer.close)
@@ -121,15 +118,11 @@ class EventsFile:
     async def _new_writer(self) -> Writer:
         writer = Writer(WriteTurn(f"{self.path}-turn"))
         try:
-            await writer.open(self._connect)
+            await writer.open(self.path)
         except BaseException:
             await writer.close()
             raise
         return writer
-
-    def _connect(self) -> sqlite3.Connection:
-        # The waiting for programs that are not in the queue is repeated while there is time.
-        return sqlite3.connect(self.path, timeout=0.5, isolation_level=None, check_same_thread=False)
 
     def _migrations(self, connection: sqlite3.Connection) -> list[str]:
         tables = [name for (name,) in connection.execute(_TABLES)]
@@ -166,36 +159,3 @@ def _log_ahead(connection: sqlite3.Connection) -> None:
         time.sleep(0.02)
     if mode != ("wal",):
         raise sqlite3.DatabaseError("it must be a file on a local disk, which can have a write-ahead log")
-
-
-# SQLite knows by process who has locked a file. What a fork copies of that is wrong: even through a connection of its
-# own the child would write to a log that its parent deletes, and lose what it committed.
-_open_files: "WeakSet[EventsFile]" = WeakSet()
-_inherited: set[tuple[int, int]] = set()
-
-
-def _refuse_inherited(path: str) -> None:
-    if _identity(path) in _inherited:
-        raise ConfigurationError(
-            f"the events' file {path!r} was open when this process was forked, and SQLite cannot work in both: "
-            "first use the store after the fork, or close it before"
-        )
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    with suppress(OSError):
-        status = os.stat(path)  # noqa: PTH116 - a text is enough
-        return status.st_dev, status.st_ino
-    return None
-
-
-def _leave_to_parent() -> None:
-    for file in [*_open_files]:
-        identity = _identity(file.path)
-        if identity:
-            _inherited.add(identity)
-    _open_files.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import attrs
 
 from vipps_async.webhooks._background import finished
+from vipps_async.webhooks.stores._sqlite_forks import note_closed, note_opened
 from vipps_async.webhooks.stores._write_turn import WriteTurn
 
 T = TypeVar("T")
@@ -49,8 +50,18 @@ def _serve(jobs: _Jobs) -> None:
         del job  # which would keep alive what its work refers to until the next one comes
 
 
-def _end(jobs: _Jobs, connection: sqlite3.Connection) -> "concurrent.futures.Future[Any]":
-    last = _Job(connection.close)
+def _connect(path: str) -> sqlite3.Connection:
+    # Writers that are not in the queue are waited for again and again, while there is time.
+    return sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
+
+
+def _close(connection: sqlite3.Connection, file: tuple[int, int]) -> None:
+    connection.close()
+    note_closed(file)
+
+
+def _end(jobs: _Jobs, close: Callable[[], None]) -> "concurrent.futures.Future[Any]":
+    last = _Job(close)
     jobs.put(last)
     jobs.put(None)
     return last.future
@@ -69,10 +80,10 @@ class ConnectionThread:
         self._end: weakref.finalize[Any, Any] = weakref.finalize(self, self._jobs.put, None)
         self._thread = Thread(target=_serve, args=(self._jobs,), name="vipps_async sqlite", daemon=True)
 
-    async def open(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        """Make the connection; *connect* is called in the thread, to its end even if this is cancelled."""
+    async def open(self, path: str) -> None:
+        """Connect to the file at *path*, to the end even if this is cancelled, so that it is known what to close."""
         self._thread.start()
-        job = _Job(partial(self._open, connect))
+        job = _Job(partial(self._open, path))
         self._jobs.put(job)
         await finished(asyncio.wrap_future(job.future))
 
@@ -100,8 +111,8 @@ class ConnectionThread:
             # A thread that another process keeps waiting closes it later.
             await finished(asyncio.ensure_future(asyncio.wait({asyncio.wrap_future(last)}, timeout=_CLOSE_TIMEOUT)))
 
-    def _open(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        self.connection = connect()
+    def _open(self, path: str) -> None:
+        self.connection = _connect(path)
         self._end.detach()
-        self._end = weakref.finalize(self, _end, self._jobs, self.connection)
+        self._end = weakref.finalize(self, _end, self._jobs, partial(_close, self.connection, note_opened(path)))
         self._end.atexit = False  # the thread is gone then

@@ -132,10 +132,14 @@ class SQLiteStore:
         await self._opened()
 
     async def close(self) -> None:
-        """Close the file; a later claim opens it again."""
-        file = self._file.pop()
-        if file is not None:
-            await file.close()
+        """Close the file; a later claim opens it again.
+
+        Raises:
+            WrongEventLoop: another event loop uses the store.
+        """
+        file = self._file.get()
+        self._file.pop()
+        await file.close()
 
     @asynccontextmanager
     async def claim(self, key: str) -> AsyncIterator[SQLiteClaim]:
