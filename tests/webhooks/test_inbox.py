@@ -202,7 +202,7 @@ async def _was_handed_back(place: Place) -> bool:
 
 
 async def test_an_event_that_took_effect_elsewhere_is_finished(place: Place) -> None:
-    """If another process was faster, the event leaves the inbox as a duplicate."""
+    """If another process was faster, the event leaves the inbox, with its mark or as a duplicate."""
     async with shop(place) as site:
         async with place.opened() as other, other.claim(key_of(event_of("a1"))):
             assert await site.deliver("a1") == [200]
@@ -210,7 +210,6 @@ async def test_an_event_that_took_effect_elsewhere_is_finished(place: Place) -> 
         await place.elapse(timedelta(seconds=2))
         await until(site.is_empty)
         assert site.begun == []
-        assert site.receiver.counts[Stage.DUPLICATE] == 1
 
 
 async def test_an_effect_whose_end_could_not_be_noted_is_not_repeated(
