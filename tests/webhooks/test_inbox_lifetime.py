@@ -32,7 +32,7 @@ from tests.webhooks.inbox_shop import (
 from tests.webhooks.places import Place, PostgresPlace, SqlitePlace
 from tests.webhooks.serving import serving
 from vipps_async.webhooks import WebhookReceiver
-from vipps_async.webhooks.stores import _sqlite_file
+from vipps_async.webhooks.stores import _sqlite_writer
 
 
 def running() -> list[str]:
@@ -219,17 +219,17 @@ async def test_receivers_share_an_inbox(place: Place) -> None:
             assert [name for name in order if name[0] == payment] == [name for name in arrived if name[0] == payment]
 
 
-async def test_a_locked_file_is_answered_500(
+async def test_a_locked_file_is_answered_503(
     sqlite_place: SqlitePlace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What could not be written down is not answered 200; with the file free again everything goes on by itself."""
-    monkeypatch.setattr(_sqlite_file, "PATIENCE", 0.1)
+    monkeypatch.setattr(_sqlite_writer, "WRITE_TIMEOUT", 0.1)
     async with shop(sqlite_place) as site:
         await site.deliver("a1")
         await site.has_shipped("a1")
         with closing(sqlite3.connect(sqlite_place.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            assert await site.deliver("b1") == [500]
+            assert await site.deliver("b1") == [503]
             other.execute("ROLLBACK")
         assert await site.deliver("b1") == [200]
         await site.has_shipped("a1", "b1")

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from hashlib import sha256
-from math import isfinite
 
 from vipps_async._urls import is_web, shown
 from vipps_async.config import Secret
@@ -62,16 +61,16 @@ def _name_of(url: str) -> str:
     return url if len(url) <= _LONGEST_NAME else f"{url[:100]}~{sha256(url.encode()).hexdigest()}"
 
 
-def checked_timeout(name: str, value: object) -> timedelta:
+def checked_timeout(name: str, value: float | timedelta) -> timedelta:
     """Return a time that is given in seconds or as a timedelta."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
-        value = timedelta(seconds=min(value, 2 * _LONGEST_TIMEOUT.total_seconds()))
-    if not isinstance(value, timedelta) or not timedelta(milliseconds=1) <= value <= _LONGEST_TIMEOUT:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0.001 <= seconds <= _LONGEST_TIMEOUT.total_seconds():
         raise ConfigurationError(
             f"{name}={shorten(value)} must be seconds, or a timedelta, from a millisecond to "
             f"{_LONGEST_TIMEOUT.days} days"
         )
-    return value
+    return timedelta(seconds=seconds)
 
 
 def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, max_body: int) -> None:
