@@ -1,18 +1,50 @@
 """What `nox` runs: lint, layers, types and tests."""
 
 import os
+import re
 import shutil
+from collections.abc import Iterable
+from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["lint", "layers", "types", "tests"]
+nox.options.sessions = ["lint", "layers", "types", "lowest_in_short", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.needs_version = ">=2024.10"
 
 
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
 def _install(session: nox.Session, *groups: str) -> None:
-    pyproject = nox.project.load_toml("pyproject.toml")
-    session.install("-e", ".", *nox.project.dependency_groups(pyproject, *groups))
+    session.install("-e", ".", *_group(*groups))
+
+
+def _group(*groups: str) -> list[str]:
+    return [*nox.project.dependency_groups(PYPROJECT, *groups)]
+
+
+def _lowest(session: nox.Session, requirements: Iterable[str]) -> str:
+    """Write a file that holds pip to the lowest version that each requirement allows, and return its path."""
+    found = [re.fullmatch(r"([\w.-]+)(?:\[.*\])?>=([\w.]+)", requirement) for requirement in requirements]
+    constraints = sorted({f"{match[1]}=={match[2]}" for match in found if match})
+    path = Path(session.create_tmp()) / "lowest.txt"
+    path.write_text("\n".join(constraints), "utf-8")
+    return str(path)
+
+
+def _runtime() -> list[str]:
+    """Return what the package and its extras require."""
+    project = PYPROJECT["project"]
+    return [*project["dependencies"], *(each for extra in project["optional-dependencies"].values() for each in extra)]
+
+
+LOWEST_IN_SHORT = [
+    "tests/_http",
+    "tests/epayment/test_api.py",
+    "tests/sandbox/test_webhooks.py",
+    "tests/webhooks/test_aiohttp_app.py",
+]
 
 
 @nox.session
@@ -58,6 +90,32 @@ def tests(session: nox.Session) -> None:
     _install(session, "test")
     _install_servers(session)
     session.run("pytest", "-n", "4", *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The tests with the lowest versions that are declared, of what the tests use too."""
+    constraints = _lowest(session, [*_runtime(), *_group("test")])
+    session.install("-e", ".", *_group("test"), "-c", constraints)
+    _install_servers(session)
+    session.run("pytest", "-n", "4", *session.posargs)
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """The tests with the newest versions that are declared, however old the environment is."""
+    session.install("--upgrade", "--upgrade-strategy", "eager", "-e", ".", *_group("test"))
+    _install_servers(session)
+    session.run("pytest", "-n", "4", *session.posargs)
+
+
+@nox.session
+def lowest_in_short(session: nox.Session) -> None:
+    """The demo, and the tests that reach furthest into aiohttp, with the lowest versions of what the package needs."""
+    runner = [each for each in _group("test") if re.match(r"(pytest|pytest-asyncio|pytest-timeout|hypothesis)>", each)]
+    session.install("-e", ".[sqlite,postgres,redis]", *runner, "-c", _lowest(session, _runtime()))
+    session.run("python", "-m", "vipps_async", "demo", silent=True)
+    session.run("pytest", "-q", *LOWEST_IN_SHORT, *session.posargs)
 
 
 @nox.session

@@ -5,7 +5,9 @@ import warnings
 from typing import Any
 
 import aiohttp
+import fastapi
 import pytest
+from fastapi.exceptions import FastAPIError
 
 from tests.support import PRICE, REFERENCE, answering, create, http, requests_of
 from vipps_async import Credentials, Environment, RetryPolicy, SystemInfo, VippsClient, __version__
@@ -316,3 +318,23 @@ async def test_base_url_may_have_a_path() -> None:
             with pytest.raises(NotFound):
                 await vipps.epayment.get(REFERENCE)
     assert server.heads[0].startswith(f"GET /gate%20way/v2/epayment/v1/payments/{REFERENCE} HTTP/1.1\r\n".encode())
+
+
+@pytest.mark.parametrize("make", [VippsClient.from_env, Credentials.from_env, Environment.from_env])
+def test_no_request_can_give_the_variables(make: Any) -> None:
+    """A web framework that fills a function's parameters from the request refuses from_env as it starts."""
+    offered = fastapi.FastAPI().post("/orders", dependencies=[fastapi.Depends(make)])
+    with pytest.raises(FastAPIError, match="Environ"):
+        offered(lambda: None)
+
+
+def test_variables_are_read_from_what_has_them() -> None:
+    """from_env reads the process's environment when it is called, and refuses what no variables can be read from."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in KEYS.items():
+            patch.setenv(name, value)
+        assert Credentials.from_env() == Credentials.from_env(KEYS)
+    with pytest.raises(ConfigurationError, match="VIPPS_CLIENT_ID"):
+        Credentials.from_env({})
+    with pytest.raises(ConfigurationError, match="environ=<text of 4 characters> must be"):
+        Environment.from_env("test")  # type: ignore[arg-type]  # the mistake

@@ -225,9 +225,9 @@ def test_the_one_form_is_ascii_and_of_the_same_kind(url: str) -> None:
     [
         ("https://user:secret@shop.example:8080/secret?secret", "https://…@shop.example:8080/…"),
         ("https://shop..example/", "https://shop..example"),
-        ("https://user:secret@shop.example:99999/", "a str that is no URL"),
-        ("secret", "a str that is no URL"),
-        (["secret"], "a list that is no URL"),
+        ("https://user:secret@shop.example:99999/", "<str, no URL>"),
+        ("secret", "<str, no URL>"),
+        (["secret"], "<list, no URL>"),
     ],
 )
 def test_a_message_shows_no_more_than_scheme_and_host(given_: Any, expected: str) -> None:

@@ -135,6 +135,6 @@ def shown(url: object) -> str:
     parts = parsed(url)
     host = parts.netloc.rpartition("@")[2]
     if not (parts.scheme and host):
-        return f"a {type(url).__name__} that is no URL"
+        return f"<{type(url).__name__}, no URL>"
     rest = parts._replace(scheme="", netloc="").geturl().strip("/")
     return f"{parts.scheme}://{'…@' if '@' in parts.netloc else ''}{host}{'/…' if rest else ''}"

@@ -1,9 +1,8 @@
 """VippsClient: the credentials, the session and the APIs, put together."""
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NoReturn, Self, TypeVar
 
 import aiohttp
 import attrs
@@ -11,7 +10,8 @@ import attrs
 from vipps_async._http.retry import RetryPolicy, check_seconds
 from vipps_async._http.session import Session, open_session
 from vipps_async._http.token import TokenProvider
-from vipps_async.config import Credentials, Environment, SystemInfo, check_msn
+from vipps_async._redaction import described, hides_arguments
+from vipps_async.config import Credentials, Environ, Environment, SystemInfo, check_msn
 from vipps_async.epayment import EPayment
 from vipps_async.errors import ConfigurationError
 from vipps_async.token_cache import TokenCache
@@ -49,6 +49,7 @@ class VippsClient:
     Make one for the life of the application: it holds the connections and the access token, which all calls share.
     """
 
+    @hides_arguments
     def __init__(
         self,
         credentials: Credentials,
@@ -77,11 +78,15 @@ class VippsClient:
         self._use(http, tokens)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+    @hides_arguments
+    def from_env(cls, environ: Environ | None = None) -> Self:
         """Make a client from the environment variables.
 
         They are ``VIPPS_CLIENT_ID``, ``VIPPS_CLIENT_SECRET``, ``VIPPS_SUBSCRIPTION_KEY``,
         ``VIPPS_MERCHANT_SERIAL_NUMBER`` and ``VIPPS_ENVIRONMENT`` (``test``, ``production`` or a base URL).
+
+        Args:
+            environ: where to read them, such as a dictionary; `os.environ` by default.
 
         Raises:
             ConfigurationError: a variable is missing or malformed.
@@ -98,6 +103,7 @@ class VippsClient:
         """The Webhooks API."""
         return self._webhooks
 
+    @hides_arguments
     def with_options(
         self,
         *,
@@ -142,6 +148,13 @@ class VippsClient:
     ) -> None:
         await self.close()
 
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: the API keys would be in the pickle, and the connections in neither."""
+        raise TypeError(
+            f"a {type(self).__name__} is neither pickled nor copied: make one in each process, and a copy with "
+            "with_options()"
+        )
+
     def __repr__(self) -> str:
         """Name the host and the merchant, and no secret."""
         return f"<{type(self).__name__} {self._http.headers['Merchant-Serial-Number']} at {self._http.base_url}>"
@@ -155,5 +168,5 @@ class VippsClient:
 
 def _checked(name: str, value: object, kind: type[T]) -> T:
     if not isinstance(value, kind):
-        raise ConfigurationError(f"{name}={value!r} must be of type {kind.__name__}")
+        raise ConfigurationError(f"{name}={described(value)} must be of type {kind.__name__}")
     return value

@@ -1,5 +1,6 @@
 """Whether a call is attempted again, after how long, and what its end means: decisions without I/O."""
 
+import re
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from vipps_async import RetryPolicy
 from vipps_async._http import call
 from vipps_async._http.retry import Again, Attempts, is_transient, may_have_applied, repeat, settles
+from vipps_async._redaction import described
 from vipps_async.errors import (
     ApiError,
     CallError,
@@ -278,7 +280,7 @@ async def test_any_other_error_ends_the_repetition() -> None:
 @pytest.mark.parametrize("attempts", [0, 5, -1, True, 2.0, "3", None])
 def test_a_policy_makes_one_to_four_attempts(attempts: Any) -> None:
     """Five writes a minute are allowed, and one is kept for a renewed token: more than 4 attempts are refused."""
-    with pytest.raises(ConfigurationError, match=rf"attempts={attempts!r} must be 1 to 4"):
+    with pytest.raises(ConfigurationError, match=rf"attempts={re.escape(described(attempts))} must be 1 to 4"):
         RetryPolicy(attempts=attempts)
 
 
@@ -289,5 +291,5 @@ def test_a_policy_s_times_are_seconds_above_zero(field: str, value: Any) -> None
     fields: dict[str, Any] = {field: value}
     with pytest.raises(ConfigurationError) as refusal:
         RetryPolicy(**fields)
-    assert str(refusal.value) == f"{field}={value!r} must be a number of seconds above 0, and a day at most"
+    assert str(refusal.value) == f"{field}={described(value)} must be a number of seconds above 0, and a day at most"
     assert attrs.evolve(POLICY, **{field: 1}) == RetryPolicy(**{**attrs.asdict(POLICY), field: 1})

@@ -7,6 +7,7 @@ import attrs
 import backoff
 
 from vipps_async._http.call import Call
+from vipps_async._redaction import described, hides_init_arguments
 from vipps_async.errors import (
     ApiError,
     CallError,
@@ -37,7 +38,7 @@ _MAY_BE_OWN_DOING = frozenset({"6050", "6170", "6180", "6190"})
 def check_seconds(name: str, value: Any) -> float:
     """Return *value* if it is a number of seconds above 0 and below a day; raise ConfigurationError otherwise."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _DAY:
-        raise ConfigurationError(f"{name}={value!r} must be a number of seconds above 0, and a day at most")
+        raise ConfigurationError(f"{name}={described(value)} must be a number of seconds above 0, and a day at most")
     return float(value)
 
 
@@ -48,11 +49,12 @@ def _check_positive(_: Any, field: "attrs.Attribute[Any]", value: float) -> None
 def _check_attempts(_: Any, __: Any, value: int) -> None:
     if type(value) is not int or not 1 <= value <= MOST_ATTEMPTS:
         raise ConfigurationError(
-            f"attempts={value!r} must be 1 to {MOST_ATTEMPTS}: Vipps MobilePay takes 5 writes a minute for one "
-            "reference, and one is kept for the repeat after a renewed token"
+            f"attempts={described(value)} must be 1 to {MOST_ATTEMPTS}: Vipps MobilePay takes 5 writes a minute for "
+            "one reference, and one is kept for the repeat after a renewed token"
         )
 
 
+@hides_init_arguments
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
     """How a call is attempted again after a connection error, a timeout, 408, 423, 429 or 5xx.

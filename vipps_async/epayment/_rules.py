@@ -12,7 +12,6 @@ import attrs
 
 from vipps_async._open_enum import OpenEnum
 from vipps_async._urls import is_web_or_app
-from vipps_async.config import Secret
 from vipps_async.errors import InvalidRequest
 from vipps_async.money import Amount
 
@@ -108,7 +107,7 @@ def whole(smallest: int, largest: int = 2**63 - 1) -> Validator:
 def _rule(holds: Callable[[Any], bool], rule: str, *, is_secret: bool = False) -> Validator:
     def validate(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
         if not holds(value):
-            raise InvalidRequest(field.name, Secret(str(value)) if is_secret else value, rule)
+            raise InvalidRequest(field.name, "**********" if is_secret else value, rule)
 
     return validate
 
