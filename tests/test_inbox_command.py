@@ -80,9 +80,9 @@ def test_the_store_is_named_before_or_after_the_action(path: str, capsys: pytest
     """Either place will do, for each action; where both are given, the last counts."""
     assert main(["inbox", "list", "--store", path]) == 0
     assert main(["inbox", "--store", "nowhere.db", "list", "--store", path]) == 0
-    assert main(["inbox", "requeue", "psp-order-0001:CAPTURED", "--store", path]) == 0
+    assert main(["inbox", "requeue", KEY, "--store", path]) == 0
     assert main(["inbox", "discard", "--store", path, "--all"]) == 0
-    assert [line for line in capsys.readouterr().out.splitlines() if not line.startswith("psp-")] == [
+    assert [line for line in capsys.readouterr().out.splitlines() if " died " not in line] == [
         "waiting: 0, dead: 2",
         "waiting: 0, dead: 2",
         "requeue: 1 of 1",
