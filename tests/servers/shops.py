@@ -21,7 +21,8 @@ from vipps_async.webhooks.stores.sqlite import SQLiteClaim, SQLiteStore
 PATH = "/vipps/events"
 HANGS = "TERMINATED"  # the event whose handler never returns
 # Seconds that an answer is awaited, for as long as a test of a handler that hangs takes.
-vars(asgi_app)["ANSWER_TIMEOUT"] = vars(wsgi_app)["ANSWER_TIMEOUT"] = 2.0
+for adapter in (asgi_app, wsgi_app):
+    setattr(adapter, "ANSWER_TIMEOUT", 2.0)  # noqa: B010 - neither module exports the name, for type checkers
 logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
 
 
