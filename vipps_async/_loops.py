@@ -8,8 +8,8 @@ old loop lives, in another thread or not, nothing can be done well, and the use 
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable
+from threading import RLock
 from typing import Any, Generic, TypeVar
 
 from vipps_async.errors import WrongEventLoop
@@ -18,6 +18,11 @@ T = TypeVar("T")
 
 # What a fork left in the child: destructors would close sockets, and empty a selector, that the parent uses.
 _inherited: list[Any] = []
+
+# Two threads that begin at once must not both be the first. Held over a fork, or a child could find it locked for ever.
+_moving = RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_moving.acquire, after_in_parent=_moving.release, after_in_child=_moving.release)
 
 
 class PerLoop(Generic[T]):
@@ -33,10 +38,8 @@ class PerLoop(Generic[T]):
         self._make = make
         self._owner = owner
         self._discard = discard
-        self._moving = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._process = 0
-        self._held: T | None = None
+        # One value, so that no thread sees half of it: the loop, its process, and what belongs to it.
+        self._state: tuple[asyncio.AbstractEventLoop | None, int, T | None] = (None, 0, None)
 
     def get(self) -> T:
         """Return what belongs to the loop that runs, made now if there is none.
@@ -44,44 +47,42 @@ class PerLoop(Generic[T]):
         Raises:
             WrongEventLoop: another loop has it, which is not closed.
         """
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop or self._process != os.getpid():
-            self._move_to(loop)
-        if self._held is None:
-            self._held = self._make()
-        return self._held
+        held = self.peek()
+        if held is None:
+            with _moving:
+                held = self._made_in(asyncio.get_running_loop())
+        return held
 
     def pop(self) -> T | None:
         """Return what the loop that runs, or one that was closed, has, and let go of it; ``None`` if there is nothing.
 
         What belongs to another loop that lives stays with it: only there can it be closed.
         """
-        is_left = self._loop is not None and self._loop.is_closed() and self._process == os.getpid()
-        if not (is_left or self._is_here()):
-            return None
-        held, self._held = self._held, None
+        loop, process, held = self._state
+        is_left = loop is not None and loop.is_closed() and process == os.getpid()
+        held = held if is_left else self.peek()
+        if held is not None:
+            self._state = (loop, process, None)
         return held
 
     def peek(self) -> T | None:
         """Return what the loop that runs has; ``None`` if it has nothing, or no loop runs."""
-        return self._held if self._is_here() else None
-
-    def _is_here(self) -> bool:
+        loop, process, held = self._state
         try:
-            return asyncio.get_running_loop() is self._loop and self._process == os.getpid()
+            is_here = asyncio.get_running_loop() is loop and process == os.getpid()
         except RuntimeError:
-            return False
+            return None
+        return held if is_here else None
 
-    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
-        is_forked = self._process not in {0, os.getpid()}
-        if is_forked:
-            self._moving = threading.Lock()  # the parent's other thread may have held the old one
-        with self._moving:
-            held, old = self._held, self._loop
-            if held is not None and not is_forked and old is not None and not old.is_closed():
-                raise WrongEventLoop(self._owner)
-            self._loop, self._process, self._held = loop, os.getpid(), self._make()
+    def _made_in(self, loop: asyncio.AbstractEventLoop) -> T:
+        old, process, held = self._state
+        is_forked = process not in {0, os.getpid()}
+        if held is not None and old is not loop and not is_forked and old is not None and not old.is_closed():
+            raise WrongEventLoop(self._owner)
+        made = self._make()
+        self._state = (loop, os.getpid(), made)
         if is_forked:
             _inherited.append(held)
         elif held is not None:
             self._discard(held)
+        return made

@@ -343,3 +343,7 @@ class ClaimHeld(DeliveryError):
         self.key = key
         self.retry_after = retry_after
         super().__init__(f"event {printable(key, _KEY_LIMIT)} is being handled elsewhere")
+
+
+class HandlerTimeout(DeliveryError, TimeoutError):
+    """A handler took longer than the receiver's ``handler_timeout``; the event has to come again."""

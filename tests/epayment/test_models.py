@@ -101,7 +101,7 @@ def test_every_field_of_a_delivered_event_lands(name: str) -> None:
 @pytest.mark.parametrize("name", ["current-event-log", "draft-event-log"])
 def test_every_field_of_a_log_lands(name: str) -> None:
     """Each entry of an event log is read in full, in order."""
-    assert_lands(document(name), read_log(document(name), document(name)[0]["reference"]))
+    assert_lands(document(name), read_log(document(name), document(name)[0]["reference"], "123456"))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def results() -> list[Any]:
         structure(document("draft-get-payment-captured"), Payment),
         structure({**document("current-get-payment-authorized"), "metadata": {"a": "b"}}, Payment),
         *(structure(document(name), PaymentEvent) for name in names("current-webhook-epayment-*")),
-        *read_log(document("draft-event-log"), document("draft-event-log")[0]["reference"]),
+        *read_log(document("draft-event-log"), document("draft-event-log")[0]["reference"], "123456"),
     ]
 
 
@@ -261,11 +261,12 @@ def in_draft(current: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("word", ["created", "authorized", "captured", "captured-failed", "terminated"])
 def test_both_dialects_of_an_event_are_one_event(word: str) -> None:
-    """The same event in the draft's words and the current ones is equal but for the ``msn``, and one key."""
+    """The same event in the draft's words and the current ones is equal, key included, but for the ``msn``."""
     current = document(f"current-webhook-epayment-{word}")
     new, old = structure(current, PaymentEvent), structure(in_draft(current), PaymentEvent)
-    assert attrs.evolve(new, msn=None) == old
-    assert new.dedup_key == old.dedup_key
+    without_msn = attrs.evolve(new, msn=None)
+    assert without_msn == old
+    assert without_msn.dedup_key == old.dedup_key
 
 
 def test_both_dialects_of_a_payment_are_one_payment() -> None:
@@ -334,7 +335,6 @@ def test_what_a_future_api_says_is_kept() -> None:
     event = structure({**document("current-webhook-epayment-captured"), "name": "DISPUTED"}, PaymentEvent)
     assert event.name == "DISPUTED"
     assert type(event.name) is PaymentEventName
-    assert event.dedup_key == "2018200034:DISPUTED"
 
 
 @pytest.mark.parametrize(
@@ -381,13 +381,14 @@ def test_a_reply_of_another_shape_is_refused(said: Any) -> None:
             read_adjustment(said, "acme-shop-1", "key-1")
     if said != []:
         with pytest.raises(InvalidReply):
-            read_log(said, "acme-shop-1")
+            read_log(said, "acme-shop-1", "123456")
 
 
 def test_an_entry_of_a_log_that_is_no_event_is_refused() -> None:
     """One bad entry makes the reply invalid, and the message says what is wrong with it."""
+    log = document("current-event-log")
     with pytest.raises(InvalidReply, match="required field missing @ PaymentEvent"):
-        read_log([*document("current-event-log"), {"reference": "x"}], document("current-event-log")[0]["reference"])
+        read_log([*log, {"reference": "x"}], log[0]["reference"], "123456")
 
 
 def test_personal_details_stay_out_of_reprs() -> None:

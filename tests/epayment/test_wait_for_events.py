@@ -23,7 +23,7 @@ async def test_event_ends_a_wait(sandbox: Sandbox, vipps: VippsClient) -> None:
         await reads_of(sandbox, 1)
         for reads, part in enumerate((Amount(400, "NOK"), Amount(600, "NOK")), start=2):
             await vipps.epayment.capture(REFERENCE, part)
-            receiver._watchers.notify(REFERENCE)
+            receiver._processor.get()._watchers.notify(REFERENCE)
             await reads_of(sandbox, reads)
         payment = await waiting
     assert payment.aggregate.captured_amount == PRICE
@@ -34,7 +34,7 @@ async def test_event_that_came_before_the_wait_has_it_read_once(sandbox: Sandbox
     """A shopper who returns after the event arrived is not kept waiting, and costs one read."""
     receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
     await authorize(sandbox, vipps)
-    receiver._watchers.notify(REFERENCE)
+    receiver._processor.get()._watchers.notify(REFERENCE)
     assert (await vipps.epayment.wait(REFERENCE, timeout=4, signal=receiver)).state is PaymentState.AUTHORIZED
     assert len(requests_of(sandbox, "get")) == 1
 
@@ -47,7 +47,7 @@ async def test_event_that_the_api_does_not_show_yet_is_read_for_closely(sandbox:
     waiting = asyncio.create_task(payments.wait(REFERENCE, timeout=300, signal=receiver))
     async with asyncio.timeout(10):
         await reads_of(sandbox, 1)
-        receiver._watchers.notify(REFERENCE)
+        receiver._processor.get()._watchers.notify(REFERENCE)
         await reads_of(sandbox, 4)
         await sandbox.approve(REFERENCE)
         assert (await waiting).state is PaymentState.AUTHORIZED

@@ -15,12 +15,24 @@ from aiohttp import web
 from tests.servers.postgres import PostgresServer
 from tests.webhooks import inbox_process
 from tests.webhooks.asgi_sites import alone, in_fastapi, in_starlette, served
-from tests.webhooks.deliveries import receiver_of
-from tests.webhooks.inbox_shop import EMPTY, NO_GRACE, PATH, QUICK, at_once, event_of, never, shop, shop_receiver, until
+from tests.webhooks.deliveries import NAME, key_of, receiver_of
+from tests.webhooks.inbox_shop import (
+    EMPTY,
+    NO_GRACE,
+    PATH,
+    QUICK,
+    at_once,
+    event_of,
+    name_of,
+    never,
+    shop,
+    shop_receiver,
+    until,
+)
 from tests.webhooks.places import Place, PostgresPlace, SqlitePlace
 from tests.webhooks.serving import serving
 from vipps_async.webhooks import WebhookReceiver
-from vipps_async.webhooks.stores import _sqlite_file
+from vipps_async.webhooks.stores import _sqlite_writer
 
 
 def running() -> list[str]:
@@ -30,7 +42,7 @@ def running() -> list[str]:
 
 async def test_what_was_left_is_handled_after_a_restart(place: Place) -> None:
     """Events that were answered and not handled are handled by whoever starts next, in order, without a delivery."""
-    async with shop(place, never, attrs.evolve(QUICK, grace=NO_GRACE)) as site:
+    async with shop(place, never, attrs.evolve(QUICK, shutdown_timeout=NO_GRACE)) as site:
         assert await site.deliver("a1", "a2", "b1", "a3") == [200] * 4
     async with shop(place) as site:
         await site.has_shipped("a1", "a2", "a3", "b1")
@@ -88,7 +100,7 @@ async def test_workers_start_and_end_with_the_application(
     begun: list[str] = []
     async with sqlite_place.opened() as store:
         receiver = shop_receiver(sqlite_place, store, at_once, QUICK, begun)
-        assert await store.inbox.put("a1", "order-a", event_of("a1"))
+        assert await store.inbox.put(key_of(event_of("a1")), "order-a", event_of("a1"), receiver=NAME)
         async with run(receiver):
             await until(lambda: begun == ["a1"])
         assert await store.inbox.size() == EMPTY
@@ -150,7 +162,7 @@ async def test_shutdown_hands_back_what_takes_too_long(place: Place) -> None:
             await asyncio.sleep(0.05)  # a handler may take a moment to clean up
             cancelled.append(name)
 
-    async with shop(place, hang, attrs.evolve(QUICK, grace=NO_GRACE, attempts=1)) as first:
+    async with shop(place, hang, attrs.evolve(QUICK, shutdown_timeout=NO_GRACE, attempts=1)) as first:
         await first.deliver("a1", "b1")
         await until(lambda: len(first.begun) == 2)
         async with shop(place, policy=attrs.evolve(QUICK, attempts=1)) as second:
@@ -175,7 +187,7 @@ async def test_a_handler_may_take_longer_than_the_lease(place: Place) -> None:
             leases.update(await place.sql("SELECT holder, attempts, due_at FROM vipps_inbox"))
             await asyncio.sleep(0.01)
         assert len({(holder, attempts) for holder, attempts, _ in leases}) == 1
-        assert await other.inbox.take("other", timedelta(seconds=1)) is None
+        assert await other.inbox.take(NAME, "other", timedelta(seconds=1)) is None
         let_go.set()
         await site.has_shipped("a1")
         assert site.begun == ["a1"]
@@ -198,7 +210,7 @@ async def test_receivers_share_an_inbox(place: Place) -> None:
         shop(place, note, two_each) as third,
     ):
         await asyncio.gather(*(site.deliver(*names[number::3]) for number, site in enumerate((first, second, third))))
-        arrived = [key.partition(":")[0] for (key,) in await place.sql("SELECT key FROM vipps_inbox ORDER BY id")]
+        arrived = [name_of(key) for (key,) in await place.sql("SELECT key FROM vipps_inbox ORDER BY id")]
         await until(lambda: all(len(site.begun) == 2 for site in (first, second, third)))
         let_go.set()
         await first.has_shipped(*names)
@@ -207,17 +219,17 @@ async def test_receivers_share_an_inbox(place: Place) -> None:
             assert [name for name in order if name[0] == payment] == [name for name in arrived if name[0] == payment]
 
 
-async def test_a_locked_file_is_answered_500(
+async def test_a_locked_file_is_answered_503(
     sqlite_place: SqlitePlace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What could not be written down is not answered 200; with the file free again everything goes on by itself."""
-    monkeypatch.setattr(_sqlite_file, "PATIENCE", 0.1)
+    monkeypatch.setattr(_sqlite_writer, "WRITE_TIMEOUT", 0.1)
     async with shop(sqlite_place) as site:
         await site.deliver("a1")
         await site.has_shipped("a1")
         with closing(sqlite3.connect(sqlite_place.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            assert await site.deliver("b1") == [500]
+            assert await site.deliver("b1") == [503]
             other.execute("ROLLBACK")
         assert await site.deliver("b1") == [200]
         await site.has_shipped("a1", "b1")
@@ -250,7 +262,7 @@ async def test_a_server_that_is_away_is_waited_for(
     postgres_place: PostgresPlace, postgres_server: PostgresServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Meanwhile deliveries are answered 500, and the log says so once; afterwards workers go on by themselves."""
-    async with shop(postgres_place, never, attrs.evolve(QUICK, grace=NO_GRACE)) as site:
+    async with shop(postgres_place, never, attrs.evolve(QUICK, shutdown_timeout=NO_GRACE)) as site:
         assert await site.deliver("a1") == [200]
     async with shop(postgres_place) as site:
         await site.has_shipped("a1")
@@ -271,7 +283,7 @@ async def test_an_event_that_kills_its_process_becomes_a_dead_letter(place: Plac
     """Processes that die by kill -9 in its handler use its attempts up; the next one gives it up without a handler."""
     async with place.opened() as store:
         for name in ("a1", "b1"):
-            assert await store.inbox.put(name, f"order-{name[0]}", event_of(name))
+            assert await store.inbox.put(key_of(event_of(name)), f"order-{name[0]}", event_of(name), receiver=NAME)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([inbox_process.__name__])
         for ending in (-signal.SIGKILL, -signal.SIGKILL, 0):
@@ -281,6 +293,6 @@ async def test_an_event_that_kills_its_process_becomes_a_dead_letter(place: Plac
             assert process.exitcode == ending
             await place.elapse(timedelta(hours=1))
         (letter,) = await store.inbox.dead_letters()
-        assert (letter.key, letter.reference) == ("a1", "order-a")
+        assert letter.key == key_of(event_of("a1"))
         assert "the process that handled it died" in letter.error
         assert await place.sql("SELECT reference FROM effects") == [("b1",)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vipps_async._output import write
 from vipps_async._urls import shown
-from vipps_async.errors import ConfigurationError
+from vipps_async.errors import ConfigurationError, printable
 from vipps_async.webhooks.stores.base import DeadLetter, Inbox
 from vipps_async.webhooks.stores.postgres import PostgresStore
 from vipps_async.webhooks.stores.sqlite import SQLiteStore
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from vipps_async._commands.arguments import Commands
 
 _VARIABLE = "VIPPS_EVENT_STORE"
+_SHOWN = 2000  # characters; an event can carry what anybody sent
 _CHANGES = {
     "requeue": "have dead letters handled again, at once",
-    "discard": "remove dead letters for good",
+    "discard": "remove dead letters for good; their events stay known",
 }
 
 
@@ -111,7 +112,8 @@ def _as_json(letter: DeadLetter) -> str:
     return json.dumps(
         {
             "key": letter.key,
-            "reference": letter.reference,
+            "receiver": letter.receiver,
+            "subject": letter.subject,
             "attempts": letter.attempts,
             "error": letter.error,
             "storedAt": letter.stored_at.isoformat(),
@@ -123,18 +125,25 @@ def _as_json(letter: DeadLetter) -> str:
 
 def _as_text(letter: DeadLetter) -> str:
     died = letter.died_at.isoformat(" ", "seconds")
-    return f"{letter.key}  payment {letter.reference}  died {died} after {letter.attempts} attempts: {letter.error}"
+    error = printable(letter.error, _SHOWN)
+    return f"{_shown(letter.key)}  died {died} after {letter.attempts} attempts: {error}"
+
+
+def _shown(key: str) -> str:
+    """Return what list shows of a key, and what names the dead letter on the command line."""
+    return printable(key, _SHOWN)
 
 
 async def _change(inbox: Inbox, options: argparse.Namespace) -> int:
     if options.all == bool(options.keys):
         raise ConfigurationError(f"inbox {options.change} takes either keys or --all")
-    keys = [letter.key for letter in await _all_dead(inbox)] if options.all else options.keys
+    shown = {_shown(letter.key): letter.key for letter in await _all_dead(inbox)}
+    keys = [*shown.values()] if options.all else [shown.get(key, key) for key in options.keys]
     change: Callable[[str], Awaitable[bool]] = getattr(inbox, options.change)
     unknown = [key for key in keys if not await change(key)]
     write(sys.stdout, f"{options.change}: {len(keys) - len(unknown)} of {len(keys)}\n")
     if unknown:
-        write(sys.stderr, f"there is no dead letter {', '.join(unknown)}\n")
+        write(sys.stderr, f"there is no dead letter {', '.join(map(_shown, unknown))}\n")
     return 1 if unknown else 0
 
 

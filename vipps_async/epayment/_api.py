@@ -170,6 +170,8 @@ class EPayment:
     async def events(self, reference: str) -> list[PaymentEvent]:
         """Return the payment's event log, oldest first: the history that settles what happened.
 
+        Each is equal to the event that is delivered for it, whose `dedup_key` it has.
+
         Args:
             reference: the payment's.
 
@@ -179,9 +181,8 @@ class EPayment:
 
         Source: ePayment API, get event log.
         """
-        return await self._session.send(
-            call.read("events", _path(reference, "/events")), partial(read_log, reference=reference)
-        )
+        read = partial(read_log, reference=reference, msn=self._merchant)
+        return await self._session.send(call.read("events", _path(reference, "/events")), read)
 
     async def capture(
         self,

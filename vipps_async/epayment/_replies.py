@@ -35,11 +35,20 @@ def read_adjustment(document: Any, reference: str, key: str) -> Adjustment:
     return _of(reference, adjustment)
 
 
-def read_log(document: Any, reference: str) -> list[PaymentEvent]:
-    """Read an event log."""
+def read_log(document: Any, reference: str, msn: str) -> list[PaymentEvent]:
+    """Read the event log of a merchant's payment.
+
+    An entry is the same event as its delivery. The current API's deliveries tell the merchant serial number, and its
+    log does not; the draft's tell none in either place.
+    """
     if not isinstance(document, list):
         raise InvalidReply("the event log is not a list")
-    return [_of(reference, read_as(entry, PaymentEvent)) for entry in document]
+    return [_of(reference, _entry(entry, msn)) for entry in document]
+
+
+def _entry(entry: Any, msn: str) -> PaymentEvent:
+    is_current = isinstance(entry, dict) and "name" in entry
+    return read_as({"msn": msn, **entry, RAW: entry} if is_current else entry, PaymentEvent)
 
 
 def _of(reference: str, model: T) -> T:

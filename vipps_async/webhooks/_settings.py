@@ -2,15 +2,22 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from hashlib import sha256
 
 from vipps_async._redaction import described
 from vipps_async._urls import is_web, shown
 from vipps_async.config import Secret
-from vipps_async.errors import ConfigurationError
+from vipps_async.errors import ConfigurationError, shorten
 from vipps_async.webhooks._inbox_policy import InboxPolicy
 from vipps_async.webhooks._signature import SignedUrl
 from vipps_async.webhooks.signals.base import Signal
 from vipps_async.webhooks.stores.base import EventStore, Inbox, InboxStore
+
+REDELIVERY_WINDOW = timedelta(days=7)  # Webhooks API: deliveries are retried for up to 7 days
+CLOCK_LEEWAY = timedelta(minutes=5)
+_LONGEST_NAME = 200
+_LONGEST_TIMEOUT = timedelta(days=7)
+_NAME_WITHOUT_URL = "vipps"
 
 
 def checked_secrets(secrets: Iterable[str], *, allow_unsigned: bool) -> tuple[str, ...]:
@@ -35,13 +42,43 @@ def checked_url(url: str | None, *, is_needed: bool) -> SignedUrl:
         return SignedUrl(host="", path_and_query="")
     if not url or not is_web(url):
         raise ConfigurationError(
-            f"url={shown(url)} must be the registered URL, such as https://shop.example/vipps/events"
+            "url must be the registered URL, such as https://shop.example/vipps/events (http:// only within private "
+            f"networks), with no .. in its path and a host that can be one, not {shown(url)}"
         )
     return SignedUrl.of(url)
 
 
+def checked_name(name: str | None, url: SignedUrl) -> str:
+    """Return the receiver's name: the one that is given, or its URL's host and path."""
+    if name is None:
+        return _name_of(f"{url.host}{url.path_and_query}" if url.host else _NAME_WITHOUT_URL)
+    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
+        raise ConfigurationError(f"name={shorten(name)} must be 1 to {_LONGEST_NAME} printable characters")
+    return name
+
+
+def _name_of(url: str) -> str:
+    # A URL may be longer than a name, and two of them may differ at the end only.
+    return url if len(url) <= _LONGEST_NAME else f"{url[:100]}~{sha256(url.encode()).hexdigest()}"
+
+
+def checked_timeout(name: str, value: float | timedelta) -> timedelta:
+    """Return a time that is given in seconds or as a timedelta."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0.001 <= seconds <= _LONGEST_TIMEOUT.total_seconds():
+        raise ConfigurationError(
+            f"{name}={shorten(value)} must be seconds, or a timedelta, from a millisecond to "
+            f"{_LONGEST_TIMEOUT.days} days"
+        )
+    return timedelta(seconds=seconds)
+
+
 def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, max_body: int) -> None:
-    """Return if the limits are limits, and *store* remembers an event for as long as deliveries of it are taken."""
+    """Return if the limits are limits, and *store* remembers an event for as long as deliveries of it can come.
+
+    A redelivery is signed anew, so that a short *max_age* keeps none out: a signature's age is not its event's.
+    """
     is_window = isinstance(max_age, timedelta) and isinstance(leeway, timedelta)
     if not is_window or type(max_body) is not int or max_body < 1 or min(max_age, leeway) < timedelta(0):
         raise ConfigurationError(
@@ -49,10 +86,11 @@ def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, ma
         )
     if not hasattr(store, "claim"):
         raise ConfigurationError(f"store={described(store)} must be a store, such as MemoryStore()")
-    if store.retention < max_age + leeway:
+    needed = max(REDELIVERY_WINDOW, max_age) + leeway
+    if store.retention < needed:
         raise ConfigurationError(
-            f"the store remembers events for {store.retention}, but deliveries are taken for {max_age + leeway}, "
-            "so that a late one could take effect twice: raise the store's retention, or lower max_age"
+            f"the store remembers events for {store.retention}, but an event is redelivered, or taken, for {needed}, "
+            "so that it could take effect twice: raise the store's retention"
         )
 
 

@@ -15,6 +15,11 @@ _TABLE_NAME = re.compile(r"(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,46}")
 # What PostgreSQL's text holds, and an index entry too (a third of a page at most).
 _PLAIN_KEY = re.compile(r"[ -~]{0,1000}")
 
+# How a duplicate renews its mark: only where the gain is worth a write.
+KEEP = """
+UPDATE {table} SET expires_at = now() + $2::interval
+WHERE key = $1 AND expires_at < now() + $2::interval - $3::interval"""
+
 # SQLSTATE -> what to do about it; PostgreSQL documentation, appendix A.
 _ADVICE = {
     "25P02": "a handler caught a database error: wrap what may fail in `async with claim.connection.transaction()`",

@@ -12,8 +12,8 @@ import attrs
 from vipps_async._postgres import check_pool
 from vipps_async.errors import ClaimHeld, ConfigurationError
 from vipps_async.webhooks.stores._postgres_inbox import PostgresInbox
-from vipps_async.webhooks.stores._postgres_table import PATIENCE, advised, quoted, stored
-from vipps_async.webhooks.stores.base import Claim
+from vipps_async.webhooks.stores._postgres_table import KEEP, PATIENCE, advised, quoted, stored
+from vipps_async.webhooks.stores.base import RENEWAL_GAIN, Claim
 
 if TYPE_CHECKING:
     from asyncpg import Pool  # type: ignore[import-untyped]  # asyncpg ships no marker of types
@@ -31,26 +31,28 @@ _PURGE_TIMEOUT = timedelta(seconds=1)
 _SCHEMA = """\
 CREATE TABLE IF NOT EXISTS {table} (
     key text COLLATE "C" PRIMARY KEY,
-    handled_at timestamptz NOT NULL DEFAULT now()
+    expires_at timestamptz NOT NULL -- when the mark may be purged
 ) WITH (autovacuum_vacuum_scale_factor = 0.01);
-CREATE INDEX IF NOT EXISTS "{name}_handled_at" ON {table} (handled_at);
+CREATE INDEX IF NOT EXISTS "{name}_expires_at" ON {table} (expires_at);
 """
 _LOOK = "SELECT EXISTS (SELECT FROM {table} WHERE key = $1)"
 # The lock keeps duplicates from waiting inside INSERT for the first to end: they are told at once that it is held. It
 # ends with the transaction, however that ends. Keys whose hashes collide exclude each other, and are redelivered.
-_MARK = """
+_ACQUIRE = """
 WITH turn AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(hashtextextended('{table} ' || $1::text, 0)) AS is_ours
 ), mark AS (
-    INSERT INTO {table} (key) SELECT $1 FROM turn WHERE is_ours ON CONFLICT (key) DO NOTHING RETURNING key
+    INSERT INTO {table} (key, expires_at) SELECT $1, now() + $2::interval FROM turn WHERE is_ours
+    ON CONFLICT (key) DO NOTHING RETURNING key
 )
 SELECT CASE WHEN NOT is_ours THEN 'held' WHEN EXISTS (SELECT FROM mark) THEN 'new' ELSE 'done' END FROM turn
 """
 # The array makes sure that the rows are chosen once, and SKIP LOCKED that no purge waits for another.
 _PURGE = """
 DELETE FROM {table} WHERE key = ANY (ARRAY(
-    SELECT key FROM {table} WHERE handled_at < now() - $1::interval
-    ORDER BY handled_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT key FROM {table} AS old WHERE expires_at < now()
+    AND NOT EXISTS (SELECT FROM {inbox} AS held WHERE held.key = old.key)
+    ORDER BY expires_at LIMIT $1 FOR UPDATE OF old SKIP LOCKED
 ))
 """
 _HAS_TABLES = "SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL"
@@ -85,8 +87,8 @@ class PostgresStore:
         pool: the caller's ``asyncpg.Pool``, which stays open; its ``command_timeout`` bounds every statement here too.
             A claim occupies a connection while its handlers run: a handler that takes another from the same pool can
             starve it, and should use the claim's.
-        retention: how long an event is remembered at least, by the server's clock; a little longer than Vipps MobilePay
-            redelivers.
+        retention: how long an event is remembered at least after its last delivery, by the server's clock; a little
+            longer than Vipps MobilePay redelivers.
         table: the table's name, ``schema.table`` if need be, in lower case; the inbox's is the same with ``_inbox``
             behind it. `create_schema` makes both.
 
@@ -108,13 +110,16 @@ class PostgresStore:
         self._retention = retention
         self._table = quoted(table)
         self._name = table.rpartition(".")[2]
-        self._marking, self._look, self._purge = (sql.format(table=self._table) for sql in (_MARK, _LOOK, _PURGE))
-        self._inbox = PostgresInbox(pool, table)
+        self._inbox = PostgresInbox(pool, table, retention)
+        names = {"table": self._table, "inbox": self._inbox.table}
+        self._acquiring, self._look, self._keep, self._purging = (
+            sql.format_map(names) for sql in (_ACQUIRE, _LOOK, KEEP, _PURGE)
+        )
         self._marked = 0
 
     @property
     def retention(self) -> timedelta:
-        """How long an event is remembered at least; purges come with new events."""
+        """How long an event is remembered at least after its last delivery; purges come with new events."""
         return self._retention
 
     @property
@@ -153,12 +158,12 @@ class PostgresStore:
         connection = await self._connection_for(key)
         try:
             async with connection.transaction():
-                is_new = await self._mark(connection, key)
+                is_new = await self._acquire(connection, key)
                 if is_new:
                     yield PostgresClaim(False, connection)
-                    await self._confirm(connection, key)
+                    await self._complete(connection, key)
             if is_new:
-                await self._forget_expired(connection)
+                await self._purge(connection)
         finally:
             await self._pool.release(connection, timeout=PATIENCE)
         if not is_new:
@@ -175,15 +180,17 @@ class PostgresStore:
             )
             raise ClaimHeld(key) from error
 
-    async def _mark(self, connection: "PoolConnectionProxy", key: str) -> bool:
+    async def _acquire(self, connection: "PoolConnectionProxy", key: str) -> bool:
         """Return whether the event is new, and then marked."""
         with advised():
-            found = await connection.fetchval(self._marking, stored(key))
+            found = await connection.fetchval(self._acquiring, stored(key), self._retention)
+            if found == "done":
+                await connection.execute(self._keep, stored(key), self._retention, RENEWAL_GAIN)
         if found == "held":
             raise ClaimHeld(key)
         return bool(found == "new")
 
-    async def _confirm(self, connection: "PoolConnectionProxy", key: str) -> None:
+    async def _complete(self, connection: "PoolConnectionProxy", key: str) -> None:
         # PostgreSQL answers COMMIT of a failed transaction with a rollback and no error: the effect would be lost.
         with advised():
             is_marked = await connection.fetchval(self._look, stored(key))
@@ -192,14 +199,12 @@ class PostgresStore:
                 f"a handler of event {key} ended the claim's transaction; commit and rollback are the store's"
             )
 
-    async def _forget_expired(self, connection: "PoolConnectionProxy") -> None:
+    async def _purge(self, connection: "PoolConnectionProxy") -> None:
         # After the claim's transaction, and apart from it: the event has taken effect, whatever happens here.
         self._marked += 1
         if self._marked % _EVENTS_A_PURGE != 1:
             return
         try:
-            await connection.execute(
-                self._purge, self._retention, _ROWS_A_PURGE, timeout=_PURGE_TIMEOUT.total_seconds()
-            )
+            await connection.execute(self._purging, _ROWS_A_PURGE, timeout=_PURGE_TIMEOUT.total_seconds())
         except Exception:
             _logger.exception("expired events stay in %s until a later purge", self._table)
