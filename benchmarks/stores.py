@@ -99,14 +99,16 @@ async def in_sqlite(events: int) -> AsyncIterator[Filled]:
         path = Path(folder, "events.db")
         async with SQLiteStore(path) as store:
             with closing(sqlite3.connect(path)) as own:
-                began = time.time() - events
+                began = time.time() + 8 * 86_400 - events
                 own.execute("PRAGMA cache_size = -1000000")  # KiB, so that keys need not come sorted
                 rows = ((key(number), began + number) for number in range(events))
-                own.executemany("INSERT INTO vipps_events (key, at) VALUES (?, ?)", rows)
+                own.executemany("INSERT INTO vipps_events (key, expires_at) VALUES (?, ?)", rows)
                 own.commit()
 
                 async def age(oldest: list[str]) -> None:
-                    own.executemany("UPDATE vipps_events SET at = 0 WHERE key = ?", ((event,) for event in oldest))
+                    own.executemany(
+                        "UPDATE vipps_events SET expires_at = 0 WHERE key = ?", ((event,) for event in oldest)
+                    )
                     own.commit()
 
                 yield Filled(store, age)
@@ -119,13 +121,13 @@ async def in_postgres(events: int) -> AsyncIterator[Filled]:
         async with asyncpg.create_pool(server.url(), min_size=1, max_size=2) as pool:
             store = PostgresStore(pool)
             await store.create_schema()
-            began = datetime.now(UTC) - timedelta(milliseconds=events)
+            began = datetime.now(UTC) + timedelta(days=8) - timedelta(milliseconds=events)
             rows = ((key(number), began + timedelta(milliseconds=number)) for number in range(events))
-            await pool.copy_records_to_table("vipps_events", records=rows, columns=["key", "handled_at"])
+            await pool.copy_records_to_table("vipps_events", records=rows, columns=["key", "expires_at"])
             await pool.execute("VACUUM ANALYZE vipps_events")
 
             async def age(oldest: list[str]) -> None:
-                late = "UPDATE vipps_events SET handled_at = now() - $1::interval WHERE key = ANY($2)"
+                late = "UPDATE vipps_events SET expires_at = now() - $1::interval WHERE key = ANY($2)"
                 await pool.execute(late, LONG_AGO, oldest)
 
             yield Filled(store, age)

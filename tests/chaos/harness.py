@@ -17,7 +17,7 @@ import attrs
 
 from tests.chaos import worker
 from tests.chaos.stores import INBOXES, STORES, Held
-from tests.webhooks.deliveries import event, signed
+from tests.webhooks.deliveries import event, key_of, signed
 from vipps_async.webhooks import InboxPolicy
 
 _PATIENCE = 20.0  # seconds that a delivery, or a start, may take
@@ -156,7 +156,7 @@ class Chaos:
 
     async def answered(self, folder: Path) -> tuple[dict[str, bytes], Held]:
         """Deliver every event, kill all processes amid that, and return what was answered 200, and what is held."""
-        bodies = {f"{reference}:CAPTURED": _event(reference) for reference in _references(self._plan.events)}
+        bodies = {key_of(body): body for body in map(_event, _references(self._plan.events))}
         async with STORES[self._store].server(folder) as location:
             async with self._processes(self._job(location, folder)), self._session() as session:
                 answers = await self._post_until_killed(session, bodies)

@@ -15,7 +15,8 @@ def test_one_psp_reference_over_two_actions_is_two_events() -> None:
     authorisation = structure(document("draft-notification-authorisation"), PaymentEvent)
     assert creation.psp_reference == authorisation.psp_reference
     assert creation.dedup_key != authorisation.dedup_key
-    assert authorisation.dedup_key == "497f6eca-6276-4993-bfeb-53cbbbba6f08:AUTHORIZED"
+    reference, psp_reference = "acme-shop-123-order123abc", "497f6eca-6276-4993-bfeb-53cbbbba6f08"
+    assert authorisation.dedup_key == f"0:,25:{reference},36:{psp_reference},10:AUTHORIZED,"
 
 
 @pytest.mark.parametrize(
@@ -55,11 +56,26 @@ def test_an_event_that_does_not_say_otherwise_succeeded() -> None:
         structure({**said, "success": "false"}, PaymentEvent)
 
 
-@pytest.mark.parametrize(("success", "key"), [(True, "2018200034:CAPTURED"), (False, "2018200034:CAPTURED:failed")])
-def test_a_failure_is_another_event_than_the_success(success: bool, key: str) -> None:  # noqa: FBT001 - a parameter of the test
-    """A failed event under the same ``pspReference`` and name does not make the success its duplicate."""
-    event = structure({**document("current-webhook-epayment-captured"), "success": success}, PaymentEvent)
-    assert event.dedup_key == key
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"msn": "123457"},
+        {"msn": None},
+        {"reference": "acme-shop-123-order123abd"},
+        {"pspReference": "2018200035"},
+        {"name": "REFUNDED"},
+        {"success": False},
+        # Where one text ends and the next begins makes a difference.
+        {"reference": "acme-shop-123-order123ab", "pspReference": "c2018200034"},
+        {"pspReference": "2018200034,8:CAPTURED,", "name": "failed"},
+    ],
+    ids=str,
+)
+def test_two_events_have_two_keys(change: dict[str, Any]) -> None:
+    """Another merchant, payment, ``pspReference``, name or a failure makes another event."""
+    said = document("current-webhook-epayment-captured")
+    one, other = structure(said, PaymentEvent), structure({**said, **change}, PaymentEvent)
+    assert one.dedup_key != other.dedup_key
 
 
 @pytest.mark.parametrize("says", [{"sub": None}, {}])

@@ -138,11 +138,12 @@ def in_draft(current: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("word", ["created", "authorized", "captured", "captured-failed", "terminated"])
 def test_both_dialects_of_an_event_are_one_event(word: str) -> None:
-    """The same event in the draft's words and the current ones is equal but for the ``msn``, and one key."""
+    """The same event in the draft's words and the current ones is equal, key included, but for the ``msn``."""
     current = document(f"current-webhook-epayment-{word}")
     new, old = structure(current, PaymentEvent), structure(in_draft(current), PaymentEvent)
-    assert attrs.evolve(new, msn=None) == old
-    assert new.dedup_key == old.dedup_key
+    without_msn = attrs.evolve(new, msn=None)
+    assert without_msn == old
+    assert without_msn.dedup_key == old.dedup_key
 
 
 def test_both_dialects_of_a_payment_are_one_payment() -> None:
@@ -211,7 +212,6 @@ def test_what_a_future_api_says_is_kept() -> None:
     event = structure({**document("current-webhook-epayment-captured"), "name": "DISPUTED"}, PaymentEvent)
     assert event.name == "DISPUTED"
     assert type(event.name) is PaymentEventName
-    assert event.dedup_key == "2018200034:DISPUTED"
 
 
 @pytest.mark.parametrize(

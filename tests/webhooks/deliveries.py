@@ -7,11 +7,15 @@ from typing import Any
 
 from tests.wire import document
 from vipps_async import PaymentEvent
+from vipps_async._netstrings import netstrings
 from vipps_async.webhooks import IncomingRequest, WebhookReceiver
+from vipps_async.webhooks._events import read_event
 from vipps_async.webhooks._signature import SignedUrl, sign
 from vipps_async.webhooks.stores.memory import MemoryStore
 
 URL = "https://shop.example/vipps/events?shop=1"
+# The name that a receiver of this URL has.
+NAME = "shop.example/vipps/events?shop=1"
 SECRET = "090a478d-37ff-4e77-970e-d457aeb26a3a"
 NOW = datetime(2026, 1, 20, 8, 0, 13, tzinfo=UTC)
 REFERENCE = "acme-shop-123-order123abc"
@@ -26,6 +30,11 @@ def event(name: str = "CAPTURED", **changes: Any) -> bytes:
     """Return the body of an event, compact."""
     said = {**document("current-webhook-epayment-captured"), "name": name, **changes}
     return json.dumps(said, separators=(",", ":")).encode()
+
+
+def key_of(body: bytes, *, receiver: str = NAME) -> str:
+    """Return what a receiver of this name claims the event by."""
+    return netstrings(receiver) + read_event(body).dedup_key
 
 
 def signed(body: bytes, *, secret: str = SECRET, url: str = URL, date: datetime = NOW) -> dict[str, str]:

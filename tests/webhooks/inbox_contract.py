@@ -6,11 +6,13 @@ import multiprocessing
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
 from tests.webhooks import inbox_process
+from tests.webhooks.deliveries import NAME
 from tests.webhooks.places import Place
 from vipps_async.webhooks.stores.base import DeadLetter, Inbox, InboxSize, InboxStore, StoredEvent
 
@@ -19,25 +21,25 @@ NOW = timedelta(0)
 
 Verdict = Callable[[Inbox, StoredEvent], Awaitable[None]]
 _VERDICTS: dict[str, Verdict] = {
-    "finish": lambda inbox, event: inbox.finish(event),
+    "complete": lambda inbox, event: inbox.complete(event),
     "postpone": lambda inbox, event: inbox.postpone(event, NOW, "late"),
-    "hand_back": lambda inbox, event: inbox.hand_back(event, NOW),
+    "release": lambda inbox, event: inbox.release(event, NOW),
     "bury": lambda inbox, event: inbox.bury(event, "late", stops=False),
     "renew": lambda inbox, event: inbox.renew(event.holder, [event.id], LEASE * 9),
 }
-_GONE = ["finish", "postpone", "hand_back", "bury"]
+_GONE = ["complete", "postpone", "release", "bury"]
 # 20,000 events that wait for one, and 20,000 that wait for one each.
 _CROWDS = {
     "behind one": """
     WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 20000)
-    INSERT INTO vipps_inbox (key, reference, body, stored_at, due_at)
-    SELECT 'a' || n, 'a', body, stored_at, stored_at FROM number, vipps_inbox WHERE key = 'a'
+    INSERT INTO vipps_inbox (key, receiver, subject, body, stored_at, due_at)
+    SELECT 'a' || n, receiver, 'a', body, stored_at, stored_at FROM number, vipps_inbox WHERE key = 'a'
     """,
     "in pairs": """
     WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 20000),
     turn (t) AS (SELECT 1 UNION ALL SELECT 2)
-    INSERT INTO vipps_inbox (key, reference, body, stored_at, due_at)
-    SELECT t || 'p' || n, 'p' || n, body, stored_at, CASE t WHEN 1 THEN due_at ELSE stored_at END
+    INSERT INTO vipps_inbox (key, receiver, subject, body, stored_at, due_at)
+    SELECT t || 'p' || n, receiver, 'p' || n, body, stored_at, CASE t WHEN 1 THEN due_at ELSE stored_at END
     FROM number, turn, vipps_inbox WHERE key = 'a' ORDER BY t, n
     """,
 }
@@ -46,12 +48,12 @@ _CROWDS = {
 async def put(inbox: Inbox, *names: str) -> None:
     """Put events; the first letter of a name is its payment."""
     for name in names:
-        assert await inbox.put(name, name[0], name.encode())
+        assert await inbox.put(name, name[0], name.encode(), receiver=NAME)
 
 
 async def take(inbox: Inbox, holder: str = "me") -> StoredEvent:
     """Take an event that has to be due."""
-    event = await inbox.take(holder, LEASE)
+    event = await inbox.take(NAME, holder, LEASE)
     assert event is not None
     return event
 
@@ -59,17 +61,17 @@ async def take(inbox: Inbox, holder: str = "me") -> StoredEvent:
 async def taken(inbox: Inbox, holder: str = "me") -> list[str]:
     """Take everything that is due, and return the names."""
     names = []
-    while event := await inbox.take(holder, LEASE):
+    while event := await inbox.take(NAME, holder, LEASE):
         names.append(event.body.decode())
     return names
 
 
 async def drained(inbox: Inbox) -> list[str]:
-    """Take and finish everything that is due, and becomes due by that; return the names."""
+    """Take and complete everything that is due, and becomes due by that; return the names."""
     names = []
-    while event := await inbox.take("me", LEASE):
+    while event := await inbox.take(NAME, "me", LEASE):
         names.append(event.body.decode())
-        await inbox.finish(event)
+        await inbox.complete(event)
     return names
 
 
@@ -84,6 +86,18 @@ async def buried(inbox: Inbox, name: str, *, stops: bool = True) -> DeadLetter:
 def of_payment(names: Iterable[str], payment: str) -> list[str]:
     """Those names that are of a payment."""
     return [name for name in names if name[0] == payment]
+
+
+async def is_new(store: InboxStore, key: str) -> bool:
+    """Claim *key*, and return whether it was new."""
+    async with store.claim(key) as claim:
+        return not claim.is_duplicate
+
+
+async def purged(store: InboxStore) -> None:
+    """Have as many events take effect as it takes for every store to purge."""
+    for _ in range(40):
+        assert await is_new(store, uuid4().hex)
 
 
 class InboxContract:
@@ -101,15 +115,16 @@ class InboxContract:
         return store.inbox
 
     async def test_an_event_is_taken_as_it_was_put(self, inbox: Inbox) -> None:
-        """Reference and body come back; it is the first attempt, and belongs to who took it."""
-        assert await inbox.put("key", "order-1", b"body")
+        """Key, subject and body come back; it is the first attempt, and belongs to who took it."""
+        assert await inbox.put("key", "order-1", b"body", receiver=NAME)
         event = await take(inbox, "somebody")
-        assert (event.reference, event.body, event.attempt, event.holder) == ("order-1", b"body", 1, "somebody")
-        assert await inbox.take("somebody", LEASE) is None
+        assert (event.key, event.receiver, event.subject, event.body) == ("key", NAME, "order-1", b"body")
+        assert (event.attempt, event.holder) == (1, "somebody")
+        assert await inbox.take(NAME, "somebody", LEASE) is None
 
     async def test_nothing_is_taken_out_of_an_empty_inbox(self, inbox: Inbox) -> None:
         """Without events there is none to take, and nothing to count."""
-        assert await inbox.take("me", LEASE) is None
+        assert await inbox.take(NAME, "me", LEASE) is None
         assert await inbox.dead_letters() == []
         assert await inbox.size() == InboxSize(waiting=0, dead=0)
 
@@ -135,7 +150,7 @@ class InboxContract:
         first = await take(inbox)
         assert first.body == b"a1"
         assert await taken(inbox, "other") == ["b1", "c1"]
-        await inbox.finish(first)
+        await inbox.complete(first)
         assert await taken(inbox, "other") == ["a2"]
 
     async def test_a_pause_blocks_its_payment_alone(self, inbox: Inbox, place: Place) -> None:
@@ -189,7 +204,7 @@ class InboxContract:
         await put(inbox, "a")
         late = await take(inbox)
         await place.elapse(LEASE * 2)
-        await inbox.finish(await take(inbox, "other"))
+        await inbox.complete(await take(inbox, "other"))
         await put(inbox, "b")
         await take(inbox)
         for verdict in _VERDICTS.values():
@@ -207,7 +222,7 @@ class InboxContract:
         size, dead = await inbox.size(), await inbox.dead_letters()
         await _VERDICTS[verdict](inbox, event)
         assert (await inbox.size(), await inbox.dead_letters()) == (size, dead)
-        assert await taken(inbox) == {"postpone": ["b1", "a1"], "hand_back": ["b1", "a1"]}.get(before, ["b1"])
+        assert await taken(inbox) == {"postpone": ["b1", "a1"], "release": ["b1", "a1"]}.get(before, ["b1"])
 
     async def test_every_attempt_counts(self, inbox: Inbox, place: Place) -> None:
         """An attempt that failed counts, and one whose process died."""
@@ -220,13 +235,13 @@ class InboxContract:
     async def test_an_event_that_is_handed_back_was_not_tried(self, inbox: Inbox, place: Place) -> None:
         """It keeps its place and its attempts, and is due after its pause."""
         await put(inbox, "a1", "a2")
-        await inbox.hand_back(await take(inbox), timedelta(seconds=30))
+        await inbox.release(await take(inbox), timedelta(seconds=30))
         assert await taken(inbox) == []
         await place.elapse(timedelta(seconds=31))
         for _ in range(3):
             event = await take(inbox)
             assert (event.body, event.attempt) == (b"a1", 1)
-            await inbox.hand_back(event, NOW)
+            await inbox.release(event, NOW)
 
     @pytest.mark.parametrize(("stops", "going_on"), [(True, ["b1", "b2"]), (False, ["a2", "b1", "a3", "b2"])])
     async def test_a_dead_letter_stops_its_payment_or_does_not(
@@ -242,12 +257,12 @@ class InboxContract:
     async def test_a_dead_letter_tells_what_happened(self, inbox: Inbox, place: Place) -> None:
         """It has the event as it arrived, when that was, how often it was tried, and what ended the last attempt."""
         begun = datetime.now(UTC)
-        assert await inbox.put("key", "order-1", b"body")
+        assert await inbox.put("key", "order-1", b"body", receiver=NAME)
         await inbox.postpone(await take(inbox), NOW, "first error")
         await place.elapse(timedelta(hours=1))
         await inbox.bury(await take(inbox), "last error", stops=True)
         (letter,) = await inbox.dead_letters()
-        assert (letter.key, letter.reference, letter.body) == ("key", "order-1", b"body")
+        assert (letter.key, letter.receiver, letter.subject, letter.body) == ("key", NAME, "order-1", b"body")
         assert (letter.attempts, letter.error) == (2, "last error")
         assert letter.stored_at.utcoffset() == letter.died_at.utcoffset() == NOW
         a_minute, an_hour = timedelta(minutes=1), timedelta(hours=1)
@@ -277,7 +292,7 @@ class InboxContract:
         event = await take(inbox)
         assert (event.body, event.attempt) == (b"a1", 1)
         assert await taken(inbox) == []
-        await inbox.finish(event)
+        await inbox.complete(event)
         assert await taken(inbox) == ["a2"]
 
     async def test_a_requeued_letter_waits_for_the_event_that_is_held(self, inbox: Inbox) -> None:
@@ -287,7 +302,7 @@ class InboxContract:
         later = await take(inbox)
         assert await inbox.requeue(letter.key)
         assert await taken(inbox, "other") == []
-        await inbox.finish(later)
+        await inbox.complete(later)
         assert await drained(inbox) == ["a1", "a3"]
 
     async def test_a_requeued_letter_can_die_again(self, inbox: Inbox) -> None:
@@ -310,6 +325,75 @@ class InboxContract:
         assert not await inbox.discard(letter.key)
         assert not await inbox.requeue(letter.key)
 
+    async def test_a_discarded_letter_stays_known(self, store: InboxStore, place: Place) -> None:
+        """Its next copy is a duplicate, held or claimed, and it is remembered as long as one that took effect."""
+        await put(store.inbox, "a1")
+        letter = await buried(store.inbox, "a1")
+        assert await store.inbox.discard(letter.key)
+        await place.elapse(timedelta(days=7, hours=23))
+        await purged(store)
+        assert not await store.inbox.put("a1", "a", b"a1", receiver=NAME)
+        assert not await is_new(store, "a1")
+        assert await drained(store.inbox) == []
+
+    async def test_a_receiver_takes_its_own_events_alone(self, inbox: Inbox) -> None:
+        """However many wait for another receiver, and whatever their subjects."""
+        await put(inbox, "a1", "b1")
+        assert await inbox.put("another's a1", "another's a", b"a1", receiver="another")
+        assert await inbox.take("nobody", "me", LEASE) is None
+        assert await drained(inbox) == ["a1", "b1"]
+        event = await inbox.take("another", "me", LEASE)
+        assert event is not None
+        assert (event.key, event.receiver) == ("another's a1", "another")
+
+    async def test_a_mark_is_kept_for_the_retention_of_who_wrote_it(self, store: InboxStore, place: Place) -> None:
+        """Another receiver's shorter retention purges nothing of it, and its own marks in their time."""
+        async with place.opened(retention=timedelta(days=1)) as shorter:
+            assert await is_new(store, "long")
+            assert await is_new(shorter, "short")
+            await place.elapse(timedelta(days=7))
+            await purged(shorter)
+            assert not await is_new(shorter, "long")
+            assert await is_new(store, "short")
+
+    async def test_a_mark_counts_until_it_is_purged(self, store: InboxStore, place: Place) -> None:
+        """Whatever the time, as long as it is there."""
+        assert await is_new(store, "a1")
+        await place.elapse(timedelta(days=30))
+        assert not await store.inbox.put("a1", "a", b"a1", receiver=NAME)
+        assert not await is_new(store, "a1")
+
+    @pytest.mark.parametrize("how", ["claimed", "held"])
+    async def test_a_duplicate_renews_its_mark(self, store: InboxStore, place: Place, how: str) -> None:
+        """As long as deliveries of an event go on, it is known."""
+        assert await is_new(store, "a1")
+        for _ in range(3):
+            await place.elapse(timedelta(days=7))
+            if how == "claimed":
+                assert not await is_new(store, "a1")
+            else:
+                assert not await store.inbox.put("a1", "a", b"a1", receiver=NAME)
+            await purged(store)
+        await place.elapse(timedelta(days=9))
+        await purged(store)
+        assert await is_new(store, "a1")
+
+    async def test_an_event_that_could_not_be_removed_never_takes_effect_again(
+        self, store: InboxStore, place: Place
+    ) -> None:
+        """However long it stays in the inbox after it took effect: its mark is not purged before it is gone."""
+        await put(store.inbox, "a1")
+        event = await take(store.inbox)
+        assert await is_new(store, event.key)
+        await place.elapse(timedelta(days=365))
+        await purged(store)
+        event = await take(store.inbox, "after a year")
+        assert not await is_new(store, event.key)
+        await store.inbox.complete(event)
+        await place.elapse(timedelta(days=365))
+        await purged(store)
+        assert await is_new(store, event.key)
+
     async def test_only_a_dead_letter_is_requeued_or_discarded(self, inbox: Inbox) -> None:
         """A key that nobody knows, and events that wait, are held or postponed, are left alone."""
         await put(inbox, *"cba")
@@ -320,7 +404,7 @@ class InboxContract:
             assert not await inbox.discard(key)
         assert await taken(inbox) == ["a"]
         assert await inbox.size() == InboxSize(waiting=3, dead=0)
-        await inbox.finish(held)
+        await inbox.complete(held)
         assert await inbox.size() == InboxSize(waiting=2, dead=0)
 
     async def test_the_size_tells_who_waits_and_who_is_dead(self, inbox: Inbox) -> None:
@@ -332,46 +416,46 @@ class InboxContract:
         await take(inbox)
         assert await inbox.size() == InboxSize(waiting=3, dead=2)
 
-    @pytest.mark.parametrize("verdict", [None, "renew", "postpone", "hand_back", "bury"])
+    @pytest.mark.parametrize("verdict", [None, "renew", "postpone", "release", "bury"])
     async def test_an_event_that_is_held_is_not_put_again(
         self, inbox: Inbox, place: Place, verdict: str | None
     ) -> None:
         """A redelivery changes nothing, whatever has become of the event, dead letters included."""
         await put(inbox, "a1")
         for _ in range(2):
-            assert not await inbox.put("a1", "other", b"other")
+            assert not await inbox.put("a1", "other", b"other", receiver=NAME)
         if verdict:
             event = await take(inbox)
             await _VERDICTS[verdict](inbox, event)
-            assert not await inbox.put("a1", "other", b"other")
+            assert not await inbox.put("a1", "other", b"other", receiver=NAME)
             await inbox.requeue("a1")
             await place.elapse(LEASE * 10)
         event = await take(inbox)
-        assert (event.reference, event.body) == ("a", b"a1")
+        assert (event.subject, event.body) == ("a", b"a1")
 
     async def test_an_event_that_took_effect_is_not_put_again(self, store: InboxStore) -> None:
         """What was marked, out of the inbox or without one, is known; what is being handled elsewhere is not yet."""
         await put(store.inbox, "a1")
         event = await take(store.inbox)
         async with store.claim("a1"), store.claim("b1"):
-            assert await store.inbox.put("b1", "b", b"b1")
-        assert not await store.inbox.put("a1", "a", b"a1")
-        await store.inbox.finish(event)
-        assert not await store.inbox.put("a1", "a", b"a1")
+            assert await store.inbox.put("b1", "b", b"b1", receiver=NAME)
+        assert not await store.inbox.put("a1", "a", b"a1", receiver=NAME)
+        await store.inbox.complete(event)
+        assert not await store.inbox.put("a1", "a", b"a1", receiver=NAME)
         assert await drained(store.inbox) == ["b1"]
-        assert not await store.inbox.put("b1", "b", b"b1")
+        assert not await store.inbox.put("b1", "b", b"b1", receiver=NAME)
 
     async def test_an_event_whose_handler_failed_can_be_put(self, store: InboxStore) -> None:
         """A claim that was given back marks nothing."""
         with pytest.raises(RuntimeError, match="handler"):
             async with store.claim("a1"):
                 raise RuntimeError("handler")
-        assert await store.inbox.put("a1", "a", b"a1")
+        assert await store.inbox.put("a1", "a", b"a1", receiver=NAME)
 
     @pytest.mark.parametrize("body", [b"", bytes(range(256)), b"\0", b"\xff" * 300_000], ids=len)
     async def test_bodies_come_back_to_the_byte(self, inbox: Inbox, body: bytes) -> None:
         """Whatever the bytes, they are the same when the event is taken, and as a dead letter."""
-        assert await inbox.put("key", "order-1", body)
+        assert await inbox.put("key", "order-1", body, receiver=NAME)
         event = await take(inbox)
         assert event.body == body
         await inbox.bury(event, "failed", stops=True)
@@ -380,10 +464,10 @@ class InboxContract:
     @pytest.mark.parametrize("text", ["", "a\0b", "x" * 2000, "€" * 2000, "' OR ''='", "{0}$1?1:key", "ø"])
     async def test_any_text_can_be_a_key_or_a_reference(self, inbox: Inbox, text: str) -> None:
         """Odd keys and references are told apart, keep their order, and name dead letters."""
-        assert await inbox.put(text, text, b"first")
-        assert not await inbox.put(text, text, b"again")
-        assert await inbox.put(text + "2", text, b"second")
-        assert await inbox.put(text + "3", text + "2", b"other")
+        assert await inbox.put(text, text, b"first", receiver=NAME)
+        assert not await inbox.put(text, text, b"again", receiver=NAME)
+        assert await inbox.put(text + "2", text, b"second", receiver=NAME)
+        assert await inbox.put(text + "3", text + "2", b"other", receiver=NAME)
         event = await take(inbox)
         assert await taken(inbox) == ["other"]
         await inbox.bury(event, text, stops=True)
@@ -391,13 +475,13 @@ class InboxContract:
         assert await inbox.requeue(letter.key)
         await inbox.bury(await take(inbox), "failed", stops=True)
         assert await inbox.requeue(text)
-        await inbox.finish(await take(inbox))
+        await inbox.complete(await take(inbox))
         await inbox.bury(await take(inbox), "failed", stops=True)
         assert await inbox.discard(text + "2")
 
     async def test_an_event_that_is_put_many_times_at_once_is_held_once(self, inbox: Inbox) -> None:
         """Of twenty deliveries of one event one finds it new."""
-        news = await asyncio.gather(*(inbox.put("a1", "a", b"a1") for _ in range(20)))
+        news = await asyncio.gather(*(inbox.put("a1", "a", b"a1", receiver=NAME) for _ in range(20)))
         assert news.count(True) == 1
         assert await taken(inbox) == ["a1"]
 
@@ -420,16 +504,16 @@ class InboxContract:
 
         async def work(holder: str) -> None:
             while len(done) < len(names):
-                event = await inbox.take(holder, LEASE)
+                event = await inbox.take(NAME, holder, LEASE)
                 if event is None:
                     await asyncio.sleep(0.001)
                     continue
-                assert event.reference not in under_way
-                under_way.add(event.reference)
+                assert event.subject not in under_way
+                under_way.add(event.subject)
                 await asyncio.sleep(0)
-                under_way.remove(event.reference)
+                under_way.remove(event.subject)
                 done.append(event.body.decode())
-                await inbox.finish(event)
+                await inbox.complete(event)
 
         async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             for number in range(8):
@@ -476,5 +560,5 @@ class InboxContract:
         await put(inbox, "b1", "a0", "b2")
         async with asyncio.timeout(20):
             assert await drained(inbox) == ["b1", "b2"]
-            await inbox.finish(first)
-            assert (await take(inbox)).reference == "a"
+            await inbox.complete(first)
+            assert (await take(inbox)).subject == "a"

@@ -8,7 +8,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from tests.webhooks.deliveries import receiver_of
+from tests.webhooks.deliveries import NAME, receiver_of
 from tests.webhooks.places import Place
 from vipps_async import PaymentEvent
 from vipps_async.webhooks import InboxPolicy
@@ -27,7 +27,7 @@ async def _drain(place: Place, journal: Path, events: int, start: Barrier) -> No
     async with place.opened() as store:
         await asyncio.to_thread(start.wait, 30)
         while _lines(journal) < 2 * events:
-            event = await store.inbox.take(holder, _LEASE)
+            event = await store.inbox.take(NAME, holder, _LEASE)
             if event is None:
                 await asyncio.sleep(0.005)
                 continue
@@ -35,7 +35,7 @@ async def _drain(place: Place, journal: Path, events: int, start: Barrier) -> No
             os.write(notes, line)
             await asyncio.sleep(0.002)
             os.write(notes, line)
-            await store.inbox.finish(event)
+            await store.inbox.complete(event)
 
 
 def _lines(journal: Path) -> int:

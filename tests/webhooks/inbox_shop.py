@@ -31,6 +31,11 @@ def event_of(name: str) -> bytes:
     return event(reference=f"order-{name[0]}", pspReference=name)
 
 
+def name_of(key: str) -> str:
+    """The name of the event that is claimed by *key*."""
+    return key.split(",")[-3].partition(":")[2]
+
+
 @attrs.frozen
 class Shop:
     """A receiver with an inbox in a server.
@@ -71,7 +76,7 @@ class Shop:
 
     async def _is_through(self, names: tuple[str, ...]) -> bool:
         held = await self.place.sql("SELECT key FROM vipps_inbox")
-        return set(names) <= set(await self.shipped()) and not set(names) & {key.partition(":")[0] for (key,) in held}
+        return set(names) <= set(await self.shipped()) and not set(names) & {name_of(key) for (key,) in held}
 
     async def has_effect(self, name: str) -> bool:
         """Whether an event took effect."""
@@ -86,7 +91,7 @@ class Shop:
         await until(lambda: self._has_dead(names))
 
     async def _has_dead(self, names: tuple[str, ...]) -> bool:
-        return [letter.key.partition(":")[0] for letter in await self.store.inbox.dead_letters()] == [*names]
+        return [name_of(letter.key) for letter in await self.store.inbox.dead_letters()] == [*names]
 
 
 async def until(is_so: Callable[[], bool | Awaitable[bool]]) -> None:

@@ -19,8 +19,8 @@ Rows = list[tuple[Any, ...]]
 class Place(Protocol):
     """Where events are held, and where handlers write their effects."""
 
-    def opened(self) -> AbstractAsyncContextManager[InboxStore]:
-        """Open the store, as one process has it."""
+    def opened(self, **settings: Any) -> AbstractAsyncContextManager[InboxStore]:
+        """Open the store, as one process has it, with settings of its own."""
         ...
 
     async def sql(self, statement: str, *values: object) -> Rows:
@@ -43,9 +43,9 @@ class SqlitePlace:
     path: str
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[SQLiteStore]:
+    async def opened(self, **settings: Any) -> AsyncIterator[SQLiteStore]:
         """Open the store."""
-        async with SQLiteStore(self.path) as store:
+        async with SQLiteStore(self.path, **settings) as store:
             yield store
 
     async def sql(self, statement: str, *values: object) -> Rows:
@@ -59,7 +59,7 @@ class SqlitePlace:
             "UPDATE vipps_inbox SET due_at = due_at - $1, stored_at = stored_at - $1, died_at = died_at - $1",
             time.total_seconds(),
         )
-        await self.sql("UPDATE vipps_events SET at = at - $1", time.total_seconds())
+        await self.sql("UPDATE vipps_events SET expires_at = expires_at - $1", time.total_seconds())
 
     async def ship(self, claim: Any, what: str) -> None:
         """Insert a row."""
@@ -73,10 +73,10 @@ class PostgresPlace:
     url: str
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[PostgresStore]:
+    async def opened(self, **settings: Any) -> AsyncIterator[PostgresStore]:
         """Open the store."""
         async with asyncpg.create_pool(self.url, min_size=0, max_size=8) as pool:
-            store = PostgresStore(pool, table="vipps")  # so that the inbox's table is called as SQLite's is
+            store = PostgresStore(pool, table="vipps", **settings)  # so that the inbox's table is called as SQLite's is
             await store.create_schema()
             yield store
 
@@ -95,6 +95,7 @@ class PostgresPlace:
             "died_at = died_at - $1::interval",
             time,
         )
+        await self.sql("UPDATE vipps SET expires_at = expires_at - $1::interval", time)
 
     async def ship(self, claim: Any, what: str) -> None:
         """Insert a row."""

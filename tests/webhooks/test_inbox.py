@@ -8,9 +8,10 @@ import aiohttp
 import attrs
 import pytest
 
-from tests.webhooks.deliveries import signed
+from tests.webhooks.deliveries import NAME, key_of, signed
 from tests.webhooks.inbox_shop import NO_GRACE, PATH, QUICK, event_of, never, shop, until
 from tests.webhooks.places import Place, SqlitePlace
+from vipps_async._netstrings import netstrings
 from vipps_async.webhooks import Stage
 
 
@@ -97,7 +98,7 @@ async def test_pauses_become_twice_as_long(place: Place) -> None:
 
 
 async def _has_given_back(place: Place, *, attempts: int) -> bool:
-    return await place.sql("SELECT holder, attempts FROM vipps_inbox WHERE key LIKE 'a1%'") == [(None, attempts)]
+    return await place.sql("SELECT holder, attempts FROM vipps_inbox WHERE key LIKE '%2:a1,%'") == [(None, attempts)]
 
 
 @pytest.mark.parametrize("stops", [True, False])
@@ -113,7 +114,7 @@ async def test_a_poison_event_becomes_a_dead_letter(place: Place, *, stops: bool
         assert await site.deliver("a1", "a2", "b1") == [200, 200, 200]
         await site.is_dead("a1")
         (letter,) = await site.store.inbox.dead_letters()
-        assert (letter.body, letter.reference) == (event_of("a1"), "order-a")
+        assert (letter.key, letter.receiver, letter.body) == (key_of(event_of("a1")), NAME, event_of("a1"))
         assert (letter.attempts, letter.error) == (3, "ValueError('attempt 3')")
         assert await site.deliver("a1", "b2") == [200, 200]
         going_on = ["b1", "b2"] if stops else ["a2", "b1", "b2"]
@@ -173,7 +174,7 @@ async def test_a_handler_that_raises_a_cancellation_has_failed(sqlite_place: Sql
 async def test_an_event_that_cannot_be_read_becomes_a_dead_letter(sqlite_place: SqlitePlace) -> None:
     """A body that a later version does not take for an event is given up like any other, and workers go on."""
     async with shop(sqlite_place, policy=attrs.evolve(QUICK, attempts=2)) as site:
-        assert await site.store.inbox.put("a1", "order-a", b"{}")
+        assert await site.store.inbox.put(key_of(event_of("a1")), "order-a", b"{}", receiver=NAME)
         await site.deliver("b1")
         await site.is_dead("a1")
         await site.has_shipped("b1")
@@ -185,7 +186,7 @@ async def test_a_claim_that_is_held_elsewhere_is_no_attempt(place: Place) -> Non
     """An event that another process is inside of, as without an inbox, waits without using up its attempts."""
     async with shop(place, policy=attrs.evolve(QUICK, attempts=1)) as site:
         async with place.opened() as other:
-            claim = other.claim("a1:CAPTURED")
+            claim = other.claim(key_of(event_of("a1")))
             await claim.__aenter__()
             assert await site.deliver("a1") == [200]
             await until(lambda: _was_handed_back(place))
@@ -203,7 +204,7 @@ async def _was_handed_back(place: Place) -> bool:
 async def test_an_event_that_took_effect_elsewhere_is_finished(place: Place) -> None:
     """If another process was faster, the event leaves the inbox as a duplicate."""
     async with shop(place) as site:
-        async with place.opened() as other, other.claim("a1:CAPTURED"):
+        async with place.opened() as other, other.claim(key_of(event_of("a1"))):
             assert await site.deliver("a1") == [200]
             await until(lambda: _was_handed_back(place))
         await place.elapse(timedelta(seconds=2))
@@ -217,15 +218,15 @@ async def test_an_effect_whose_end_could_not_be_noted_is_not_repeated(
 ) -> None:
     """When the store fails after the effect, the event is taken again after its lease, and known to be done."""
     async with shop(place) as site:
-        finish = site.store.inbox.finish
+        complete = site.store.inbox.complete
         errors = [OSError("away")]
 
         async def fail_once(event: Any) -> None:
             if errors:
                 raise errors.pop()
-            await finish(event)
+            await complete(event)
 
-        monkeypatch.setattr(site.store.inbox, "finish", fail_once)
+        monkeypatch.setattr(site.store.inbox, "complete", fail_once)
         await site.deliver("a1", "b1")
         await until(lambda: site.has_effect("a1"))
         await until(lambda: site.has_effect("b1"))
@@ -254,7 +255,8 @@ async def test_events_are_the_same_by_the_receiver_s_key(sqlite_place: SqlitePla
         sqlite_place, never, attrs.evolve(QUICK, grace=NO_GRACE), key=lambda event: event.reference
     ) as site:
         assert await site.deliver("a1", "a2", "b1") == [200, 200, 200]
-        assert sorted(await site.place.sql("SELECT key FROM vipps_inbox")) == [("order-a",), ("order-b",)]
+        keys = [netstrings(NAME) + reference for reference in ("order-a", "order-b")]
+        assert sorted(await site.place.sql("SELECT key FROM vipps_inbox")) == [(key,) for key in keys]
 
 
 async def test_workers_are_as_many_as_allowed(place: Place) -> None:

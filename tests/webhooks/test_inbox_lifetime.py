@@ -15,8 +15,20 @@ from aiohttp import web
 from tests.servers.postgres import PostgresServer
 from tests.webhooks import inbox_process
 from tests.webhooks.asgi_sites import alone, in_fastapi, in_starlette, served
-from tests.webhooks.deliveries import receiver_of
-from tests.webhooks.inbox_shop import EMPTY, NO_GRACE, PATH, QUICK, at_once, event_of, never, shop, shop_receiver, until
+from tests.webhooks.deliveries import NAME, key_of, receiver_of
+from tests.webhooks.inbox_shop import (
+    EMPTY,
+    NO_GRACE,
+    PATH,
+    QUICK,
+    at_once,
+    event_of,
+    name_of,
+    never,
+    shop,
+    shop_receiver,
+    until,
+)
 from tests.webhooks.places import Place, PostgresPlace, SqlitePlace
 from tests.webhooks.serving import serving
 from vipps_async.webhooks import WebhookReceiver
@@ -88,7 +100,7 @@ async def test_workers_start_and_end_with_the_application(
     begun: list[str] = []
     async with sqlite_place.opened() as store:
         receiver = shop_receiver(sqlite_place, store, at_once, QUICK, begun)
-        assert await store.inbox.put("a1", "order-a", event_of("a1"))
+        assert await store.inbox.put(key_of(event_of("a1")), "order-a", event_of("a1"), receiver=NAME)
         async with run(receiver):
             await until(lambda: begun == ["a1"])
         assert await store.inbox.size() == EMPTY
@@ -175,7 +187,7 @@ async def test_a_handler_may_take_longer_than_the_lease(place: Place) -> None:
             leases.update(await place.sql("SELECT holder, attempts, due_at FROM vipps_inbox"))
             await asyncio.sleep(0.01)
         assert len({(holder, attempts) for holder, attempts, _ in leases}) == 1
-        assert await other.inbox.take("other", timedelta(seconds=1)) is None
+        assert await other.inbox.take(NAME, "other", timedelta(seconds=1)) is None
         let_go.set()
         await site.has_shipped("a1")
         assert site.begun == ["a1"]
@@ -198,7 +210,7 @@ async def test_receivers_share_an_inbox(place: Place) -> None:
         shop(place, note, two_each) as third,
     ):
         await asyncio.gather(*(site.deliver(*names[number::3]) for number, site in enumerate((first, second, third))))
-        arrived = [key.partition(":")[0] for (key,) in await place.sql("SELECT key FROM vipps_inbox ORDER BY id")]
+        arrived = [name_of(key) for (key,) in await place.sql("SELECT key FROM vipps_inbox ORDER BY id")]
         await until(lambda: all(len(site.begun) == 2 for site in (first, second, third)))
         let_go.set()
         await first.has_shipped(*names)
@@ -271,7 +283,7 @@ async def test_an_event_that_kills_its_process_becomes_a_dead_letter(place: Plac
     """Processes that die by kill -9 in its handler use its attempts up; the next one gives it up without a handler."""
     async with place.opened() as store:
         for name in ("a1", "b1"):
-            assert await store.inbox.put(name, f"order-{name[0]}", event_of(name))
+            assert await store.inbox.put(key_of(event_of(name)), f"order-{name[0]}", event_of(name), receiver=NAME)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([inbox_process.__name__])
         for ending in (-signal.SIGKILL, -signal.SIGKILL, 0):
@@ -281,6 +293,6 @@ async def test_an_event_that_kills_its_process_becomes_a_dead_letter(place: Plac
             assert process.exitcode == ending
             await place.elapse(timedelta(hours=1))
         (letter,) = await store.inbox.dead_letters()
-        assert (letter.key, letter.reference) == ("a1", "order-a")
+        assert letter.key == key_of(event_of("a1"))
         assert "the process that handled it died" in letter.error
         assert await place.sql("SELECT reference FROM effects") == [("b1",)]

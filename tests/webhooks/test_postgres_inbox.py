@@ -9,6 +9,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import pytest
 import pytest_asyncio
 
+from tests.webhooks.deliveries import NAME
 from tests.webhooks.inbox_contract import InboxContract, drained, put, take, taken
 from tests.webhooks.places import PostgresPlace
 from vipps_async.webhooks.stores import _postgres_inbox
@@ -46,7 +47,7 @@ async def test_leases_and_pauses_end_by_the_server_s_clock(store: PostgresStore)
     await put(store.inbox, "a")
     for attempt in (1, 2, 3, 4):
         async with asyncio.timeout(10):
-            while not (event := await store.inbox.take("me", SHORT)):
+            while not (event := await store.inbox.take(NAME, "me", SHORT)):
                 await asyncio.sleep(0.005)
         assert event.attempt == attempt
         if attempt == 2:
@@ -66,8 +67,8 @@ async def test_events_of_a_payment_are_seen_in_the_order_of_their_ids(store: Pos
     """While one is being put, the next of its payment waits, and nobody can take that first; others do not wait."""
     async with asyncio.timeout(10):
         async with pool.acquire() as other, other.transaction():
-            await other.execute(_postgres_inbox._PUT.format_map(store.inbox._names), "a1", "a", b"a1")
-            second = asyncio.create_task(store.inbox.put("a2", "a", b"a2"))
+            await other.execute(_postgres_inbox._PUT.format_map(store.inbox._names), "a1", "a", b"a1", NAME)
+            second = asyncio.create_task(store.inbox.put("a2", "a", b"a2", receiver=NAME))
             await put(store.inbox, "b1")
             assert await drained(store.inbox) == ["b1"]
             assert not second.done()
@@ -91,14 +92,14 @@ async def test_a_database_of_an_earlier_version_gets_an_inbox(store: PostgresSto
         pass
     await pool.execute("DROP TABLE vipps_events_inbox")
     await store.create_schema()
-    assert not await store.inbox.put("a", "order-1", b"")
-    assert await store.inbox.put("b", "order-1", b"")
+    assert not await store.inbox.put("a", "order-1", b"", receiver=NAME)
+    assert await store.inbox.put("b", "order-1", b"", receiver=NAME)
 
 
 async def test_a_missing_table_is_told(pool: Any) -> None:
     """The error says how to make it."""
     with pytest.raises(asyncpg.UndefinedTableError) as refusal:
-        await PostgresStore(pool).inbox.put("a", "order-1", b"")
+        await PostgresStore(pool).inbox.put("a", "order-1", b"", receiver=NAME)
     assert "create_schema()" in refusal.value.__notes__[0]
 
 
@@ -126,7 +127,7 @@ async def test_an_inbox_leaves_nothing_open(store: PostgresStore, pool: Any) -> 
     """After any call the pool has all its connections back, in no transaction."""
     await put(store.inbox, "a", "b")
     await store.inbox.bury(await take(store.inbox), "failed", stops=True)
-    await store.inbox.finish(await take(store.inbox))
+    await store.inbox.complete(await take(store.inbox))
     assert pool.get_idle_size() == pool.get_size()
     idle = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
     assert await pool.fetchval(idle) == 0

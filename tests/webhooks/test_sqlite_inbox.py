@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.webhooks.deliveries import NAME
 from tests.webhooks.inbox_contract import InboxContract, put, take, taken
 from tests.webhooks.places import SqlitePlace
 from vipps_async.webhooks.stores.sqlite import SQLiteStore
@@ -29,29 +30,17 @@ async def test_leases_and_pauses_end_by_the_store_s_clock(tmp_path: Path) -> Non
     now = 1_000_000.0
     async with SQLiteStore(tmp_path / "shop.db", clock=lambda: now) as store:
         await put(store.inbox, "a")
-        assert await store.inbox.take("first", LEASE)
+        assert await store.inbox.take(NAME, "first", LEASE)
         now += 29.9
-        assert await store.inbox.take("second", LEASE) is None
+        assert await store.inbox.take(NAME, "second", LEASE) is None
         now += 0.1
-        event = await store.inbox.take("second", LEASE)
+        event = await store.inbox.take(NAME, "second", LEASE)
         assert event is not None
         await store.inbox.postpone(event, timedelta(seconds=5), "failed")
         now += 4.9
-        assert await store.inbox.take("third", LEASE) is None
+        assert await store.inbox.take(NAME, "third", LEASE) is None
         now += 0.1
-        assert await store.inbox.take("third", LEASE)
-
-
-async def test_an_event_that_was_forgotten_can_be_put(tmp_path: Path) -> None:
-    """What took effect is known for the retention, that moment included, as it is to a claim."""
-    now = 1_000_000.0
-    async with SQLiteStore(tmp_path / "shop.db", retention=timedelta(days=9), clock=lambda: now) as store:
-        async with store.claim("a"):
-            pass
-        now += timedelta(days=9).total_seconds()
-        assert not await store.inbox.put("a", "order-1", b"")
-        now += 0.1
-        assert await store.inbox.put("a", "order-1", b"")
+        assert await store.inbox.take(NAME, "third", LEASE)
 
 
 async def test_who_finds_nothing_waits_for_no_writer(sqlite_place: SqlitePlace) -> None:
@@ -85,5 +74,5 @@ async def test_a_file_of_an_earlier_version_gets_an_inbox(tmp_path: Path) -> Non
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE vipps_inbox")
     async with SQLiteStore(path) as store:
-        assert not await store.inbox.put("a", "order-1", b"")
-        assert await store.inbox.put("b", "order-1", b"")
+        assert not await store.inbox.put("a", "order-1", b"", receiver=NAME)
+        assert await store.inbox.put("b", "order-1", b"", receiver=NAME)

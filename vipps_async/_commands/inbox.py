@@ -96,7 +96,8 @@ def _as_json(letter: DeadLetter) -> str:
     return json.dumps(
         {
             "key": letter.key,
-            "reference": letter.reference,
+            "receiver": letter.receiver,
+            "subject": letter.subject,
             "attempts": letter.attempts,
             "error": letter.error,
             "storedAt": letter.stored_at.isoformat(),
@@ -108,7 +109,7 @@ def _as_json(letter: DeadLetter) -> str:
 
 def _as_text(letter: DeadLetter) -> str:
     died = letter.died_at.isoformat(" ", "seconds")
-    return f"{letter.key}  payment {letter.reference}  died {died} after {letter.attempts} attempts: {letter.error}"
+    return f"{letter.key}  died {died} after {letter.attempts} attempts: {letter.error}"
 
 
 async def _change(inbox: Inbox, options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from vipps_async._converter import wire
+from vipps_async._netstrings import netstrings
 from vipps_async.epayment._payment import ShippingDetails, UserDetails
 from vipps_async.epayment._vocabulary import AuthorisationType, PaymentEventName
 from vipps_async.money import Amount
@@ -54,9 +55,11 @@ class PaymentEvent:
 
     @property
     def dedup_key(self) -> str:
-        """What makes two deliveries the same event: its `psp_reference`, told apart by its name and its success.
+        """What makes two deliveries the same event: whose payment, its `psp_reference`, its name and its success.
 
-        The draft's examples repeat one ``pspReference`` over a creation and an authorisation, and taking the second
-        for a duplicate of the first would lose the money; so would taking a success for an earlier failure.
+        A reference is one merchant's own, and nobody promises that a ``pspReference`` is of one payment. The draft's
+        examples repeat one over a creation and an authorisation, and taking the second for a duplicate of the first
+        would lose the money; so would taking a success for an earlier failure.
         """
-        return f"{self.psp_reference}:{self.name}{'' if self.success else ':failed'}"
+        failure = () if self.success else ("failed",)
+        return netstrings(self.msn or "", self.reference, self.psp_reference, self.name, *failure)

@@ -2,26 +2,26 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import ClaimHeld
+from vipps_async.webhooks._identity import Identity
 from vipps_async.webhooks._notices import Notices, Stage
 from vipps_async.webhooks._router import Router
 from vipps_async.webhooks.stores.base import Claim, EventStore
 
 
 class Dispatcher:
-    """Claims events in *store* by their *key*, and hands them to the handlers that *router* names."""
+    """Claims events in *store* by *identity*'s keys, and hands them to the handlers that *router* names."""
 
-    def __init__(self, store: EventStore, router: Router, notices: Notices, key: Callable[[PaymentEvent], str]) -> None:
+    def __init__(self, store: EventStore, router: Router, notices: Notices, identity: Identity) -> None:
         self._store = store
         self._router = router
         self._notices = notices
-        self.key = key
+        self._identity = identity
         self._in_hand: set[str] = set()
-        # Held weakly, so that only references with an event under way have a lock.
+        # Held weakly, so that only subjects with an event under way have a lock.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def handle_once(self, event: PaymentEvent, *, attempt: int = 1) -> None:
@@ -31,7 +31,7 @@ class Dispatcher:
             ClaimHeld: it is being handled elsewhere.
             BaseException: whatever a handler or the store raised; the event has to come again.
         """
-        key = self.key(event)
+        key = self._identity.key(event)
         if key in self._in_hand:
             raise ClaimHeld(key)
         self._in_hand.add(key)
@@ -49,7 +49,8 @@ class Dispatcher:
 
     async def _in_turn(self, event: PaymentEvent, key: str) -> Stage:
         # The turn comes first: events that wait for it must not hold a connection of the store's meanwhile.
-        async with self._turns.setdefault(event.reference, asyncio.Lock()), self._store.claim(key) as claim:
+        turn = self._turns.setdefault(self._identity.subject(event), asyncio.Lock())
+        async with turn, self._store.claim(key) as claim:
             if claim.is_duplicate:
                 return Stage.DUPLICATE
             await self._dispatch(event, claim)

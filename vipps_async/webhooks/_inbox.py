@@ -10,6 +10,7 @@ from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import ClaimHeld, DeliveryError, NotAnEvent, shorten
 from vipps_async.webhooks._dispatcher import Dispatcher
 from vipps_async.webhooks._events import read_event
+from vipps_async.webhooks._identity import Identity
 from vipps_async.webhooks._inbox_policy import InboxPolicy
 from vipps_async.webhooks._notices import Notices, Stage
 from vipps_async.webhooks.stores.base import Inbox, StoredEvent
@@ -29,13 +30,17 @@ class InboxWorkers:
         policy: how many at once, how often, how long.
         dispatcher: lets an event take effect once, or raises.
         notices: are told of duplicates and of dead letters.
+        identity: whose events are taken, and which is which.
     """
 
-    def __init__(self, inbox: Inbox, policy: InboxPolicy, dispatcher: Dispatcher, notices: Notices) -> None:
+    def __init__(
+        self, inbox: Inbox, policy: InboxPolicy, dispatcher: Dispatcher, notices: Notices, identity: Identity
+    ) -> None:
         self._inbox = inbox
         self._policy = policy
         self._dispatcher = dispatcher
         self._notices = notices
+        self._identity = identity
         self._holder = uuid4().hex
         self._news = asyncio.Event()
         self._free = asyncio.Semaphore(policy.workers)
@@ -60,7 +65,9 @@ class InboxWorkers:
         """
         self.start()
         try:
-            is_new = await self._inbox.put(self._dispatcher.key(event), event.reference, body)
+            is_new = await self._inbox.put(
+                self._identity.key(event), self._identity.subject(event), body, receiver=self._identity.name
+            )
         except BaseException as error:
             self._notices.tell(Stage.FAILED, event=event, error=error)
             raise
@@ -88,7 +95,7 @@ class InboxWorkers:
             await self._free.acquire()
             event = await self._next()
             if event is not None:
-                task = asyncio.create_task(self._work(event), name=f"vipps_async {event.reference}")
+                task = asyncio.create_task(self._work(event), name=f"vipps_async {event.key}")
                 self._in_hand[task] = event.id
                 task.add_done_callback(self._done)
 
@@ -106,9 +113,9 @@ class InboxWorkers:
 
     async def _taken(self) -> StoredEvent | None:
         try:
-            event = await self._inbox.take(self._holder, self._policy.lease)
+            event = await self._inbox.take(self._identity.name, self._holder, self._policy.lease)
             if event is not None and self._is_closing:
-                await self._inbox.hand_back(event, timedelta(0))
+                await self._inbox.release(event, timedelta(0))
                 event = None
         except Exception:
             if not self._is_away:
@@ -123,7 +130,7 @@ class InboxWorkers:
             await self._settle(event, await self._tried(event))
         except Exception:
             # The lease runs out, and whoever takes the event then learns from the claim that it took effect.
-            _logger.warning("an event of payment %s is settled later", event.reference, exc_info=True)
+            _logger.warning("event %s is settled later", event.key, exc_info=True)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._in_hand[task]
@@ -141,11 +148,11 @@ class InboxWorkers:
 
     async def _settle(self, event: StoredEvent, error: BaseException | None) -> None:
         if error is None:
-            await self._inbox.finish(event)
+            await self._inbox.complete(event)
         elif isinstance(error, ClaimHeld):
-            await self._inbox.hand_back(event, timedelta(seconds=error.retry_after))
+            await self._inbox.release(event, timedelta(seconds=error.retry_after))
         elif isinstance(error, asyncio.CancelledError) and self._is_closing:
-            await self._inbox.hand_back(event, timedelta(0))
+            await self._inbox.release(event, timedelta(0))
         elif event.attempt < self._policy.attempts:
             await self._postpone(event, error)
         else:
@@ -153,12 +160,12 @@ class InboxWorkers:
 
     async def _postpone(self, event: StoredEvent, error: BaseException) -> None:
         pause = self._policy.pause_after(event.attempt)
-        place = (event.reference, event.attempt, self._policy.attempts, pause)
-        _logger.warning("an event of payment %s failed, attempt %d of %d; again in %s", *place, exc_info=error)
+        place = (event.key, event.attempt, self._policy.attempts, pause)
+        _logger.warning("event %s failed, attempt %d of %d; again in %s", *place, exc_info=error)
         await self._inbox.postpone(event, pause, shorten(error, _KEPT_OF_ERROR))
 
     async def _bury(self, event: StoredEvent, error: BaseException) -> None:
-        _logger.error("an event of payment %s is a dead letter now", event.reference, exc_info=error)
+        _logger.error("event %s is a dead letter now", event.key, exc_info=error)
         await self._inbox.bury(event, shorten(error, _KEPT_OF_ERROR), stops=self._policy.stop_at_dead)
         known = None if isinstance(error, NotAnEvent) else read_event(event.body)
         self._notices.tell(Stage.DEAD, event=known, error=error, attempt=event.attempt)

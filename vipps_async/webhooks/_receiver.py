@@ -13,11 +13,19 @@ from vipps_async.webhooks._background import Background, end_of
 from vipps_async.webhooks._dispatcher import Dispatcher
 from vipps_async.webhooks._exchange import TOO_LARGE, IncomingRequest, Reply
 from vipps_async.webhooks._gate import Gate
+from vipps_async.webhooks._identity import Identity
 from vipps_async.webhooks._inbox import InboxWorkers
 from vipps_async.webhooks._inbox_policy import InboxPolicy
 from vipps_async.webhooks._notices import Notices, O, Stage
 from vipps_async.webhooks._router import H, Router
-from vipps_async.webhooks._settings import check_limits, checked_inbox, checked_secrets, checked_signal, checked_url
+from vipps_async.webhooks._settings import (
+    check_limits,
+    checked_inbox,
+    checked_name,
+    checked_secrets,
+    checked_signal,
+    checked_url,
+)
 from vipps_async.webhooks._watch import Watchers
 from vipps_async.webhooks.asgi_app import AsgiApp
 from vipps_async.webhooks.signals.base import Signal
@@ -56,6 +64,9 @@ class WebhookReceiver:
         leeway: how far in the future a signed date may lie.
         max_body: bytes that a body may have.
         key: what makes two deliveries the same event, `PaymentEvent.dedup_key`.
+        name: whose marks and events are this receiver's in a store that several receivers share; the same in all
+            processes of one receiver, 1 to 200 printable characters. By default the host and the path of *url*: before
+            you change that, set the old one as the name, so that what is remembered stays known.
         inbox: answer as soon as the store holds the event, and handle it afterwards, as the policy says. Without it the
             answer waits for the handlers, and Vipps MobilePay repeats what fails.
         signal: carries the news of events to other processes, such as a `PostgresSignal` or `RedisSignal`, so that an
@@ -89,14 +100,17 @@ class WebhookReceiver:
         leeway: timedelta = CLOCK_LEEWAY,
         max_body: int = _BODY_LIMIT,
         key: Callable[[PaymentEvent], str] = _key_of,
+        name: str | None = None,
         inbox: InboxPolicy | None = None,
         signal: Signal | None = None,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         check_limits(store, max_age=max_age, leeway=leeway, max_body=max_body)
+        signed_url = checked_url(url, is_needed=not allow_unsigned)
+        self._identity = Identity(name=checked_name(name, signed_url), key_of=key)
         self._gate = Gate(
             secrets=checked_secrets(secrets, allow_unsigned=allow_unsigned),
-            url=checked_url(url, is_needed=not allow_unsigned),
+            url=signed_url,
             max_age=max_age,
             leeway=leeway,
             max_body=max_body,
@@ -104,14 +118,21 @@ class WebhookReceiver:
         )
         self._router = Router()
         self._notices = Notices()
-        self._dispatcher = Dispatcher(store, self._router, self._notices, key)
+        self._dispatcher = Dispatcher(store, self._router, self._notices, self._identity)
         self._workers: InboxWorkers | None = None
         if inbox is not None:
-            self._workers = InboxWorkers(checked_inbox(store, inbox), inbox, self._dispatcher, self._notices)
+            self._workers = InboxWorkers(
+                checked_inbox(store, inbox), inbox, self._dispatcher, self._notices, self._identity
+            )
         self._watchers = Watchers()
         self._signal = checked_signal(signal)
         self._background = Background()
         self._is_closing = False
+
+    @property
+    def name(self) -> str:
+        """Whose marks and events are this receiver's in a store that several share."""
+        return self._identity.name
 
     @property
     def max_body(self) -> int:

@@ -5,11 +5,14 @@ from datetime import timedelta
 
 from vipps_async._urls import is_web
 from vipps_async.config import Secret
-from vipps_async.errors import ConfigurationError
+from vipps_async.errors import ConfigurationError, shorten
 from vipps_async.webhooks._inbox_policy import InboxPolicy
 from vipps_async.webhooks._signature import SignedUrl
 from vipps_async.webhooks.signals.base import Signal
 from vipps_async.webhooks.stores.base import EventStore, Inbox, InboxStore
+
+_LONGEST_NAME = 200
+_NAME_WITHOUT_URL = "vipps"
 
 
 def checked_secrets(secrets: Iterable[str], *, allow_unsigned: bool) -> tuple[str, ...]:
@@ -35,6 +38,15 @@ def checked_url(url: str | None, *, is_needed: bool) -> SignedUrl:
     if not url or not is_web(url):
         raise ConfigurationError(f"url={url!r} must be the registered URL, such as https://shop.example/vipps/events")
     return SignedUrl.of(url)
+
+
+def checked_name(name: str | None, url: SignedUrl) -> str:
+    """Return the receiver's name: the one that is given, or its URL's host and path."""
+    if name is None:
+        return f"{url.host}{url.path_and_query}" if url.host else _NAME_WITHOUT_URL
+    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
+        raise ConfigurationError(f"name={shorten(name)} must be 1 to {_LONGEST_NAME} printable characters")
+    return name
 
 
 def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, max_body: int) -> None:

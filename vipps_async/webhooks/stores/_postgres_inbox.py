@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from vipps_async.webhooks.stores._postgres_table import Tables, advised, stored
+from vipps_async.webhooks.stores._postgres_table import KEEP, Tables, advised, stored
 from vipps_async.webhooks.stores.base import RENEWAL_GAIN, DeadLetter, InboxSize, StoredEvent
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ SELECT $1, $2, $3, $4, NOT EXISTS (SELECT FROM {inbox} WHERE receiver = $2 AND s
 WHERE NOT EXISTS (SELECT FROM {table} WHERE key = $1 AND done)
 ON CONFLICT (key) DO NOTHING RETURNING {durable}
 """
-_RENEW_MARK = """
-UPDATE {table} SET expires_at = now() + $2::interval
-WHERE key = $1 AND done AND expires_at < now() + $2::interval - $3::interval"""
 _TAKE = """
 WITH next AS MATERIALIZED (
     SELECT key FROM {inbox} WHERE receiver = $1 AND is_first AND due_at <= now()
@@ -101,7 +98,7 @@ class PostgresInbox:
         async with self._locked(receiver, subject) as connection:
             held = await connection.fetchval(self._tables.sql(_PUT), name, receiver, subject, body)
             if held is None:
-                await connection.execute(self._tables.sql(_RENEW_MARK), name, self._retention, RENEWAL_GAIN)
+                await connection.execute(self._tables.sql(KEEP), name, self._retention, RENEWAL_GAIN)
         return held is not None
 
     async def take(self, receiver: str, holder: str, lease: timedelta) -> StoredEvent | None:

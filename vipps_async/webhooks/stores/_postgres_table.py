@@ -27,6 +27,11 @@ _PLAIN_KEY = re.compile(r"[ -~]{0,1000}")
 _DURABLE = """
 set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true)"""
 
+# How a duplicate has its event remembered for longer: only where the gain is worth a write.
+KEEP = """
+UPDATE {table} SET expires_at = now() + $2::interval
+WHERE key = $1 AND done AND expires_at < now() + $2::interval - $3::interval"""
+
 # SQLSTATE -> what to do about it; PostgreSQL documentation, appendix A.
 _ADVICE = {
     "25P02": "a handler caught a database error: wrap what may fail in `async with claim.connection.transaction()`",

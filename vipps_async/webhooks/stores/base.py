@@ -1,4 +1,20 @@
-"""What a receiver asks of a store, and of a store that can hold events for later."""
+"""What a receiver asks of a store, and of a store that can hold events for later.
+
+Every store takes an event through the same steps, and names them alike:
+
+- ``acquire``: write down that this claim has the event, unless another has it, which raises `ClaimHeld`, or the event
+  took effect before, which makes the claim a duplicate.
+- ``renew``: hold it for another lease, where holding it is a lease. A lease that ran out frees the event.
+- ``complete``: write the mark that the event took effect, in the handler's own transaction where the store has one.
+- ``release``: give the event back, as if it had not been claimed.
+- ``purge``: remove marks whose time is over.
+
+A mark says when it may be purged: each store writes its own retention into it, so that receivers of different
+retentions can share a place. Until it is purged it counts, whatever the time; a purge spares the marks of events that
+are in the inbox, so that no event takes effect again that was handled and could not be removed yet. A duplicate shows
+that deliveries go on, and renews its mark for the store's retention, which is written only where it gains more than
+`RENEWAL_GAIN`: most duplicates only read.
+"""
 
 from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
@@ -6,6 +22,8 @@ from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 import attrs
+
+RENEWAL_GAIN = timedelta(hours=1)
 
 
 @attrs.frozen
@@ -23,21 +41,28 @@ class EventStore(Protocol):
     """Remembers which events have taken effect.
 
     Attributes:
-        retention: how long at least. A receiver refuses a store that forgets before a delivery becomes too old to be
-            accepted, since the delivery could then take effect twice.
+        retention: how long at least. A receiver refuses a store that forgets before the redeliveries of an event end,
+            since one of them could then take effect again.
     """
 
     @property
     def retention(self) -> timedelta:
-        """How long at least an event is remembered."""
+        """How long at least an event is remembered after its last delivery."""
         ...
 
     def claim(self, key: str) -> AbstractAsyncContextManager[Claim]:
-        """Claim the event *key* for the length of a ``with`` block.
+        """Claim an event for the length of a ``with`` block.
 
         Entering it raises `ClaimHeld` while another holder, in any process that shares the store, is inside. Leaving
         it cleanly marks the event as done, from when on its claims are duplicates; leaving it with any exception,
-        cancellation included, gives the claim back as if it had not been made. A duplicate's block changes nothing.
+        cancellation included, gives the claim back as if it had not been made. A duplicate's block changes nothing but
+        how long the event is remembered.
+
+        Args:
+            key: the event's, whose text says which receiver's and whose payment's it is; any text, of any length.
+
+        Raises:
+            ClaimHeld: another holder is inside, or the store has no connection free: nothing was tried.
         """
         ...
 
@@ -48,14 +73,18 @@ class StoredEvent:
 
     Attributes:
         id: its place in the order in which events arrived.
-        reference: its payment.
+        key: what it is claimed by.
+        receiver: the name of the receiver that it was delivered to.
+        subject: what it is about, such as a payment: its events are handled one after the other.
         body: the delivery's, as it arrived.
         attempt: how often it has been taken, this time included; a process that died counts.
         holder: who took it; what is done with it needs the same holder.
     """
 
     id: int
-    reference: str
+    key: str
+    receiver: str
+    subject: str
     body: bytes = attrs.field(repr=False)
     attempt: int
     holder: str
@@ -67,7 +96,8 @@ class DeadLetter:
 
     Attributes:
         key: what to requeue or discard it by.
-        reference: its payment.
+        receiver: the name of the receiver that it was delivered to.
+        subject: what it is about, such as a payment.
         body: the delivery's, as it arrived.
         attempts: how often it was tried.
         error: what ended the last attempt.
@@ -76,7 +106,8 @@ class DeadLetter:
     """
 
     key: str
-    reference: str
+    receiver: str
+    subject: str
     body: bytes = attrs.field(repr=False)
     attempts: int
     error: str
@@ -98,58 +129,82 @@ class InboxSize:
 
 
 class Inbox(Protocol):
-    """Holds events durably until they are handled, in order for each payment, for any number of processes.
+    """Holds events durably until they are handled, in order for each subject, for any number of processes.
 
-    Whoever takes an event holds it for a lease, which has to be renewed; a lease that ran out frees it. That one event
-    takes effect once is the claim's work, so that a lost lease costs time only.
+    Several receivers can share it: each takes its own events alone. Whoever takes an event holds it for a lease, which
+    has to be renewed; a lease that ran out frees it. That one event takes effect once is the claim's work, so that a
+    lost lease costs time only.
     """
 
-    async def put(self, key: str, reference: str, body: bytes) -> bool:
-        """Hold an event on disk from now on; return ``False`` if it is held already, or took effect before."""
+    async def put(self, key: str, subject: str, body: bytes, *, receiver: str) -> bool:
+        """Hold an event on disk from now on.
+
+        Args:
+            key: what it is claimed by; any text, of any length.
+            subject: what it is about; any text, of any length.
+            body: the delivery's.
+            receiver: the name of the receiver whose event it is, 200 printable characters at most.
+
+        Returns:
+            False if it is held already, as a dead letter too, or took effect before.
+        """
         ...
 
-    async def take(self, holder: str, lease: timedelta) -> StoredEvent | None:
-        """Take the event that has been due for longest for the length of *lease*; ``None`` if none is due.
+    async def take(self, receiver: str, holder: str, lease: timedelta) -> StoredEvent | None:
+        """Take the event of *receiver* that has been due for longest, for the length of *lease*.
 
-        An event is not due while it is held, while a pause lasts, and while an earlier event of its payment is in the
-        inbox, dead ones that do not stop their payment aside.
+        An event is not due while it is held, while a pause lasts, and while an earlier event of its subject is in the
+        inbox, dead ones that do not stop their subject aside. What it costs does not grow with the events that are not
+        due.
+
+        Args:
+            receiver: the name of the receiver that will handle it.
+            holder: who asks, a text of its own for each.
+            lease: for how long nobody else takes it.
+
+        Returns:
+            None if none is due.
         """
         ...
 
     async def renew(self, holder: str, ids: Collection[int], lease: timedelta) -> None:
-        """Hold the events that *holder* has for another *lease* from now on."""
+        """Hold the events of these *ids* that *holder* has for another *lease* from now on."""
         ...
 
-    async def finish(self, event: StoredEvent) -> None:
+    async def complete(self, event: StoredEvent) -> None:
         """Remove an event that took effect; does nothing if its lease was lost, as the methods below."""
         ...
 
     async def postpone(self, event: StoredEvent, pause: timedelta, error: str) -> None:
-        """Give a failed event back, to be due after *pause*."""
+        """Give a failed event back, to be due after *pause*, and keep the *error*."""
         ...
 
-    async def hand_back(self, event: StoredEvent, pause: timedelta) -> None:
+    async def release(self, event: StoredEvent, pause: timedelta) -> None:
         """Give back an event that was not tried, to be due after *pause*; the attempt does not count."""
         ...
 
     async def bury(self, event: StoredEvent, error: str, *, stops: bool) -> None:
-        """Make a dead letter of an event; *stops*: the later events of its payment wait until it is out of the way."""
+        """Make a dead letter of an event; *stops*: the later events of its subject wait until it is out of the way."""
         ...
 
     async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        """Return the dead letters that died first, *limit* at most."""
+        """Return the dead letters of all receivers that died first, *limit* at most."""
         ...
 
     async def requeue(self, key: str) -> bool:
-        """Make a dead letter due at once, in its old place, with all its attempts; ``False`` if there is none."""
+        """Make a dead letter due at once, in its old place, with all its attempts; return False if there is none."""
         ...
 
     async def discard(self, key: str) -> bool:
-        """Remove a dead letter, for good; ``False`` if there is none."""
+        """Remove a dead letter, and mark its event in the same transaction, so that its next copy is a duplicate.
+
+        Returns:
+            False if there is none.
+        """
         ...
 
     async def size(self) -> InboxSize:
-        """Return how many events wait, and how many are dead."""
+        """Return how many events of all receivers wait, and how many are dead."""
         ...
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from vipps_async.errors import ClaimHeld, ConfigurationError
-from vipps_async.webhooks.stores.base import Claim
+from vipps_async.webhooks.stores.base import RENEWAL_GAIN, Claim
 
 # A dict that grows copies itself in one go, for which the event loop stands still: several small ones do so in turn.
 _SHARDS = 8
@@ -20,7 +20,8 @@ class MemoryStore:
     """Remembers events until the process ends: effects are at least once across a restart.
 
     Args:
-        retention: how long an event is remembered at least; a little longer than Vipps MobilePay redelivers.
+        retention: how long an event is remembered at least after its last delivery; a little longer than Vipps
+            MobilePay redelivers.
         max_events: how many are remembered at most, in less than 250 bytes each; the oldest is forgotten early when
             there are more.
         clock: monotonic seconds.
@@ -43,12 +44,14 @@ class MemoryStore:
         self._clock = clock
         self._held: set[bytes] = set()
         self._shards: list[dict[bytes, float]] = [{} for _ in range(_SHARDS)]
-        # A dict finds its own first key only by walking over all that were deleted before it.
+        # A dict finds its own first key only by walking over all that were deleted before it. A mark that was renewed
+        # is here more than once, with each time that it was given.
         self._oldest_first: deque[bytes] = deque()
+        self._expiries: deque[float] = deque()
 
     @property
     def retention(self) -> timedelta:
-        """How long an event is remembered at least; claims forget what is older."""
+        """How long an event is remembered at least after its last delivery; claims forget what is older."""
         return self._retention
 
     @asynccontextmanager
@@ -59,39 +62,54 @@ class MemoryStore:
             ClaimHeld: another task is inside its claim of the same event.
         """
         digest = _digest(key)
-        if digest in self._held:
-            raise ClaimHeld(key)
-        self._forget_expired()
-        if digest in self._shard_of(digest):
+        self._purge()
+        if not self._acquire(digest, key):
             yield Claim(is_duplicate=True)
             return
-        self._held.add(digest)
         try:
             yield Claim(is_duplicate=False)
-            self._remember(digest)
+            self._complete(digest)
         finally:
-            self._held.discard(digest)
+            self._release(digest)
 
-    def _shard_of(self, digest: bytes) -> dict[bytes, float]:
-        return self._shards[digest[0] % _SHARDS]
+    def _acquire(self, digest: bytes, key: str) -> bool:
+        if digest in self._held:
+            raise ClaimHeld(key)
+        expires_at = self._shard_of(digest).get(digest)
+        if expires_at is None:
+            self._held.add(digest)
+        elif expires_at + RENEWAL_GAIN.total_seconds() < self._expiry():
+            self._complete(digest)
+        return expires_at is None
 
-    def _remember(self, digest: bytes) -> None:
-        self._shard_of(digest)[digest] = self._clock()
+    def _complete(self, digest: bytes) -> None:
+        expires_at = self._shard_of(digest)[digest] = self._expiry()
         self._oldest_first.append(digest)
+        self._expiries.append(expires_at)
         if len(self._oldest_first) > self._max_events:
             self._forget_oldest()
 
-    def _forget_expired(self) -> None:
-        horizon = self._clock() - self._retention.total_seconds()
-        for _ in range(min(_FORGOTTEN_A_CLAIM, len(self._oldest_first))):
-            oldest = self._oldest_first[0]
-            if self._shard_of(oldest)[oldest] >= horizon:
+    def _release(self, digest: bytes) -> None:
+        self._held.discard(digest)
+
+    def _purge(self) -> None:
+        now = self._clock()
+        for _ in range(_FORGOTTEN_A_CLAIM):
+            if not self._expiries or self._expiries[0] >= now:
                 return
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
-        oldest = self._oldest_first.popleft()
-        del self._shard_of(oldest)[oldest]
+        oldest, expires_at = self._oldest_first.popleft(), self._expiries.popleft()
+        shard = self._shard_of(oldest)
+        if shard[oldest] == expires_at:  # or it was renewed since
+            del shard[oldest]
+
+    def _expiry(self) -> float:
+        return self._clock() + self._retention.total_seconds()
+
+    def _shard_of(self, digest: bytes) -> dict[bytes, float]:
+        return self._shards[digest[0] % _SHARDS]
 
 
 def _digest(key: str) -> bytes:

@@ -10,7 +10,7 @@ import attrs
 
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError, shorten
 from vipps_async.webhooks.stores._postgres_inbox import PostgresInbox
-from vipps_async.webhooks.stores._postgres_table import PATIENCE, Tables, advised, stored
+from vipps_async.webhooks.stores._postgres_table import KEEP, PATIENCE, Tables, advised, stored
 from vipps_async.webhooks.stores.base import RENEWAL_GAIN, Claim
 
 if TYPE_CHECKING:
@@ -39,14 +39,13 @@ WITH known AS MATERIALIZED (
     ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at WHERE NOT mark.done RETURNING key
 )
 SELECT CASE
-    WHEN EXISTS (SELECT FROM known WHERE gains) THEN 'renewable'
+    WHEN EXISTS (SELECT FROM known WHERE gains) THEN 'keep'
     WHEN EXISTS (SELECT FROM known) THEN 'done'
     WHEN NOT is_ours THEN 'held'
     WHEN EXISTS (SELECT FROM mine) THEN 'new'
     ELSE 'done' -- since this statement began
 END FROM turn
 """
-_RENEW = "UPDATE {table} SET expires_at = greatest(expires_at, now() + $2::interval) WHERE key = $1"
 # Tells whether the row was written by the transaction that is open now; it is gone if that was rolled back.
 _COMPLETE = """
 UPDATE {table} AS mark SET done = true FROM {table} AS begun
@@ -183,11 +182,11 @@ class PostgresStore:
         name, sql = stored(key), self._tables.sql
         with advised():
             found = await connection.fetchval(sql(_ACQUIRE), name, self._retention, RENEWAL_GAIN)
-            if found == "renewable":
-                await connection.execute(sql(_RENEW), name, self._retention)
+            if found == "keep":
+                await connection.execute(sql(KEEP), name, self._retention, RENEWAL_GAIN)
         if found == "held":
             raise ClaimHeld(key)
-        if found not in {"new", "done", "renewable"}:
+        if found not in {"new", "done", "keep"}:
             raise DeliveryError(f"PostgreSQL, asked for event {key}, answered {shorten(found)}; nothing was handled")
         return bool(found == "new")
 

@@ -15,7 +15,7 @@ from vipps_async._redis import CallersRedis
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError
 from vipps_async.webhooks._background import finished
 from vipps_async.webhooks.stores._redis_batches import Batches
-from vipps_async.webhooks.stores.base import Claim
+from vipps_async.webhooks.stores.base import RENEWAL_GAIN, Claim
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -25,27 +25,30 @@ _logger = logging.getLogger("vipps_async.webhooks")
 # An event's one key holds "held <owner>" while it is claimed, "done <owner>" from then on. The owner is a claim, not a
 # process. Redis clients repeat a command whose reply was lost, so each script takes its own earlier work as success.
 # Nothing is written without PX, so that no key stays for ever: Redis documentation, SET and "Distributed Locks".
-_TAKE = """
+_ACQUIRE = """
 local said = redis.call('GET', KEYS[1])
 if not said or said == 'held ' .. ARGV[1] then
   redis.call('SET', KEYS[1], 'held ' .. ARGV[1], 'PX', ARGV[2])
   return -1 -- new
 end
-if string.sub(said, 1, 5) == 'done ' then return -2 end -- duplicate
+if string.sub(said, 1, 5) == 'done ' then
+  if redis.call('PTTL', KEYS[1]) < ARGV[3] - ARGV[4] then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+  return -2 -- duplicate
+end
 return math.max(redis.call('PTTL', KEYS[1]), 0) -- held, so many milliseconds more
 """
 _RENEW = """
 if redis.call('GET', KEYS[1]) ~= 'held ' .. ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
-_MARK = """
+_COMPLETE = """
 local said = redis.call('GET', KEYS[1])
 if said == 'done ' .. ARGV[1] then return 1 end
 if said ~= 'held ' .. ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], 'done ' .. ARGV[1], 'PX', ARGV[2])
 return 1
 """
-_GIVE_BACK = """
+_RELEASE = """
 if redis.call('GET', KEYS[1]) ~= 'held ' .. ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
@@ -72,7 +75,8 @@ class RedisStore:
         client: ``redis.asyncio.Redis``, which decides about password, TLS, timeouts and retries; it is not closed here.
             ``Redis.from_url`` retries nothing unless told: each of its connections fails one delivery after a restart.
             Not a cluster's, and for one event loop.
-        retention: how long an event is remembered; a little longer than Vipps MobilePay redelivers.
+        retention: how long an event is remembered after its last delivery; a little longer than Vipps MobilePay
+            redelivers.
         lease: after how long the claim of a process that died is free. It is renewed every third of this while a
             handler runs, so a handler may take longer; it must not block the event loop for as long.
         prefix: what every key in Redis starts with; receivers that share it share their events.
@@ -99,7 +103,7 @@ class RedisStore:
 
     @property
     def retention(self) -> timedelta:
-        """How long an event is remembered."""
+        """How long an event is remembered after its last delivery."""
         return self._retention
 
     @asynccontextmanager
@@ -116,23 +120,23 @@ class RedisStore:
         """
         # JSON can hold lone surrogates.
         lease = _Lease(key, f"{self._prefix}{key}".encode(errors="surrogatepass"))
-        if not await self._is_new(lease):
+        if not await self._acquire(lease):
             yield Claim(is_duplicate=True)
             return
         try:
             with self._renewed(lease):
                 yield Claim(is_duplicate=False)
         except BaseException:
-            await self._give_back(lease)
+            await self._release(lease)
             raise
-        await self._mark_done(lease)
+        await self._complete(lease)
 
-    async def _is_new(self, lease: _Lease) -> bool:
+    async def _acquire(self, lease: _Lease) -> bool:
         try:
-            # An abandoned command could reach Redis after the give-back.
-            answer = await finished(self._run(_TAKE, lease, self._lease))
+            # An abandoned command could reach Redis after the release.
+            answer = await finished(self._run(_ACQUIRE, lease, self._lease, self._retention, RENEWAL_GAIN))
         except asyncio.CancelledError:
-            await self._give_back(lease)
+            await self._release(lease)
             raise
         if answer >= 0:  # milliseconds
             raise ClaimHeld(lease.event, retry_after=max(1, math.ceil(answer / 1000)))
@@ -143,7 +147,7 @@ class RedisStore:
         renewals: list[asyncio.Task[None]] = []
         # Few handlers take so long that they need a task for it.
         begin = asyncio.get_running_loop().call_later(
-            self._pause, lambda: renewals.append(asyncio.create_task(self._keep_renewing(lease)))
+            self._pause, lambda: renewals.append(asyncio.create_task(self._renew(lease)))
         )
         try:
             yield
@@ -152,7 +156,7 @@ class RedisStore:
             for task in renewals:
                 task.cancel()
 
-    async def _keep_renewing(self, lease: _Lease) -> None:
+    async def _renew(self, lease: _Lease) -> None:
         is_ours = True
         while is_ours:
             try:
@@ -163,18 +167,18 @@ class RedisStore:
                 await asyncio.sleep(self._pause)
         _logger.warning("the lease of event %s was lost while its handler runs", lease.event)
 
-    async def _mark_done(self, lease: _Lease) -> None:
-        if not await finished(self._run(_MARK, lease, self._retention)):
+    async def _complete(self, lease: _Lease) -> None:
+        if not await finished(self._run(_COMPLETE, lease, self._retention)):
             advice = f"if the handler blocks the event loop, raise the lease of {self._lease}"
             raise DeliveryError(f"the lease of event {lease.event} was lost before its handler ended; {advice}")
 
-    async def _give_back(self, lease: _Lease) -> None:
+    async def _release(self, lease: _Lease) -> None:
         try:
-            await finished(self._run(_GIVE_BACK, lease))
+            await finished(self._run(_RELEASE, lease))
         except Exception:
             # What made the block end matters more.
             _logger.warning("event %s is given back only as its lease ends", lease.event, exc_info=True)
 
-    def _run(self, script: str, lease: _Lease, expiry: timedelta | None = None) -> asyncio.Future[int]:
-        milliseconds = () if expiry is None else (expiry // timedelta(milliseconds=1),)
+    def _run(self, script: str, lease: _Lease, *times: timedelta) -> asyncio.Future[int]:
+        milliseconds = (time // timedelta(milliseconds=1) for time in times)
         return self._batches.run(script, lease.name, lease.owner, *milliseconds)

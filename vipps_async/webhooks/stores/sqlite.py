@@ -21,7 +21,7 @@ import attrs
 from vipps_async.errors import ClaimHeld, ConfigurationError
 from vipps_async.webhooks.stores import _sqlite_inbox
 from vipps_async.webhooks.stores._sqlite_file import EventsFile, connector, is_busy
-from vipps_async.webhooks.stores.base import Claim
+from vipps_async.webhooks.stores.base import RENEWAL_GAIN, Claim
 
 if TYPE_CHECKING:
     from aiosqlite import Connection
@@ -31,26 +31,31 @@ _logger = logging.getLogger("vipps_async.webhooks")
 _SCHEMA = """\
 CREATE TABLE IF NOT EXISTS vipps_events (
     key TEXT NOT NULL PRIMARY KEY,
-    holder TEXT,      -- who lets the event take effect; NULL once it did
-    at REAL NOT NULL  -- seconds since 1970: when the holder's lease ends, or when the event took effect
+    holder TEXT,              -- who lets the event take effect; NULL once it did, which is the mark
+    expires_at REAL NOT NULL  -- seconds since 1970: when the holder's lease ends, or when the mark may be purged
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS vipps_events_at ON vipps_events (at);
+CREATE INDEX IF NOT EXISTS vipps_events_expires_at ON vipps_events (expires_at);
 """
-# A row counts until its lease ends, or until the retention is over.
+# A lease counts until it ends, a mark as long as it is there.
 _LOOK = """
-SELECT holder IS NULL FROM vipps_events
-WHERE key = :key AND at >= CASE WHEN holder IS NULL THEN :horizon ELSE :now END"""
-_TAKE = """
-INSERT INTO vipps_events (key, holder, at) VALUES (:key, :holder, :until)
-ON CONFLICT (key) DO UPDATE SET holder = :holder, at = :until
-WHERE at < CASE WHEN holder IS NULL THEN :horizon ELSE :now END"""
-_RENEW = "UPDATE vipps_events SET at = :until WHERE key = :key AND holder = :holder"
-_GIVE_BACK = "DELETE FROM vipps_events WHERE key = :key AND holder = :holder"  # which a marked row has no more
-_MARK = "UPDATE vipps_events SET holder = NULL, at = :now WHERE key = :key AND holder = :holder"
-# More than the one that an event adds, so that a table that is too large shrinks; few, so that no event waits.
+SELECT holder IS NULL, expires_at FROM vipps_events WHERE key = :key AND (holder IS NULL OR expires_at >= :now)"""
+_KEEP = "UPDATE vipps_events SET expires_at = :expiry WHERE key = :key AND holder IS NULL AND expires_at < :expiry"
+_ACQUIRE = """
+INSERT INTO vipps_events (key, holder, expires_at) VALUES (:key, :holder, :until)
+ON CONFLICT (key) DO UPDATE SET holder = :holder, expires_at = :until
+WHERE holder IS NOT NULL AND expires_at < :now"""
+_RENEW = "UPDATE vipps_events SET expires_at = :until WHERE key = :key AND holder = :holder"
+_RELEASE = "DELETE FROM vipps_events WHERE key = :key AND holder = :holder"  # which a mark has no more
+_COMPLETE = "UPDATE vipps_events SET holder = NULL, expires_at = :expiry WHERE key = :key AND holder = :holder"
+# More than the one that an event adds, so that a table that is too large shrinks; few, so that no event waits. A lease
+# that ended is still good for who has it, unless another took it: it stays for long.
 _PURGE = """
-DELETE FROM vipps_events
-WHERE key IN (SELECT key FROM vipps_events WHERE at < :horizon ORDER BY at LIMIT 2)"""
+DELETE FROM vipps_events WHERE key IN (
+    SELECT key FROM vipps_events AS old
+    WHERE expires_at < :now AND (holder IS NULL OR expires_at < :horizon)
+    AND NOT EXISTS (SELECT 1 FROM vipps_inbox WHERE vipps_inbox.key = old.key)
+    ORDER BY expires_at LIMIT 2
+)"""
 
 
 @attrs.frozen
@@ -91,7 +96,8 @@ class SQLiteStore:
 
     Args:
         path: the file; the one with the shop's own tables lets handlers write to those.
-        retention: how long an event is remembered; a little longer than Vipps MobilePay redelivers.
+        retention: how long an event is remembered after its last delivery; a little longer than Vipps MobilePay
+            redelivers.
         lease: when the claim of a process that was killed is free again; one that lives renews it.
         connections: how many handlers run at once; each has a thread, which is kept for the next.
         clock: seconds since 1970, the same in all processes.
@@ -130,7 +136,7 @@ class SQLiteStore:
 
     @property
     def retention(self) -> timedelta:
-        """How long an event is remembered."""
+        """How long an event is remembered after its last delivery."""
         return self._retention
 
     @property
@@ -169,7 +175,7 @@ class SQLiteStore:
             yield SQLiteClaim(is_duplicate=True)
             return
         mine = {"key": key, "holder": uuid4().hex}
-        async with self._leased(file, mine), file.lend(partial(self._mark, mine)) as connection:
+        async with self._leased(file, mine), file.lend(partial(self._complete, mine)) as connection:
             yield SQLiteClaim(False, connection)
 
     async def _opened(self) -> "EventsFile":
@@ -182,25 +188,29 @@ class SQLiteStore:
 
     async def _is_done(self, file: "EventsFile", key: str) -> bool:
         # Only reads: duplicates, which are most deliveries, wait for no writer.
-        rows = list(await file.keeper.execute_fetchall(_LOOK, {"key": key, **self._times()}))
-        if rows and not rows[0][0]:
-            raise ClaimHeld(key)
+        times = self._times()
+        rows = list(await file.keeper.execute_fetchall(_LOOK, {"key": key, **times}))
+        for is_done, expires_at in rows:
+            if not is_done:
+                raise ClaimHeld(key)
+            if expires_at + RENEWAL_GAIN.total_seconds() < times["expiry"]:
+                await _changes(file.keeper, _KEEP, {"key": key, **times})
         return bool(rows)
 
     @asynccontextmanager
     async def _leased(self, file: "EventsFile", mine: Mapping[str, str]) -> AsyncIterator[None]:
         try:
-            await self._take(file, mine)
+            await self._acquire(file, mine)
             async with _beside(self._renew(file, mine)):
                 yield
         except BaseException:
             # Also if cancelled while taking it: its thread has the statement, and runs it nevertheless.
             with suppress(sqlite3.Error, ValueError):  # locked, or closed: then the lease runs out
-                await _changes(file.keeper, _GIVE_BACK, mine)
+                await _changes(file.keeper, _RELEASE, mine)
             raise
 
-    async def _take(self, file: "EventsFile", mine: Mapping[str, str]) -> None:
-        if not await _changes(file.keeper, _TAKE, {**mine, **self._times()}):
+    async def _acquire(self, file: "EventsFile", mine: Mapping[str, str]) -> None:
+        if not await _changes(file.keeper, _ACQUIRE, {**mine, **self._times()}):
             raise ClaimHeld(mine["key"])  # taken since the look
 
     async def _renew(self, file: "EventsFile", mine: Mapping[str, str]) -> None:
@@ -209,27 +219,27 @@ class SQLiteStore:
             with suppress(sqlite3.OperationalError):  # locked, also for those who want to take the lease
                 await _changes(file.keeper, _RENEW, {**mine, **self._times()})
 
-    async def _mark(self, mine: Mapping[str, str], connection: "Connection") -> None:
+    async def _complete(self, mine: Mapping[str, str], connection: "Connection") -> None:
         if not connection.in_transaction:
             raise RuntimeError(f"SQLite rolled the transaction of event {mine['key']} back under its handler")
         values = {**mine, **self._times()}
         try:
-            is_held = await _changes(connection, _MARK, values)
+            is_held = await _changes(connection, _COMPLETE, values)
         except sqlite3.OperationalError as error:
             if not is_busy(error):
                 raise
             # Whoever has written has the lock, so this handler only read, and others wrote since: nothing is lost.
             await connection.rollback()
             await connection.execute("BEGIN IMMEDIATE")
-            is_held = await _changes(connection, _MARK, values)
+            is_held = await _changes(connection, _COMPLETE, values)
         if not is_held:
             _logger.warning("event %s was taken over after its lease ran out; nothing is committed here", mine["key"])
             raise ClaimHeld(mine["key"])
         await connection.execute(_PURGE, values)
 
     def _times(self) -> dict[str, float]:
-        now = self._clock()
-        return {"now": now, "until": now + self._lease, "horizon": now - self._retention.total_seconds()}
+        now, retention = self._clock(), self._retention.total_seconds()
+        return {"now": now, "until": now + self._lease, "expiry": now + retention, "horizon": now - retention}
 
 
 async def _changes(connection: "Connection", statement: str, values: Mapping[str, object]) -> bool:
