@@ -67,7 +67,8 @@ async def test_events_of_a_payment_are_seen_in_the_order_of_their_ids(store: Pos
     """While one is being put, the next of its payment waits, and nobody can take that first; others do not wait."""
     async with asyncio.timeout(10):
         async with pool.acquire() as other, other.transaction():
-            await other.execute(_postgres_inbox._PUT.format_map(store.inbox._names), "a1", "a", b"a1", NAME)
+            await other.execute(store.inbox._tables.sql(_postgres_inbox._LOCK), NAME, "a")
+            await other.execute(store.inbox._tables.sql(_postgres_inbox._PUT), "a1", NAME, "a", b"a1")
             second = asyncio.create_task(store.inbox.put("a2", "a", b"a2", receiver=NAME))
             await put(store.inbox, "b1")
             assert await drained(store.inbox) == ["b1"]
@@ -86,23 +87,6 @@ async def test_inboxes_of_their_own_do_not_touch_each_other(store: PostgresStore
     assert await pool.fetchval("SELECT count(*) FROM order_inbox") == 2
 
 
-async def test_a_database_of_an_earlier_version_gets_an_inbox(store: PostgresStore, pool: Any) -> None:
-    """`create_schema` adds the table that is missing, and events that took effect are known."""
-    async with store.claim("a"):
-        pass
-    await pool.execute("DROP TABLE vipps_events_inbox")
-    await store.create_schema()
-    assert not await store.inbox.put("a", "order-1", b"", receiver=NAME)
-    assert await store.inbox.put("b", "order-1", b"", receiver=NAME)
-
-
-async def test_a_missing_table_is_told(pool: Any) -> None:
-    """The error says how to make it."""
-    with pytest.raises(asyncpg.UndefinedTableError) as refusal:
-        await PostgresStore(pool).inbox.put("a", "order-1", b"", receiver=NAME)
-    assert "create_schema()" in refusal.value.__notes__[0]
-
-
 async def test_the_longest_name_has_objects_of_its_own(pool: Any) -> None:
     """No name of the inbox's table and indexes is cut by PostgreSQL to one that another has."""
     names = ["a" * 46 + last for last in "xy"]
@@ -110,7 +94,7 @@ async def test_the_longest_name_has_objects_of_its_own(pool: Any) -> None:
         await PostgresStore(pool, table=name).create_schema()
     made = {name for (name,) in await pool.fetch("SELECT relname FROM pg_class WHERE relname LIKE 'aaa%'")}
     for name in names:
-        assert {name, f"{name}_inbox", f"{name}_inbox_due_at", f"{name}_inbox_turn"} <= made
+        assert {name, f"{name}_inbox", f"{name}_inbox_due_at", f"{name}_inbox_subject", f"{name}_schema"} <= made
 
 
 @pytest.mark.parametrize("error", ["a\0b", "\udcff", "ø" * 1000])

@@ -36,7 +36,8 @@ WHERE key = $1 AND done AND expires_at < now() + $2::interval - $3::interval"""
 _ADVICE = {
     "25P02": "a handler caught a database error: wrap what may fail in `async with claim.connection.transaction()`",
 }
-_EXISTING = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL"
+# Opening pg_class has the session hear of tables that were made since it last looked, which to_regclass alone does not.
+_EXISTING = "SELECT name FROM unnest($1::text[]) AS name JOIN pg_class ON pg_class.oid = to_regclass(name)"
 _CREATION_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('vipps_async create_schema', 0))"
 
 

@@ -36,14 +36,13 @@ WITH known AS MATERIALIZED (
 ), mine AS (
     INSERT INTO {table} AS mark (key, expires_at) SELECT $1, now() + $2::interval FROM turn
     WHERE is_ours AND NOT EXISTS (SELECT FROM known)
-    ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at WHERE NOT mark.done RETURNING key
+    ON CONFLICT (key) DO UPDATE SET expires_at = greatest(mark.expires_at, excluded.expires_at) RETURNING done
 )
 SELECT CASE
     WHEN EXISTS (SELECT FROM known WHERE gains) THEN 'keep'
     WHEN EXISTS (SELECT FROM known) THEN 'done'
     WHEN NOT is_ours THEN 'held'
-    WHEN EXISTS (SELECT FROM mine) THEN 'new'
-    ELSE 'done' -- since this statement began
+    ELSE (SELECT CASE WHEN done THEN 'done' ELSE 'new' END FROM mine) -- done since this statement began
 END FROM turn
 """
 # Tells whether the row was written by the transaction that is open now; it is gone if that was rolled back.
