@@ -45,6 +45,7 @@ def _install_servers(session: nox.Session) -> None:
         "postgresql": "pg_ctlcluster",
         "pgbouncer": "pgbouncer",
         "chromium": "chromium",
+        "nginx": "nginx",
     }
     missing = [package for package, program in wanted.items() if shutil.which(program) is None]
     if not missing:

@@ -145,6 +145,7 @@ class TestTrigger:
         assert told.get("eventType", event) == event
         assert told.get("msn", "654321") == "654321"
         assert uuid.UUID(headers["Webhook-Id"])
+        assert headers["X-Vipps-Authorization"] == headers["Authorization"]
         lower = {name.lower(): value for name, value in headers.items()}
         url, minute = SignedUrl.of(receiver.url), timedelta(minutes=1)
         verify(lower, sent, secrets=[SECRET], url=url, now=datetime.now(UTC), max_age=minute, leeway=minute)
@@ -264,6 +265,7 @@ class TestListen:
         assert len(target.received) == 3
         headers, delivered, arrived_at = target.received[0]
         assert arrived_at == "/hook?shop=1"
+        assert headers["X-Vipps-Authorization"] == headers["Authorization"]
         request = (
             f"POST {arrived_at} HTTP/1.1\r\n" + "".join(f"{name}: {headers[name]}\r\n" for name in headers) + "\r\n"
         )
@@ -390,6 +392,15 @@ class TestVerify:
         assert said.startswith("The signature does not hold: ")
         assert cause in said
         assert SECRET not in said
+
+    def test_a_copy_that_a_proxy_took_is_named(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """The signature holds by its second copy, and the proxy is named."""
+        lines = captured().partition(b"\r\n\r\n")[0].split(b"\r\n")
+        kept = [b"Authorization: Basic Og==" if line.startswith(b"Authorization") else line for line in lines]
+        assert verified(b"\r\n".join([*kept, b"", BODY])) == 0
+        said = capsys.readouterr().out
+        assert "a proxy replaced Authorization on the way" in said
+        assert "The signature holds." in said
 
     def test_a_content_length_ends_the_body(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """What a file has after it was not sent."""

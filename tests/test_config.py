@@ -117,6 +117,7 @@ def test_the_two_environments_are_the_documented_hosts() -> None:
         ("https://API.vipps.no/", "https://api.vipps.no"),
         ("https://proxy.example/vipps/", "https://proxy.example/vipps"),
         ("http://127.0.0.1:8765", "http://127.0.0.1:8765"),
+        ("https://Blåbær.example.:443/vipps", "https://xn--blbr-roah.example/vipps"),
         ("http://[::1]:8765/", "http://[::1]:8765"),
     ],
 )
@@ -136,24 +137,29 @@ def test_an_environment_is_any_host(given: str, base_url: str) -> None:
         "https://api.vipps.no?x=1",
         "https://api.vipps.no#x",
         "https://[::1",
+        "https://apitest..vipps.no",
+        "https://.vipps.no",
+        f"https://{'a' * 64}.vipps.no",
+        f"https://{'a.' * 127}no",
+        "https://straße.example",
+        "https://999.1.1.1",
+        "https://api.vipps.no:0",
+        "https://api.vipps.no/a/../b",
+        "https://api.vipps.no/a/%2E./b",
+        "https://shop:correct-horse@api.vipps.no",
+        "https://shop:correct-horse@api.vipps.no:99999",
+        "https://shop:correct-horse@api.vipps.no /",
+        "correct-horse",
         None,
         5,
     ],
 )
 def test_an_address_that_would_leak_or_fail_is_refused(given: Any) -> None:
-    """Plain http to another machine, a query, a fragment and what is no address are refused, and shown."""
+    """Plain http to another machine, a host that cannot be, a query, and what is no address; no password is shown."""
     with pytest.raises(ConfigurationError, match="plain http stays within private networks") as refusal:
         Environment(given)
-    assert str(refusal.value).startswith("base_url must be an address such as https://apitest.vipps.no ")
-    assert str(refusal.value).endswith(repr(given))
-
-
-@pytest.mark.parametrize("user", ["user", "user:hunter2", ":hunter2"])
-def test_an_address_with_a_password_is_refused_without_being_shown(user: str) -> None:
-    """User info in a base URL is refused, and the message does not repeat it."""
-    with pytest.raises(ConfigurationError, match="with a user in it") as refusal:
-        Environment(f"https://{user}@api.vipps.no")
-    assert "hunter2" not in str(refusal.value)
+    assert str(refusal.value).startswith("base_url must be an address such as https://apitest.vipps.no")
+    assert "correct-horse" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from vipps_async.webhooks.stores.base import InboxStore
 from vipps_async.webhooks.stores.postgres import PostgresStore
 from vipps_async.webhooks.stores.sqlite import SQLiteStore
 
-KEY = "33:shop.example/vipps/events?shop=1,6:123456,10:order-0001,14:psp-order-0001,8:CAPTURED,"
+KEY = "32:shop.example/vipps/events?shop=1,6:123456,10:order-0001,14:psp-order-0001,8:CAPTURED,"
 GIVES_UP = InboxPolicy(attempts=1)
 
 

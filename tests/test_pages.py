@@ -19,6 +19,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import REGISTRY
 
 from tests.support import PRICE, authorize
+from tests.webhooks.asgi_sites import configure_django
 from tests.webhooks.deliveries import delivery, event, receiver_of
 from vipps_async import PaymentEvent, PaymentEventName, VippsClient
 from vipps_async.sandbox import Sandbox
@@ -52,6 +53,7 @@ def machine(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     }.items():
         monkeypatch.setenv(f"VIPPS_{name}", value)
     monkeypatch.chdir(tmp_path)
+    configure_django()
 
 
 @pytest.mark.usefixtures("machine")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vipps_async._urls import is_private, is_web, is_web_or_app, parsed
+from vipps_async._urls import is_private, is_web, is_web_or_app, normal_host, normal_url, parsed, shown
 
 WEB = [
     "https://shop.example",
@@ -22,6 +22,33 @@ WEB = [
     "http://10.0.0.1/",
     "http://sandbox:8090",
     "http://host.docker.internal:8090/",
+    "https://blåbær.example/",
+    "https://BLÅBÆR.example./",
+    "https://xn--blbr-roah.example/",
+    "https://my_shop.example/",
+    f"https://{'a' * 63}.example/",
+]
+NO_HOSTS = [
+    "https://shop..example/",
+    "https://.shop.example/",
+    "https://shop.example../",
+    "https://./",
+    f"https://{'a' * 64}.example/",
+    f"https://{'a.' * 130}example/",
+    f"https://{'å' * 60}.example/",
+    f"https://{'å' * 20_000}.example/",
+    "https://-shop.example/",
+    "https://shop-.example/",
+    "https://sh%6Fp.example/",
+    "https://shop!.example/",
+    "https://straße.example/",
+    "https://sh\N{FULLWIDTH LATIN SMALL LETTER O}p.example/",
+    "https://xn--ø.example/",
+    "https://999.1.1.1/",
+    "https://127.1/",
+    "https://134744072/",
+    "https://0x08080808/",
+    "https://shop.010/",
 ]
 NOT_WEB = [
     "http://shop.example/",
@@ -43,6 +70,9 @@ NOT_WEB = [
     "",
     "https://[::1",
     "https://shop.example:port/",
+    "https://shop.example:0/",
+    "https://shop:secret@shop.example/",
+    *NO_HOSTS,
 ]
 
 
@@ -131,3 +161,75 @@ def test_private_is_what_the_internet_does_not_know(host: str | None, expected: 
 def test_a_scheme_that_runs_or_only_looks_like_one_is_no_app(url: str) -> None:
     """A URL that would run code, or that names a scheme somewhere inside, is not taken for an app's."""
     assert not is_web_or_app(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://shop.example/a/../b", "https://shop.example/%2e%2E", "https://shop.example/./"]
+)
+def test_a_path_that_a_client_would_resolve_is_not_called_but_led_to(url: str) -> None:
+    """What is signed is the path as it is written, and what is sent would be another; a browser may resolve it."""
+    assert not is_web(url)
+    assert is_web_or_app(url)
+    assert is_web("https://shop.example/..a/b../.well-known/c.d")
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("Shop.Example", "shop.example"),
+        ("shop.example.", "shop.example"),
+        ("BLÅBÆR.example", "xn--blbr-roah.example"),
+        ("bla\N{COMBINING RING ABOVE}bær.example", "xn--blbr-roah.example"),
+        ("XN--BLBR-ROAH.example", "xn--blbr-roah.example"),
+        ("my_service", "my_service"),
+        ("192.168.1.20", "192.168.1.20"),
+        ("FD12:0::0001", "fd12::1"),
+    ],
+)
+def test_a_host_has_one_form(host: str, expected: str) -> None:
+    """In whatever case or alphabet it is written: the form that goes over the wire, once and again."""
+    assert normal_host(host) == normal_host(expected) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://shop.example/vipps?a=%7e&b=%20", "https://shop.example/vipps?a=%7e&b=%20"),
+        ("HTTPS://Shop.Example:443/Vipps/", "https://shop.example/Vipps/"),
+        ("https://shop.example.:8080", "https://shop.example:8080"),
+        ("http://LOCALHOST:80/x", "http://localhost/x"),
+        ("http://[FD12:0::1]:8080/x", "http://[fd12::1]:8080/x"),
+        ("https://blåbær.example/kjøp?sted=Ås#å", "https://xn--blbr-roah.example/kj%C3%B8p?sted=%C3%85s#%C3%A5"),
+        ("acmeShop://Return/ø", "acmeShop://Return/ø"),
+        ("ftp://Shop.example", "ftp://Shop.example"),
+        ("https://shop..example", "https://shop..example"),
+    ],
+)
+def test_a_url_has_one_form(url: str, expected: str) -> None:
+    """Scheme, host and port have one spelling, the path stays as it is written, and what is no web address is left."""
+    assert normal_url(url) == normal_url(expected) == expected
+
+
+@given(st.builds("https://{}/{}".format, st.text(max_size=30), st.text(max_size=30)))
+def test_the_one_form_is_ascii_and_of_the_same_kind(url: str) -> None:
+    """Of whatever can be called the one form can be called too, has no other form, and fits into a header."""
+    if is_web(url):
+        normal = normal_url(url)
+        assert normal.isascii()
+        assert is_web(normal)
+        assert normal_url(normal) == normal
+
+
+@pytest.mark.parametrize(
+    ("given_", "expected"),
+    [
+        ("https://user:secret@shop.example:8080/secret?secret", "https://…@shop.example:8080/…"),
+        ("https://shop..example/", "https://shop..example"),
+        ("https://user:secret@shop.example:99999/", "a str that is no URL"),
+        ("secret", "a str that is no URL"),
+        (["secret"], "a list that is no URL"),
+    ],
+)
+def test_a_message_shows_no_more_than_scheme_and_host(given_: Any, expected: str) -> None:
+    """A password, a path and a query may be secret, and so may a text that was given in place of a URL."""
+    assert shown(given_) == expected

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from vipps_async._urls import is_web, parsed
+from vipps_async._urls import is_web, normal_url, parsed, shown
 from vipps_async._version import __version__
 from vipps_async.errors import ConfigurationError
 
@@ -75,15 +75,14 @@ class Credentials:
         return cls(**{name: environ[variable] for name, variable in names.items()})
 
 
-def _normalise_base_url(value: str) -> str:
+def _normal_base_url(value: str) -> str:
     url = parsed(value)
-    if not is_web(value) or url.query or url.fragment or url.username or url.password:
-        shown = "an address with a user in it" if url.username or url.password else repr(value)
+    if not is_web(value) or url.query or url.fragment:
         raise ConfigurationError(
-            "base_url must be an address such as https://apitest.vipps.no (plain http stays within private networks), "
-            f"not {shown}"
+            "base_url must be an address such as https://apitest.vipps.no, with a host that can exist and no user, "
+            f"query, fragment or '..' (plain http stays within private networks), not {shown(value)}"
         )
-    return url._replace(netloc=url.netloc.lower()).geturl().rstrip("/")
+    return normal_url(value).rstrip("/")
 
 
 @attrs.frozen
@@ -97,7 +96,7 @@ class Environment:
         ConfigurationError: the address is malformed or would send credentials in the clear.
     """
 
-    base_url: str = attrs.field(converter=_normalise_base_url)
+    base_url: str = attrs.field(converter=_normal_base_url)
 
     TEST: ClassVar["Environment"]
     PRODUCTION: ClassVar["Environment"]

@@ -15,8 +15,8 @@ def test_one_psp_reference_over_two_actions_is_two_events() -> None:
     authorisation = structure(document("draft-notification-authorisation"), PaymentEvent)
     assert creation.psp_reference == authorisation.psp_reference
     assert creation.dedup_key != authorisation.dedup_key
-    reference, psp_reference = "acme-shop-123-order123abc", "497f6eca-6276-4993-bfeb-53cbbbba6f08"
-    assert authorisation.dedup_key == f"0:,25:{reference},36:{psp_reference},10:AUTHORIZED,"
+    reference, psp_reference = "UNIQUE-PAYMENT-REFERENCE", "497f6eca-6276-4993-bfeb-53cbbbba6f08"
+    assert authorisation.dedup_key == f"0:,24:{reference},36:{psp_reference},10:AUTHORIZED,"
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,17 @@ from django.conf import settings  # type: ignore[import-untyped]  # Django has n
 from django.core.asgi import get_asgi_application  # type: ignore[import-untyped]  # as above
 from django.http import HttpRequest, HttpResponse  # type: ignore[import-untyped]  # as above
 from django.urls import path  # type: ignore[import-untyped]  # as above
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from tests.webhooks.deliveries import event, receiver_of, signed
 from tests.webhooks.serving import Connection, head
 from vipps_async import PaymentEvent
-from vipps_async.webhooks import WebhookReceiver
+from vipps_async.webhooks import IncomingRequest, WebhookReceiver
 
 Application = Callable[..., Awaitable[None]]
 PATH = "/vipps/events"
@@ -85,6 +87,66 @@ def at_a_route(receiver: WebhookReceiver) -> Application:
     return _starlette(receiver, Route(PATH, receiver.asgi_app()))
 
 
+def added_to_starlette(receiver: WebhookReceiver) -> Application:
+    """At one path of Starlette, added to it."""
+    app = Starlette()
+    app.routes.append(Route(PATH, receiver.asgi_app()))
+    return app
+
+
+def added_to_fastapi(receiver: WebhookReceiver) -> Application:
+    """At one path of FastAPI, behind a middleware that has read the body."""
+    app = FastAPI()
+    app.routes.append(Route(PATH, receiver.asgi_app()))
+
+    @app.middleware("http")
+    async def log(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        await request.body()
+        return await call_next(request)
+
+    return app
+
+
+def behind_a_reader(receiver: WebhookReceiver) -> Application:
+    """Mounted in Starlette, behind a middleware that has read the body."""
+
+    class Log(BaseHTTPMiddleware):
+        async def dispatch(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+            await request.body()
+            return await call_next(request)
+
+    return Starlette(routes=[Mount("/vipps", receiver.asgi_app())], middleware=[Middleware(Log)])
+
+
+def in_a_view_of_fastapi(receiver: WebhookReceiver) -> Application:
+    """Called by an endpoint, behind a middleware and a dependency that have read the body."""
+    app = FastAPI()
+
+    async def log(request: Request) -> None:
+        await request.json()
+
+    @app.post(PATH, dependencies=[Depends(log)])
+    async def events(request: Request) -> Response:
+        reply = await receiver.handle(
+            IncomingRequest(request.method, request.url.path, request.headers, await request.body())
+        )
+        return Response(reply.body, reply.status, dict(reply.headers))
+
+    return app
+
+
+def behind_a_thief(receiver: WebhookReceiver) -> Application:
+    """Behind an ASGI application that takes the body, and keeps it to itself."""
+    events = receiver.asgi_app()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        while scope["type"] == "http" and (await receive())["more_body"]:
+            pass
+        await events(scope, receive, send)
+
+    return application
+
+
 def _starlette(receiver: WebhookReceiver, events: Mount | Route) -> Application:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -104,10 +166,15 @@ async def _django_front_page(_: HttpRequest) -> HttpResponse:
 urlpatterns = [path("", _django_front_page)]
 
 
-def beside_django(receiver: WebhookReceiver) -> Application:
-    """Beside Django, which knows neither mounts nor the lifespan: its ``asgi.py`` tells the two apart by path."""
+def configure_django() -> None:
+    """Settle Django's settings for this process, which can be done once."""
     if not settings.configured:
         settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="for tests", LOGGING_CONFIG=None)
+
+
+def beside_django(receiver: WebhookReceiver) -> Application:
+    """Beside Django, which knows neither mounts nor the lifespan: its ``asgi.py`` tells the two apart by path."""
+    configure_django()
     site = get_asgi_application()
     events = receiver.asgi_app()
 

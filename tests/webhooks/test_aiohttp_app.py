@@ -1,13 +1,13 @@
 """The receiver in a real aiohttp server: one effect however the deliveries come, and an honest answer to each."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.webhooks.deliveries import SECRET, URL, SlowShop, at_now, event, signed
+from tests.webhooks.deliveries import SECRET, URL, SlowShop, at_now, event, receiver_of, signed
 from tests.webhooks.serving import Server, connected, head, serving
 from vipps_async import PaymentEvent
 from vipps_async.webhooks import WebhookReceiver
@@ -164,6 +164,77 @@ async def test_the_receiver_may_be_an_application_of_its_own(client: aiohttp.Cli
         assert (await deliver(client, server, path="/elsewhere"))[0] == 404
     assert [note for note in shop.notes if "ends" in note] == ["CREATED ends", "AUTHORIZED ends", "CAPTURED ends"]
     assert shop.receiver._is_closing
+
+
+Mount = Callable[[WebhookReceiver, web.Application], object]
+Read = Callable[[web.Request], Awaitable[object]]
+MOUNTS: dict[str, Mount] = {
+    "setup": lambda receiver, app: receiver.setup(app, PATH),
+    "subapp": lambda receiver, app: app.add_subapp("/vipps", receiver.aiohttp_app()),
+}
+
+
+def reading(mount: Mount, shop: SlowShop, read: Read) -> web.Application:
+    """An application whose middleware reads the body of whatever arrives."""
+
+    @web.middleware
+    async def log(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        await read(request)
+        return await handler(request)
+
+    app = web.Application(middlewares=[log])
+    mount(shop.receiver, app)
+    return app
+
+
+@pytest.mark.parametrize("mount", MOUNTS.values(), ids=MOUNTS.keys())
+@pytest.mark.parametrize(
+    "read",
+    [web.Request.read, web.Request.text, web.Request.json, web.Request.post],
+    ids=["read", "text", "json", "post"],
+)
+async def test_a_middleware_may_read_the_body(
+    client: aiohttp.ClientSession, shop: SlowShop, mount: Mount, read: Read
+) -> None:
+    """What aiohttp keeps for whoever reads a request again is verified, sent with a length or in chunks."""
+    shop.let_go.set()
+
+    async def chunks(body: bytes) -> AsyncIterator[bytes]:
+        yield body[:100]
+        yield body[100:]
+
+    async with serving(reading(mount, shop, read)) as server:
+        for data, name in ((event("CREATED"), "CREATED"), (chunks(event("CAPTURED")), "CAPTURED")):
+            async with client.post(server.url(PATH), data=data, headers=signed(event(name))) as response:
+                assert response.status == 200
+    assert [note for note in shop.notes if "ends" in note] == ["CREATED ends", "CAPTURED ends"]
+
+
+async def test_what_a_middleware_read_is_bounded_too(client: aiohttp.ClientSession) -> None:
+    """A body within the application's limit and beyond the receiver's is answered 413, whoever read it first."""
+    shop = SlowShop(receiver_of(max_body=100))
+    async with (
+        serving(reading(MOUNTS["setup"], shop, web.Request.read)) as server,
+        client.post(server.url(PATH), data=event(), headers=signed(event())) as response,
+    ):
+        assert response.status == 413
+
+
+async def test_a_body_that_was_taken_below_the_framework_is_named(
+    client: aiohttp.ClientSession, shop: SlowShop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a middleware reads the stream itself aiohttp keeps nothing, and the log says who has the body."""
+    async with serving(reading(MOUNTS["setup"], shop, lambda request: request.content.read())) as server:
+        assert await deliver(client, server) == (401, None)
+    assert f"0 bytes are here of the {len(event())} that were sent" in caplog.text
+
+
+async def test_a_delivery_without_a_body_is_refused(client: aiohttp.ClientSession, server: Server) -> None:
+    """It has no bytes to verify."""
+    async with client.post(server.url(PATH), headers=signed(event())) as response:
+        assert response.status == 401
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])

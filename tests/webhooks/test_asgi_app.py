@@ -18,9 +18,14 @@ from tests.webhooks.asgi_sites import (
     Application,
     Shop,
     Site,
+    added_to_fastapi,
+    added_to_starlette,
     alone,
     at_a_route,
+    behind_a_reader,
+    behind_a_thief,
     beside_django,
+    in_a_view_of_fastapi,
     in_fastapi,
     in_starlette,
     raw_delivery,
@@ -73,6 +78,34 @@ async def test_duplicates_take_effect_once(client: aiohttp.ClientSession, site: 
         assert sorted(await asyncio.gather(*deliveries)) == [200] + [503] * 19
     assert await deliver(client, site) == 200
     assert shop.notes == ["begins", "ends"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [added_to_starlette, added_to_fastapi, behind_a_reader, in_a_view_of_fastapi],
+    ids=lambda make: make.__name__,
+)
+async def test_a_delivery_is_handled_at_the_registered_path(
+    client: aiohttp.ClientSession, shop: Shop, make: MakeSite
+) -> None:
+    """However it is mounted, and whoever has read the body in the framework's own way, without a redirect."""
+    shop.let_go.set()
+    async with (
+        served(make(shop.receiver)) as site,
+        client.post(site.url(PATH), data=event(), headers=signed(event()), allow_redirects=False) as response,
+    ):
+        assert response.status == 200
+    assert shop.notes == ["begins", "ends"]
+
+
+async def test_a_body_that_was_taken_below_the_framework_is_named(
+    client: aiohttp.ClientSession, shop: Shop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an application in front keeps the body to itself none comes, and the log says so."""
+    monkeypatch.setattr(asgi_app, "READ_TIMEOUT", 0.05)
+    async with served(behind_a_thief(shop.receiver)) as site:
+        assert await deliver(client, site) == 408
+    assert "for its body, of which 0 bytes came: the sender is slow, or a middleware" in caplog.text
 
 
 async def test_what_is_no_delivery_is_refused(
@@ -153,6 +186,18 @@ async def test_hanging_up_stops_no_handler(
     assert {(record.levelname, record.message) for record in caplog.records if record.name != "uvicorn.error"} <= {
         ("WARNING", "a delivery broke off while its body was read")
     }
+
+
+async def test_a_slow_handler_is_answered_while_somebody_listens(
+    client: aiohttp.ClientSession, site: Site, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the time that an answer is awaited the request ends, which a shutdown waits for; the handler goes on."""
+    monkeypatch.setattr(asgi_app, "ANSWER_TIMEOUT", 0.05)
+    assert await deliver(client, site) == 503
+    shop.let_go.set()
+    while await deliver(client, site) == 503:
+        await asyncio.sleep(0.005)
+    assert shop.notes == ["begins", "ends"]
 
 
 async def test_shutdown_waits_for_the_handler(client: aiohttp.ClientSession, site: Site, shop: Shop) -> None:

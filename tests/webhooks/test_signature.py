@@ -28,7 +28,7 @@ def headers_of(vector: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def check(vector: Mapping[str, Any] = VECTOR, **changes: Any) -> None:
+def check(vector: Mapping[str, Any] = VECTOR, **changes: Any) -> str:
     """Verify a vector's delivery, at the time of the documented one, but for the changes."""
     arguments = {
         "headers": headers_of(vector),
@@ -40,7 +40,7 @@ def check(vector: Mapping[str, Any] = VECTOR, **changes: Any) -> None:
         "leeway": DAY,
         **changes,
     }
-    verify(arguments.pop("headers"), arguments.pop("body"), **arguments)
+    return verify(arguments.pop("headers"), arguments.pop("body"), **arguments)
 
 
 def altered(text: str, position: int) -> str:
@@ -70,6 +70,7 @@ def test_the_documented_vector_is_what_is_signed() -> None:
         "x-ms-content-sha256": VECTOR["expectedContentSha256"],
         "Host": VECTOR["host"],
         "Authorization": VECTOR["expectedAuthorization"],
+        "X-Vipps-Authorization": VECTOR["expectedAuthorization"],
     }
 
 
@@ -84,6 +85,7 @@ def test_own_vectors_are_authentic_and_what_is_signed(vector: dict[str, Any]) ->
         "x-ms-content-sha256": vector["expectedContentSha256"],
         "Host": vector["host"],
         "Authorization": vector["expectedAuthorization"],
+        "X-Vipps-Authorization": vector["expectedAuthorization"],
     }
     check(vector, now=date)
 
@@ -146,15 +148,15 @@ def test_one_other_character_in_the_secret_is_refused(position: int) -> None:
 def test_another_registered_url_is_refused(url: str) -> None:
     """The host and the path with its query hold to every character; only an empty query is none."""
     if url.endswith("?"):
-        return check(url=SignedUrl.of(url))
+        assert check(url=SignedUrl.of(url)) == ""
+        return
     with pytest.raises(NotAuthentic, match="no secret gives this signature"):
         check(url=SignedUrl.of(url))
-    return None
 
 
-@pytest.mark.parametrize("name", ["authorization", "x-ms-date", "x-ms-content-sha256"])
+@pytest.mark.parametrize("name", ["x-ms-date", "x-ms-content-sha256"])
 def test_a_missing_header_is_named(name: str) -> None:
-    """Each of the three headers is required."""
+    """Both headers are required."""
     headers = headers_of(VECTOR)
     del headers[name]
     with pytest.raises(NotAuthentic, match=f"the delivery has no {name} header"):
@@ -207,10 +209,10 @@ def test_a_refusal_tells_no_secret() -> None:
 def test_the_date_has_to_lie_in_the_window(now: datetime, message: str | None) -> None:
     """A delivery is taken up to the maximum age and the leeway, both included, and refused beyond."""
     if message is None:
-        return check(now=now, max_age=DAY, leeway=timedelta(minutes=5))
+        check(now=now, max_age=DAY, leeway=timedelta(minutes=5))
+        return
     with pytest.raises(NotAuthentic, match=message):
         check(now=now, max_age=DAY, leeway=timedelta(minutes=5))
-    return None
 
 
 @pytest.mark.parametrize("date", ["yesterday", "2023-03-30T08:38:32Z", "Thu, 99 Mar 2023 08:38:32 GMT", "1680165512"])
@@ -239,12 +241,14 @@ def test_a_signed_date_that_is_none_is_refused(date: str) -> None:
         ("http://127.0.0.1:443/a", "127.0.0.1:443", "/a"),
         ("https://shop.example:8080/a?b=1&c=%2F", "shop.example:8080", "/a?b=1&c=%2F"),
         ("https://shop.example?b=1#part", "shop.example", "/?b=1"),
-        ("https://user:word@shop.example/a%20b", "shop.example", "/a%20b"),
+        ("https://shop.example/a%20b", "shop.example", "/a%20b"),
+        ("https://Blåbær.Example./a", "xn--blbr-roah.example", "/a"),
+        ("https://blåbær.example:8080/øl?b=å", "xn--blbr-roah.example:8080", "/%C3%B8l?b=%C3%A5"),
         ("http://[::1]:8080/a", "[::1]:8080", "/a"),
     ],
 )
-def test_a_url_is_signed_as_it_is_written(url: str, host: str, path_and_query: str) -> None:
-    """Host in lower case, a port only where it is not the scheme's, path and query as they are."""
+def test_a_url_is_signed_in_its_one_form(url: str, host: str, path_and_query: str) -> None:
+    """The host as it goes over the wire, a port only where it is not the scheme's, path and query as they are."""
     assert SignedUrl.of(url) == SignedUrl(host=host, path_and_query=path_and_query)
 
 

@@ -41,24 +41,28 @@ async def _run(options: argparse.Namespace) -> int:
     if not options.url or not options.secret:
         raise ConfigurationError(f"verify needs --url and --secret, or {URL_VARIABLE} and {SECRET_VARIABLE}")
     captured = Captured.of(_read(options.file))
-    refusal = _refusal(captured, options.secret, options.url)
-    if refusal is None:
-        return _tell_age(captured, options.secret, options.url)
-    sys.stdout.write(f"The signature does not hold: {refusal}\n")
-    sys.stdout.writelines(f"But it would hold {how}\n" for how in _causes(captured, options.secret, options.url))
-    return 1
+    try:
+        damage = _verify(captured, options.secret, options.url)
+    except NotAuthentic as refusal:
+        sys.stdout.write(f"The signature does not hold: {refusal}\n")
+        sys.stdout.writelines(f"But it would hold {how}\n" for how in _causes(captured, options.secret, options.url))
+        return 1
+    if damage:
+        sys.stdout.write(f"One copy of the signature is enough, but {damage}.\n")
+    return _tell_age(captured, options.secret, options.url)
 
 
 def _tell_age(captured: Captured, secret: str, url: str) -> int:
     """Tell when a delivery was signed whose signature holds, and what a receiver with its usual limits makes of it."""
     now, signed_at = datetime.now(UTC).replace(microsecond=0), from_http_date(captured.headers["x-ms-date"])
     sys.stdout.write(f"The signature holds. It was signed at {signed_at}, and it is {now} now.\n")
-    refusal = _refusal(captured, secret, url, max_age=REDELIVERY_WINDOW, leeway=CLOCK_LEEWAY)
-    if refusal is None:
-        return 0
-    beyond = max(now - REDELIVERY_WINDOW - signed_at, signed_at - now - CLOCK_LEEWAY)
-    sys.stdout.write(f"But a receiver with the usual limits refuses it, {beyond} beyond them: {refusal}\n")
-    return _OUT_OF_DATE
+    try:
+        _verify(captured, secret, url, max_age=REDELIVERY_WINDOW, leeway=CLOCK_LEEWAY)
+    except NotAuthentic as refusal:
+        beyond = max(now - REDELIVERY_WINDOW - signed_at, signed_at - now - CLOCK_LEEWAY)
+        sys.stdout.write(f"But a receiver with the usual limits refuses it, {beyond} beyond them: {refusal}\n")
+        return _OUT_OF_DATE
+    return 0
 
 
 def _read(path: Path | None) -> bytes:
@@ -68,32 +72,36 @@ def _read(path: Path | None) -> bytes:
         raise ConfigurationError(f"{path}: {error}") from error
 
 
-def _refusal(
+def _verify(
     captured: Captured, secret: str, url: str, *, max_age: timedelta = _ANY_AGE, leeway: timedelta = _ANY_AGE
-) -> str | None:
+) -> str:
+    return verify(
+        captured.headers,
+        captured.body,
+        secrets=[secret],
+        url=SignedUrl.of(url),
+        now=datetime.now(UTC),
+        max_age=max_age,
+        leeway=leeway,
+        target=captured.target,
+    )
+
+
+def _holds(captured: Captured, secret: str, url: str) -> bool:
     try:
-        verify(
-            captured.headers,
-            captured.body,
-            secrets=[secret],
-            url=SignedUrl.of(url),
-            now=datetime.now(UTC),
-            max_age=max_age,
-            leeway=leeway,
-            target=captured.target,
-        )
-    except NotAuthentic as refused:
-        return str(refused)
-    return None
+        _verify(captured, secret, url)
+    except NotAuthentic:
+        return False
+    return True
 
 
 def _causes(captured: Captured, secret: str, url: str) -> Iterator[str]:
     """Yield how the signature would hold: with changes that are easily made to a body, or to a secret."""
     for how, body in _originals(captured.body):
-        if _refusal(attrs.evolve(captured, body=body), secret, url) is None:
+        if _holds(attrs.evolve(captured, body=body), secret, url):
             yield how
     bare = secret.strip("\"' \t\r\n")
-    if bare != secret and _refusal(captured, bare, url) is None:
+    if bare != secret and _holds(captured, bare, url):
         yield "with the secret as it is without the spaces or quotes around it."
 
 

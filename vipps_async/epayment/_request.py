@@ -5,6 +5,7 @@ from datetime import datetime
 
 import attrs
 
+from vipps_async._urls import normal_url
 from vipps_async.epayment import _rules as rules
 from vipps_async.epayment._receipt import Receipt
 from vipps_async.epayment._shipping import Shipping
@@ -133,6 +134,10 @@ def _as_profile(scope: str | Iterable[str] | None) -> ProfileScope | None:
     return None if scope is None else ProfileScope.of(scope)
 
 
+def _as_url(url: str | None) -> str | None:
+    return None if url is None else normal_url(url)
+
+
 @attrs.frozen(kw_only=True)
 class CreatePayment:
     """The body that creates a payment; `EPayment.create` describes each field."""
@@ -141,7 +146,7 @@ class CreatePayment:
     payment_method: PaymentMethod = attrs.field(converter=_as_method)
     reference: str = attrs.field(converter=rules.check_reference)
     user_flow: UserFlow = attrs.field(converter=UserFlow, validator=rules.known)
-    return_url: str | None = attrs.field(default=None, validator=_optional(rules.url))
+    return_url: str | None = attrs.field(default=None, converter=_as_url, validator=_optional(rules.url))
     payment_description: str | None = attrs.field(default=None, validator=_optional(rules.text(3, 100)))
     customer: Customer | None = attrs.field(default=None, validator=_optional(rules.instance_of(Customer)))
     customer_interaction: CustomerInteraction | None = attrs.field(
@@ -151,7 +156,7 @@ class CreatePayment:
     metadata: Mapping[str, str] | None = attrs.field(default=None, validator=_optional(rules.metadata))
     expires_at: datetime | None = attrs.field(default=None, validator=_optional(rules.aware))
     receipt: Receipt | None = attrs.field(default=None, validator=_optional(rules.instance_of(Receipt)))
-    receipt_url: str | None = attrs.field(default=None, validator=_optional(rules.url))
+    receipt_url: str | None = attrs.field(default=None, converter=_as_url, validator=_optional(rules.url))
     minimum_user_age: int | None = attrs.field(default=None, validator=_optional(rules.whole(0, 100)))
     qr_format: QrFormat | None = attrs.field(default=None, validator=_optional(rules.instance_of(QrFormat)))
     shipping: Shipping | None = attrs.field(default=None, validator=_optional(rules.instance_of(Shipping)))

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from vipps_async._urls import normal_url
 from vipps_async.epayment import _rules as rules
 from vipps_async.epayment._vocabulary import ShippingBrand, ShippingType
 from vipps_async.errors import InvalidRequest
@@ -71,7 +72,7 @@ class DynamicOptions:
         callback_authorization_token: sent back in ``Authorization``; 1 to 50 letters, digits and ``-``.
     """
 
-    callback_url: str = attrs.field(validator=rules.url)
+    callback_url: str = attrs.field(converter=normal_url, validator=rules.url)
     callback_authorization_token: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(rules.callback_token), repr=False
     )

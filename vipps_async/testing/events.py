@@ -23,8 +23,8 @@ class SignedDelivery:
 
     Attributes:
         target: path and query of the registered URL.
-        headers: what authenticates the body, and its type. Not ``Host``, which is whatever the delivery is sent to:
-            a receiver goes by the URL that it was given.
+        headers: what authenticates the body, its type, and the registration's id. Not ``Host``, which is whatever the
+            delivery is sent to: a receiver goes by the URL that it was given.
         body: the event as JSON.
     """
 
@@ -61,11 +61,13 @@ class EventSource:
         url: what the webhook is registered for, and a receiver is to be given.
         secret: what its deliveries are signed with, and a receiver is to be given.
         msn: the merchant serial number in the events.
+        webhook_id: the id of the registration, which deliveries name.
     """
 
     url: str = "https://shop.example/vipps/events"
     secret: str = "c2VjcmV0IG9mIHRoZSB0ZXN0cywgd2hpY2ggc2lnbnMgbm90aGluZyBlbHNl"  # noqa: S105 - signs nothing but tests' events
     msn: str = "123456"
+    webhook_id: str = "4a1d1d9c-7f2c-4a6e-9d38-0c3c3f6f6f10"
 
     def __call__(
         self,
@@ -101,6 +103,5 @@ class EventSource:
         body = encode(document)
         headers = sign(self.secret, target, body, date=now)
         del headers["Host"]
-        return SignedDelivery(
-            target=target.path_and_query, headers={**headers, "Content-Type": "application/json"}, body=body
-        )
+        headers |= {"Content-Type": "application/json", "Webhook-Id": self.webhook_id}
+        return SignedDelivery(target=target.path_and_query, headers=headers, body=body)

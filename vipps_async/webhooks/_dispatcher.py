@@ -49,12 +49,14 @@ class Dispatcher:
 
     async def _in_turn(self, event: PaymentEvent, key: str) -> Stage:
         # The turn comes first: events that wait for it must not hold a connection of the store's meanwhile.
-        turn = self._turns.setdefault(self._identity.subject(event), asyncio.Lock())
-        async with turn, self._store.claim(key) as claim:
+        async with self._turn_of(event), self._store.claim(key) as claim:
             if claim.is_duplicate:
                 return Stage.DUPLICATE
             await self._dispatch(event, claim)
         return Stage.HANDLED
+
+    def _turn_of(self, event: PaymentEvent) -> asyncio.Lock:
+        return self._turns.setdefault(self._identity.subject(event), asyncio.Lock())
 
     async def _dispatch(self, event: PaymentEvent, claim: Claim) -> None:
         for route in self._router.routes_for(event.name, success=event.success):

@@ -46,7 +46,11 @@ CLOSE = {"Connection": "close"}
 TOO_LARGE = Reply(413, CLOSE, b"the body is too large")
 TOO_SLOW = Reply(408, CLOSE, b"the body took too long")
 BROKEN = Reply(400, CLOSE, b"the body is broken")
-READ_TIMEOUT = 10.0  # Webhooks API: an answer is awaited for 10 seconds, so a body that takes longer is lost anyway
+SHUTTING_DOWN = Reply(503, {"Retry-After": "2"}, b"shutting down")
+BEING_HANDLED = Reply(503, {"Retry-After": "2"}, b"being handled")
+# Seconds. Webhooks API: an answer is awaited for 10. A body that takes longer is lost anyway, and an answer that comes
+# later is heard by nobody, while servers wait for it before they end.
+ANSWER_TIMEOUT = READ_TIMEOUT = 10.0
 
 
 class Receiving(Protocol):

@@ -1,5 +1,6 @@
 """What a delivery has to pass before anything comes of it: its form, its size, its signature. Performs no I/O."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -9,6 +10,8 @@ from vipps_async.epayment import PaymentEvent
 from vipps_async.webhooks._events import read_event
 from vipps_async.webhooks._exchange import CLOSE, TOO_LARGE, IncomingRequest, Reply
 from vipps_async.webhooks._signature import SignedUrl, verify
+
+_logger = logging.getLogger("vipps_async.webhooks")
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +33,7 @@ class Gate:
     leeway: timedelta
     max_body: int
     clock: Callable[[], datetime]
+    _warnings: set[str] = attrs.field(init=False, factory=set, repr=False)
 
     def refusal(self, method: str, headers: Mapping[str, str]) -> Reply | None:
         """Return the answer to a delivery that need not be read, or ``None`` if its body is to be read."""
@@ -50,7 +54,7 @@ class Gate:
             NotAnEvent: it does, and the body is no event.
         """
         if self.secrets:
-            verify(
+            damage = verify(
                 request.headers,
                 request.body,
                 secrets=self.secrets,
@@ -60,4 +64,11 @@ class Gate:
                 leeway=self.leeway,
                 target=request.target,
             )
+            self._warn_once(damage)
         return read_event(request.body)
+
+    def _warn_once(self, damage: str) -> None:
+        # Once, since a proxy does it to every delivery, and none is lost by it.
+        if damage and damage not in self._warnings:
+            self._warnings.add(damage)
+            _logger.warning("a delivery is authentic, but %s", damage)

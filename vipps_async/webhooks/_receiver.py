@@ -34,6 +34,8 @@ from vipps_async.webhooks.stores.base import EventStore
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from vipps_async.webhooks.wsgi_app import WsgiApp
+
 _logger = logging.getLogger("vipps_async.webhooks")
 
 REDELIVERY_WINDOW = timedelta(days=7)  # Webhooks API: deliveries are retried for up to 7 days
@@ -209,13 +211,27 @@ class WebhookReceiver:
         return aiohttp_app.make_app(self)
 
     def asgi_app(self) -> AsgiApp:
-        """Return an ASGI application, to be served alone or mounted, that takes ``POST`` at every path.
+        """Return an ASGI application that takes ``POST`` at every path: served alone, routed to, or mounted.
 
-        Mounted in Starlette or FastAPI, ``app.mount("/vipps", …)`` takes what is *below* ``/vipps``, and the lifespan
-        of the application around it has to be ``async with receiver:``, since only an application served alone is told
-        of startup and shutdown.
+        In Starlette and FastAPI, route the registered path to it:
+        ``app.routes.append(Route("/vipps/events", receiver.asgi_app()))``. ``app.mount("/vipps", receiver.asgi_app())``
+        takes what is *below* ``/vipps``. Do not mount it at ``/vipps/events`` itself: these frameworks answer the exact
+        path of a mount with a redirect, which Vipps MobilePay does not follow.
+
+        The lifespan of the application around it has to be ``async with receiver:``, since only an application served
+        alone is told of startup and shutdown.
         """
         return AsgiApp(self)
+
+    def wsgi_app(self) -> "WsgiApp":
+        """Return a WSGI application that takes ``POST`` at every path, for Flask, Django and threaded servers.
+
+        The receiver, its store and its handlers run in one event loop, in a thread that belongs to the application.
+        Call this once for a receiver. In a view, pass the parts of the request to ``handle`` of what is returned.
+        """
+        from vipps_async.webhooks.wsgi_app import WsgiApp  # noqa: PLC0415 - threads are for those who have no loop
+
+        return WsgiApp(self)
 
     async def __aenter__(self) -> Self:
         self.start()

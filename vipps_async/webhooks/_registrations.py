@@ -10,7 +10,7 @@ import attrs
 from vipps_async._http import call
 from vipps_async._http.reply import ignore, read_as
 from vipps_async._http.session import Session
-from vipps_async._urls import is_web
+from vipps_async._urls import is_web, normal_url, shown
 from vipps_async.config import Secret
 from vipps_async.epayment import PaymentEventName
 from vipps_async.errors import InvalidRequest
@@ -43,7 +43,7 @@ class NewWebhook:
     Attributes:
         id: what `Webhooks.delete` takes.
         secret: what deliveries are signed with, as text. It is given this once: store it before anything else.
-        url: where deliveries go.
+        url: where deliveries go, as it was registered.
         events: types such as ``epayments.payment.captured.v1``.
     """
 
@@ -81,7 +81,8 @@ class Webhooks:
 
         Args:
             url: ``https://…``, reachable by everybody, no redirect, port 80, 443 or 8080; a sandbox
-                delivers to ``http://`` within a private network too.
+                delivers to ``http://`` within a private network too. The host is sent in lower case, letters such as ø
+                as ``xn--…``.
             events: `PaymentEventName` members or their texts, or types of other APIs such as
                 ``recurring.charge-captured.v1``; every payment event by default.
 
@@ -97,13 +98,14 @@ class Webhooks:
         Source: Webhooks API, register webhook.
         """
         if not is_web(url):
-            raise InvalidRequest("url", url, "must be https://; http:// stays within private networks")
+            raise InvalidRequest("url", shown(url), "must be https://; http:// stays within private networks")
+        address = normal_url(url)
         types = tuple(dict.fromkeys(map(_event_type, events))) if isinstance(events, Iterable) else ()
         if not types:
             raise InvalidRequest("events", events, "must name one event or more")
-        registration = call.write("register webhook", _WEBHOOKS, _RegisterRequest(url, types), is_sensitive=True)
+        registration = call.write("register webhook", _WEBHOOKS, _RegisterRequest(address, types), is_sensitive=True)
         reply = await self._session.send(registration, partial(read_as, cls=_RegisterReply))
-        return NewWebhook(id=reply.id, secret=reply.secret, url=url, events=types)
+        return NewWebhook(id=reply.id, secret=reply.secret, url=address, events=types)
 
     async def list(self) -> list[RegisteredWebhook]:
         """Return the registrations, without their secrets.

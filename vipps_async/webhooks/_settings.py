@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from hashlib import sha256
 
-from vipps_async._urls import is_web
+from vipps_async._urls import is_web, shown
 from vipps_async.config import Secret
 from vipps_async.errors import ConfigurationError, shorten
 from vipps_async.webhooks._inbox_policy import InboxPolicy
@@ -36,17 +37,25 @@ def checked_url(url: str | None, *, is_needed: bool) -> SignedUrl:
     if url is None and not is_needed:
         return SignedUrl(host="", path_and_query="")
     if not url or not is_web(url):
-        raise ConfigurationError(f"url={url!r} must be the registered URL, such as https://shop.example/vipps/events")
+        raise ConfigurationError(
+            "url must be the registered URL, such as https://shop.example/vipps/events (http:// only within private "
+            f"networks), with no .. in its path and a host that can be one, not {shown(url)}"
+        )
     return SignedUrl.of(url)
 
 
 def checked_name(name: str | None, url: SignedUrl) -> str:
     """Return the receiver's name: the one that is given, or its URL's host and path."""
     if name is None:
-        return f"{url.host}{url.path_and_query}" if url.host else _NAME_WITHOUT_URL
+        return _name_of(f"{url.host}{url.path_and_query}" if url.host else _NAME_WITHOUT_URL)
     if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
         raise ConfigurationError(f"name={shorten(name)} must be 1 to {_LONGEST_NAME} printable characters")
     return name
+
+
+def _name_of(url: str) -> str:
+    # A URL may be longer than a name, and two of them may differ at the end only.
+    return url if len(url) <= _LONGEST_NAME else f"{url[:100]}~{sha256(url.encode()).hexdigest()}"
 
 
 def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, max_body: int) -> None:

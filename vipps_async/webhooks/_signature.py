@@ -14,10 +14,13 @@ from urllib.parse import urlsplit
 import attrs
 
 from vipps_async._times import from_http_date
+from vipps_async._urls import normal_url
 from vipps_async.errors import NotAuthentic
 
+_ALGORITHM = b"HMAC-SHA256 "
 _SCHEME = "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature="
-_DEFAULT_PORTS = {"https": ":443", "http": ":80"}
+# Deliveries carry their signature twice, since proxies drop the first or put their own credentials there.
+_SIGNATURE, _SECOND_SIGNATURE = "authorization", "x-vipps-authorization"
 
 
 @attrs.frozen
@@ -32,22 +35,23 @@ class SignedUrl:
 
     @classmethod
     def of(cls, url: str) -> "SignedUrl":
-        """Take the parts of *url* as they are written, a port only if it is not the scheme's own."""
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2].lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme, "\0"))
+        """Take the parts of *url* in its one form, which is what goes over the wire."""
+        parts = urlsplit(normal_url(url))
         query = f"?{parts.query}" if parts.query else ""
-        return cls(host=host, path_and_query=(parts.path or "/") + query)
+        return cls(host=parts.netloc, path_and_query=(parts.path or "/") + query)
 
 
 def sign(secret: str, url: SignedUrl, body: bytes, *, date: datetime) -> dict[str, str]:
     """Return the headers that authenticate *body* when it is posted to *url* at *date*."""
     http_date = format_datetime(date.astimezone(UTC), usegmt=True)
     body_hash = _content_hash(body)
+    authorization = _authorization(secret, url, http_date, body_hash)
     return {
         "x-ms-date": http_date,
         "x-ms-content-sha256": body_hash,
         "Host": url.host,
-        "Authorization": _authorization(secret, url, http_date, body_hash),
+        "Authorization": authorization,
+        "X-Vipps-Authorization": authorization,
     }
 
 
@@ -61,8 +65,10 @@ def verify(
     max_age: timedelta,
     leeway: timedelta,
     target: str = "",
-) -> None:
+) -> str:
     """Return if one of *secrets* signed *body* for *url* within *max_age*; raise otherwise.
+
+    Either copy of the signature will do, in ``Authorization`` or in ``X-Vipps-Authorization``.
 
     Args:
         headers: the delivery's headers, names in lower case.
@@ -74,21 +80,42 @@ def verify(
         leeway: how far in the future a signed date may lie, for clocks that differ.
         target: path and query as they arrived; helps to name the cause of a mismatch, and proves nothing.
 
+    Returns:
+        What became of one copy of the signature on the way, in words; empty where nothing did.
+
     Raises:
         NotAuthentic: the message names the part that does not hold, and no secret.
     """
-    # Compared as bytes: compare_digest refuses text that is not ASCII, and a sender chooses the text.
-    given = _require(headers, "authorization").encode("utf-8", "surrogatepass")
+    copies = _copies(headers)
     given_hash = _require(headers, "x-ms-content-sha256").encode("utf-8", "surrogatepass")
     http_date = _require(headers, "x-ms-date")
     body_hash = _content_hash(body)
     if not hmac.compare_digest(given_hash, body_hash.encode()):
-        raise NotAuthentic("the body is not the one that was signed: x-ms-content-sha256 differs")
-    if not _is_signed(url, given, secrets, http_date, body_hash):
+        raise NotAuthentic(f"the body is not the one that was signed: {_cause_of_other_body(headers, body)}")
+    genuine = _genuine(copies, url, secrets, http_date, body_hash)
+    if not genuine:
+        if not any(given.startswith(_ALGORITHM) for given in copies.values()):
+            raise NotAuthentic(
+                f"no secret gives this signature: {' and '.join(copies)} of another scheme than HMAC-SHA256, as where "
+                "a proxy asks for a password: have it pass X-Vipps-Authorization on"
+            )
         arrived = SignedUrl(host=headers.get("host", url.host), path_and_query=target or url.path_and_query)
-        cause = _likely_cause(lambda other: _is_signed(other, given, secrets, http_date, body_hash), url, arrived)
+        cause = _likely_cause(lambda other: bool(_genuine(copies, other, secrets, http_date, body_hash)), url, arrived)
         raise NotAuthentic(f"no secret gives this signature: {cause}")
     _check_date(http_date, now=now, max_age=max_age, leeway=leeway)
+    return _damage(copies, genuine)
+
+
+def _copies(headers: Mapping[str, str]) -> dict[str, bytes]:
+    """Return what the two headers hold, of which there is at least one."""
+    given = {name: headers[name] for name in (_SIGNATURE, _SECOND_SIGNATURE) if name in headers}
+    if not given:
+        raise NotAuthentic(
+            "the delivery has neither an Authorization nor an X-Vipps-Authorization header: nobody signed it, or a "
+            "proxy dropped both"
+        )
+    # As bytes: compare_digest refuses text that is not ASCII, and a sender chooses the text.
+    return {name: value.encode("utf-8", "surrogatepass") for name, value in given.items()}
 
 
 def _require(headers: Mapping[str, str], name: str) -> str:
@@ -98,12 +125,38 @@ def _require(headers: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _is_signed(url: SignedUrl, given: bytes, secrets: Collection[str], http_date: str, body_hash: str) -> bool:
-    is_signed = False
+def _genuine(
+    copies: Mapping[str, bytes], url: SignedUrl, secrets: Collection[str], http_date: str, body_hash: str
+) -> set[str]:
+    """Return the headers whose copy of the signature one of *secrets* gives."""
+    genuine = set()
     for secret in secrets:
-        # Every secret is tried, so that the time taken does not tell which one came close.
-        is_signed |= hmac.compare_digest(given, _authorization(secret, url, http_date, body_hash).encode())
-    return is_signed
+        # Every secret and every copy is tried, so that the time taken does not tell which one came close.
+        expected = _authorization(secret, url, http_date, body_hash).encode()
+        genuine |= {name for name, given in copies.items() if hmac.compare_digest(given, expected)}
+    return genuine
+
+
+def _damage(copies: Mapping[str, bytes], genuine: Collection[str]) -> str:
+    if _SIGNATURE not in genuine:
+        what = "replaced" if _SIGNATURE in copies else "dropped"
+        return (
+            f"a proxy {what} Authorization on the way, and only X-Vipps-Authorization has the signature: have the "
+            "proxy pass both on"
+        )
+    if _SECOND_SIGNATURE in copies and _SECOND_SIGNATURE not in genuine:
+        return "a proxy replaced X-Vipps-Authorization on the way: have it pass that header on as it is"
+    return ""
+
+
+def _cause_of_other_body(headers: Mapping[str, str], body: bytes) -> str:
+    sent, differs = headers.get("content-length", ""), "x-ms-content-sha256 differs"
+    if not (sent.isascii() and sent.isdigit()) or sent == str(len(body)):
+        return differs
+    return (
+        f"{differs}, and {len(body)} bytes are here of the {sent[:20]} that were sent: something in front of the "
+        "receiver, such as a middleware, read or changed them"
+    )
 
 
 def _likely_cause(is_signed_for: Callable[[SignedUrl], bool], url: SignedUrl, arrived: SignedUrl) -> str:

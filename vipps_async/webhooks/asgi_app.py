@@ -12,7 +12,17 @@ from urllib.parse import quote
 
 import attrs
 
-from vipps_async.webhooks._exchange import BROKEN, READ_TIMEOUT, TOO_LARGE, TOO_SLOW, IncomingRequest, Receiving, Reply
+from vipps_async.webhooks._exchange import (
+    ANSWER_TIMEOUT,
+    BEING_HANDLED,
+    BROKEN,
+    READ_TIMEOUT,
+    TOO_LARGE,
+    TOO_SLOW,
+    IncomingRequest,
+    Receiving,
+    Reply,
+)
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
@@ -61,10 +71,23 @@ class AsgiApp:
         refused = self.receiver.refusal(scope["method"], headers)
         if refused is not None:
             return refused
-        body = await _read(receive, self.receiver.max_body)
+        try:
+            body = await _read(receive, self.receiver.max_body)
+        except asyncio.CancelledError:
+            self.receiver.refuse(BROKEN)  # the client hung up or the server ends, and nobody else counts it
+            raise
         if isinstance(body, Reply):
             return self.receiver.refuse(body)
-        return await self.receiver.handle(IncomingRequest(scope["method"], _target(scope), headers, body))
+        return await self._answer(IncomingRequest(scope["method"], _target(scope), headers, body))
+
+    async def _answer(self, request: IncomingRequest) -> Reply:
+        # Servers end their requests before they tell of the shutdown, which is what ends a handler that hangs.
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                return await self.receiver.handle(request)
+        except TimeoutError:
+            _logger.warning("a delivery takes longer than %g s to handle: it has to come again", ANSWER_TIMEOUT)
+            return BEING_HANDLED
 
 
 def _headers(scope: Scope) -> dict[str, str]:
@@ -93,7 +116,16 @@ async def _read(receive: Receive, limit: int) -> bytes | Reply:
                     return TOO_LARGE
                 is_complete = not message.get("more_body", False)
     except TimeoutError:
+        _logger.warning(
+            "a delivery took longer than %g s for its body, of which %d bytes came: the sender is slow, or a "
+            "middleware that keeps nothing has read it",
+            READ_TIMEOUT,
+            len(body),
+        )
         return TOO_SLOW
+    except OSError as error:
+        _logger.warning("a delivery broke off while its body was read: %r", error)
+        return BROKEN
     return bytes(body)
 
 

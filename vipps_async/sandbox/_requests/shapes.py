@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from vipps_async._urls import is_web_or_app
 from vipps_async.sandbox._requests.amounts import amount
 from vipps_async.sandbox._requests.bodies import Repeating
 from vipps_async.sandbox._requests.express import SHIPPING
@@ -26,7 +27,7 @@ from vipps_async.sandbox._requests.schema import (
     sequence,
     text,
 )
-from vipps_async.sandbox._requests.urls import is_callback_url, is_user_url
+from vipps_async.sandbox._requests.urls import is_callback_url
 
 _METADATA_PAIRS, _METADATA_KEY, _METADATA_VALUE = 5, 100, 500
 
@@ -76,7 +77,7 @@ def _exactly_one_of(inner: Check, *names: str) -> Check:
     return check
 
 
-_USER_URL = satisfying(is_user_url, "a URL with https or a custom scheme", code="4090")
+_USER_URL = satisfying(is_web_or_app, "a URL with https or a custom scheme", code="4090")
 _SERVER_URL = satisfying(is_callback_url, "an https URL on port 443, 80 or 8080", code="4090")
 
 _CUSTOMER = _exactly_one_of(

@@ -47,6 +47,7 @@ _APPROVAL = record(optional={**_SUFFERING, "shippingOption": nullable(text()), "
 _WEBHOOK = record(
     required={"url": text()}, optional={"events": nullable(sequence(text())), "secret": nullable(text(least=1))}
 )
+_SIGNATURES = frozenset({"Authorization", "X-Vipps-Authorization"})
 
 
 @attrs.frozen
@@ -243,7 +244,7 @@ def shown_delivery(delivery: Delivery) -> dict[str, Any]:
         "startedAt": _time(delivery.started_at),
         "duration": delivery.duration.total_seconds(),
         "requestHeaders": {
-            name: "(hidden)" if name == "Authorization" else value for name, value in delivery.request_headers.items()
+            name: "(hidden)" if name in _SIGNATURES else value for name, value in delivery.request_headers.items()
         },
         "requestBody": delivery.request_body.decode(),
         "responseHeaders": delivery.response_headers,

@@ -12,6 +12,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
+from vipps_async._urls import normal_url
 from vipps_async.sandbox._clock import Clock
 from vipps_async.sandbox._records import Delivery
 from vipps_async.sandbox._webhooks.parcel import Parcel
@@ -115,8 +116,8 @@ class Courier:
 
     async def _post(self, parcel: Parcel, headers: dict[str, str]) -> _Answer:
         session = self.require_session()
-        # Encoded, so that the path and query are sent as they were registered and signed.
-        url = URL(parcel.registration.url, encoded=True)
+        # Encoded, so that the path and query are sent as they are signed.
+        url = URL(normal_url(parcel.registration.url), encoded=True)
         try:
             async with (
                 asyncio.timeout(_ANSWER_WITHIN),
