@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis, RedisCluster
 
 from tests.servers.redis import RedisServer
-from tests.webhooks.signal_contract import becomes
+from tests.webhooks.signal_contract import becomes, subscribed
 from vipps_async.errors import ConfigurationError, WrongEventLoop
 from vipps_async.token_cache import RedisTokenCache
 from vipps_async.webhooks.signals.redis import RedisSignal
@@ -69,9 +69,8 @@ async def test_a_signal_is_heard_at_every_node(node: RedisServer) -> None:
     with RedisServer(in_cluster=True) as other:
         await other.meet(node)
         async with node.client() as here, other.client() as there, RedisSignal(here) as hears:
+            await subscribed(hears)
             with hears.watch("order-0001") as heard:
-                await heard.wait()  # once it listens
-                heard.clear()
                 await RedisSignal(there).announce("order-0001")
                 await becomes(heard.is_set)
 
