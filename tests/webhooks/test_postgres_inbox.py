@@ -115,3 +115,37 @@ async def test_an_inbox_leaves_nothing_open(store: PostgresStore, pool: Any) -> 
     assert pool.get_idle_size() == pool.get_size()
     idle = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
     assert await pool.fetchval(idle) == 0
+
+
+CROWD = """
+INSERT INTO vipps_events_inbox (key, receiver, subject, body, due_at, is_first)
+SELECT n || '.' || turn, $1, n::text, '', CASE turn WHEN 1 THEN now() + interval '1 day' ELSE now() END, turn = 1
+FROM generate_series(1, 20000) AS n, generate_series(1, 2) AS turn
+"""
+ROWS_READ = """
+SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables
+WHERE relname = 'vipps_events_inbox' AND schemaname = current_schema()
+"""
+
+
+async def test_plans_that_were_made_for_an_empty_table_read_no_crowd(store: PostgresStore, postgres_url: str) -> None:
+    """A connection keeps its plans: what an event costs with forty thousand that wait is not the reading of them."""
+    async with asyncpg.create_pool(postgres_url, min_size=1, max_size=1) as single:
+        mine = PostgresStore(single)
+
+        async def handle(*names: str) -> None:
+            for name in names:
+                await put(mine.inbox, name)
+                await mine.inbox.renew("me", [(event := await take(mine.inbox)).id], SHORT)
+                await mine.inbox.complete(event)
+
+        async def rows_read() -> int:
+            await single.execute("SELECT pg_stat_force_next_flush()")
+            return int(await single.fetchval(ROWS_READ))
+
+        await single.execute("VACUUM ANALYZE vipps_events_inbox")
+        await handle(*"abcdefgh")
+        await single.execute(CROWD, NAME)
+        before = await rows_read()
+        await handle(*"abcdefgh")
+        assert await rows_read() - before < 1000

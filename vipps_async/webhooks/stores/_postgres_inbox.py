@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy  # type: ignore[import-untyped]  # asyncpg ships no marker of types
 
 # A plan that was made, and kept, while the table was nearly empty reads all of it, also once it is large.
-_BY_INDEX = "set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
+_BY_INDEX = ", ".join(f"set_config('enable_{step}', 'off', true)" for step in ("seqscan", "bitmapscan", "sort"))
 _PLAN = f"SELECT {_BY_INDEX}"
 # In a statement of its own, so that the next one sees what the one before has done who held the lock. It gives the
 # events of a subject their ids in the order in which they become visible, and says which of them is the first.
@@ -26,12 +26,11 @@ ON CONFLICT (key) DO NOTHING RETURNING {durable}
 """
 _TAKE = """
 WITH next AS MATERIALIZED (
-    SELECT key FROM {inbox} WHERE receiver = $1 AND is_first AND due_at <= now()
+    SELECT key FROM {inbox} WHERE receiver = $1 AND is_first AND due_at < 'infinity' AND due_at <= now()
     ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 )
-UPDATE {inbox} AS taken SET holder = $2, due_at = now() + $3::interval, attempts = attempts + 1
-FROM next WHERE taken.key = next.key
-RETURNING id, taken.key, receiver, subject, body, attempts AS attempt, holder
+UPDATE {inbox} SET holder = $2, due_at = now() + $3::interval, attempts = attempts + 1
+WHERE key = (SELECT key FROM next) RETURNING id, key, receiver, subject, body, attempts AS attempt, holder
 """
 _RENEW = "UPDATE {inbox} SET due_at = now() + $3::interval WHERE holder = $1 AND id = ANY ($2::bigint[])"
 _COMPLETE = "DELETE FROM {inbox} WHERE key = $1 AND id = $2 AND holder = $3"
@@ -51,12 +50,12 @@ _CHOOSE_FIRST = """
 WITH earliest AS MATERIALIZED (
     SELECT key FROM {inbox} WHERE receiver = $1 AND subject = $2 AND due_at IS NOT NULL ORDER BY id LIMIT 1
 ), put_back AS (
-    UPDATE {inbox} AS other SET is_first = false FROM earliest
-    WHERE receiver = $1 AND subject = $2 AND is_first AND other.key <> earliest.key
+    UPDATE {inbox} SET is_first = false
+    WHERE receiver = $1 AND subject = $2 AND is_first AND key <> (SELECT key FROM earliest)
     AND (holder IS NULL OR due_at <= now()) RETURNING true
 )
-UPDATE {inbox} AS first SET is_first = true FROM earliest
-WHERE first.key = earliest.key AND NOT is_first AND (
+UPDATE {inbox} SET is_first = true
+WHERE key = (SELECT key FROM earliest) AND NOT is_first AND (
     EXISTS (SELECT FROM put_back)
     OR NOT EXISTS (SELECT FROM {inbox} WHERE receiver = $1 AND subject = $2 AND is_first)
 )

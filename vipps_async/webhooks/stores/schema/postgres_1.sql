@@ -32,9 +32,10 @@ CREATE TABLE {inbox} (
 
 -- One event of a subject at most is its first, which alone may be taken: those behind it, however many, are in nobody's
 -- way, since they are not in the index that is searched for one that is due. Rows are the store's alone to write: it
--- changes the events of a subject under an advisory lock, and says which one is the first whenever that changes.
+-- changes the events of a subject under an advisory lock, and says which one is the first whenever that changes. No two
+-- indexes serve one query: which one is best would be guessed from the rows that there were once.
 CREATE UNIQUE INDEX "{name}_inbox_first" ON {inbox} (receiver, subject) WHERE is_first;
-CREATE INDEX "{name}_inbox_due_at" ON {inbox} (receiver, due_at, id) WHERE is_first;
+CREATE INDEX "{name}_inbox_due_at" ON {inbox} (receiver, due_at, id) WHERE is_first AND due_at < 'infinity';
 CREATE UNIQUE INDEX "{name}_inbox_subject" ON {inbox} (receiver, subject, id) WHERE due_at IS NOT NULL;
 CREATE INDEX "{name}_inbox_holder" ON {inbox} (holder) WHERE holder IS NOT NULL;
 CREATE INDEX "{name}_inbox_died_at" ON {inbox} (died_at, id) WHERE died_at IS NOT NULL;
