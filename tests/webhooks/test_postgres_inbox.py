@@ -1,6 +1,7 @@
 """The inbox in PostgreSQL keeps the contract, by the server's clock, and its transactions wait for nobody."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from tests.webhooks.deliveries import NAME
 from tests.webhooks.inbox_contract import InboxContract, drained, put, take, taken
 from tests.webhooks.places import PostgresPlace
 from vipps_async.webhooks.stores import _postgres_inbox
+from vipps_async.webhooks.stores.base import InboxSize
 from vipps_async.webhooks.stores.postgres import PostgresStore
 
 SHORT = timedelta(milliseconds=50)
@@ -149,3 +151,54 @@ async def test_plans_that_were_made_for_an_empty_table_read_no_crowd(store: Post
         before = await rows_read()
         await handle(*"abcdefgh")
         assert await rows_read() - before < 1000
+
+
+SUBJECTS_WITHOUT_A_FIRST = """
+SELECT subject FROM vipps_events_inbox WHERE due_at IS NOT NULL
+GROUP BY subject HAVING count(*) FILTER (WHERE is_first) <> 1
+"""
+
+
+async def test_whatever_happens_at_once_each_subject_has_one_first(postgres_url: str) -> None:
+    """Events that are put, settled, requeued and discarded side by side leave none that nobody can take."""
+    seed = random.randrange(2**32)  # noqa: S311 - no secret
+    chance = random.Random(seed)  # noqa: S311 - as above
+    async with asyncpg.create_pool(postgres_url, min_size=8, max_size=8) as pool:
+        store = PostgresStore(pool)
+        await store.create_schema()
+        inbox = store.inbox
+
+        async def put_some(process: int) -> None:
+            for number in range(40):
+                await inbox.put(f"{process}-{number}", chance.choice("ab"), b"", receiver=NAME)
+
+        async def settle_some(holder: str) -> None:
+            for _ in range(60):
+                if event := await inbox.take(NAME, holder, timedelta(seconds=60)):
+                    await chance.choice(
+                        [
+                            lambda: inbox.complete(event),
+                            lambda: inbox.complete(event),
+                            lambda: inbox.postpone(event, timedelta(0), "failed"),
+                            lambda: inbox.release(event, timedelta(0)),
+                            lambda: inbox.bury(event, "failed", stops=False),
+                            lambda: inbox.bury(event, "failed", stops=True),
+                        ]
+                    )()
+
+        async def revive_some() -> None:
+            for _ in range(60):
+                for letter in await inbox.dead_letters(2):
+                    await chance.choice([inbox.requeue, inbox.requeue, inbox.discard])(letter.key)
+
+        async with asyncio.timeout(50):
+            await asyncio.gather(
+                *(put_some(process) for process in range(3)),
+                *(settle_some(f"holder {number}") for number in range(3)),
+                *(revive_some() for _ in range(2)),
+            )
+        assert await pool.fetch(SUBJECTS_WITHOUT_A_FIRST) == [], seed
+        for letter in await inbox.dead_letters(1000):
+            await inbox.requeue(letter.key)
+        await drained(inbox)
+        assert (await inbox.size()) == InboxSize(waiting=0, dead=0), seed

@@ -162,6 +162,22 @@ async def test_an_exhausted_pool_is_answered_503(
     assert await deliver(receiver_with(store, ship)) == 200
 
 
+async def test_a_server_without_connections_left_is_answered_503(
+    store: PostgresStore, pool: Any, postgres_server: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing was tried then, so that it is no failure of a handler's."""
+    schema = await pool.fetchval("SELECT current_schema()")
+    await pool.execute("CREATE ROLE few LOGIN CONNECTION LIMIT 1")
+    await pool.execute(f"GRANT USAGE ON SCHEMA {schema} TO few; GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO few")
+    async with asyncpg.create_pool(postgres_server.url(schema), user="few", min_size=0, max_size=3) as small:
+        receiver = receiver_with(PostgresStore(small), ship)
+        async with small.acquire():
+            assert await deliver(receiver) == 503
+        assert "the server has no connection left" in caplog.text
+        assert await deliver(receiver) == 200
+    await pool.execute("DROP OWNED BY few; DROP ROLE few")
+
+
 async def test_a_handler_s_own_transaction_is_a_savepoint(store: PostgresStore, pool: Any) -> None:
     """What a handler rolls back to its savepoint is gone, and the rest commits with the mark."""
 

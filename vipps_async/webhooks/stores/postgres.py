@@ -25,6 +25,8 @@ _EVENTS_A_PURGE = 16
 _ROWS_A_PURGE = 64
 _PURGE_TIMEOUT = timedelta(seconds=1)
 
+_TOO_MANY_CONNECTIONS = "53300"  # PostgreSQL documentation, appendix A
+
 # The lock keeps duplicates from waiting inside INSERT for the first to end: they are told at once that it is held. It
 # ends with the transaction, however that ends. Keys whose hashes collide exclude each other, and are redelivered. A row
 # that is there and not done is of a handler that ended the claim's transaction: the event is as new.
@@ -144,7 +146,8 @@ class PostgresStore:
         effect and mark both, or neither.
 
         Raises:
-            ClaimHeld: another claim of the same event is being held, or no connection came free within 3 seconds.
+            ClaimHeld: another claim of the same event is being held, or there was no connection for it: none came free
+                within 3 seconds, or the server has none left. Nothing was tried.
             RuntimeError: a handler ended the claim's transaction. What was committed stays; the event counts as done if
                 every handler came to its end after a commit, and comes again otherwise.
             ConfigurationError: the tables are missing or of another version, or there is a pooler between pool and
@@ -173,6 +176,13 @@ class PostgresStore:
         except TimeoutError as error:
             _logger.warning(
                 "no connection of the pool came free within %s s: make it larger, or handlers faster", PATIENCE
+            )
+            raise ClaimHeld(key) from error
+        except Exception as error:
+            if getattr(error, "sqlstate", None) != _TOO_MANY_CONNECTIONS:
+                raise
+            _logger.warning(
+                "the server has no connection left for the pool: make it smaller, or max_connections larger"
             )
             raise ClaimHeld(key) from error
 
