@@ -28,7 +28,7 @@ WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE 
 INSERT INTO vipps_inbox (key, receiver, subject, body, stored_at, due_at, is_first)
 SELECT 'behind ' || n, receiver, subject, body, stored_at, stored_at, FALSE FROM number, vipps_inbox WHERE key = 'held'
 UNION ALL
-SELECT 'pair ' || n, receiver, 'pair ' || n / 2, body, stored_at,
+SELECT 'pair ' || n, receiver, 'pair ' || (n / 2), body, stored_at,
        CASE n % 2 WHEN 0 THEN due_at ELSE stored_at END, n % 2 = 0
 FROM number, vipps_inbox WHERE key = 'held'
 """
