@@ -42,7 +42,7 @@ def running() -> list[str]:
 
 async def test_what_was_left_is_handled_after_a_restart(place: Place) -> None:
     """Events that were answered and not handled are handled by whoever starts next, in order, without a delivery."""
-    async with shop(place, never, attrs.evolve(QUICK, grace=NO_GRACE)) as site:
+    async with shop(place, never, attrs.evolve(QUICK, shutdown_timeout=NO_GRACE)) as site:
         assert await site.deliver("a1", "a2", "b1", "a3") == [200] * 4
     async with shop(place) as site:
         await site.has_shipped("a1", "a2", "a3", "b1")
@@ -162,7 +162,7 @@ async def test_shutdown_hands_back_what_takes_too_long(place: Place) -> None:
             await asyncio.sleep(0.05)  # a handler may take a moment to clean up
             cancelled.append(name)
 
-    async with shop(place, hang, attrs.evolve(QUICK, grace=NO_GRACE, attempts=1)) as first:
+    async with shop(place, hang, attrs.evolve(QUICK, shutdown_timeout=NO_GRACE, attempts=1)) as first:
         await first.deliver("a1", "b1")
         await until(lambda: len(first.begun) == 2)
         async with shop(place, policy=attrs.evolve(QUICK, attempts=1)) as second:
@@ -262,7 +262,7 @@ async def test_a_server_that_is_away_is_waited_for(
     postgres_place: PostgresPlace, postgres_server: PostgresServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Meanwhile deliveries are answered 500, and the log says so once; afterwards workers go on by themselves."""
-    async with shop(postgres_place, never, attrs.evolve(QUICK, grace=NO_GRACE)) as site:
+    async with shop(postgres_place, never, attrs.evolve(QUICK, shutdown_timeout=NO_GRACE)) as site:
         assert await site.deliver("a1") == [200]
     async with shop(postgres_place) as site:
         await site.has_shipped("a1")

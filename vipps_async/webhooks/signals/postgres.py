@@ -22,8 +22,9 @@ class PostgresSignal(ListeningSignal):
         pool: the caller's ``asyncpg.Pool``, which stays open. One connection is taken from it for listening, as long as
             the signal is entered, so close the pool after it; an announcement takes another one for a moment.
             LISTEN needs a session of its own: not PgBouncer's transaction pooling.
-        channel: shared by the processes that hear each other. The payload is the bare reference, so that other programs
-            can announce as well: ``SELECT pg_notify('vipps_payments', 'acme-shop-123-order123abc')``.
+        channel: shared by the processes that hear each other. The payload is the reference, and after a space the
+            merchant serial number where that is known, so that other programs can announce as well:
+            ``SELECT pg_notify('vipps_payments', 'acme-shop-123-order123abc 123456')``.
         heartbeat: how often the connection is tried; one that stays silent for two of these is given up.
 
     Raises:
@@ -42,17 +43,17 @@ class PostgresSignal(ListeningSignal):
         super().__init__(channel=channel, heartbeat=heartbeat)
         self._pool = pool
 
-    async def _send(self, reference: str) -> None:
+    async def _send(self, announcement: str) -> None:
         # The pool applies the timeout to the release too, which would wait without end for a server that is silent.
         async with self._pool.acquire(timeout=PATIENCE) as connection:
-            await connection.execute("SELECT pg_notify($1, $2)", self._channel, reference)
+            await connection.execute("SELECT pg_notify($1, $2)", self._channel, announcement)
 
     async def _listen(self, is_alive: Callable[[], None]) -> None:
         lost = asyncio.get_running_loop().create_future()
         connection = await self._pool.acquire()
         try:
             connection.add_termination_listener(lambda _: lost.set_result(None))
-            await connection.add_listener(self._channel, self._hear)
+            await connection.add_listener(self._channel, lambda *heard: self._hear(heard[-1]))
             self._subscribed()
             is_alive()
             while not (await asyncio.wait({lost}, timeout=self._heartbeat))[0]:
@@ -63,6 +64,3 @@ class PostgresSignal(ListeningSignal):
             with suppress(Exception):  # it is closed already
                 connection.terminate()
         raise ConnectionResetError("the connection that listens was closed")
-
-    def _hear(self, _connection: object, _pid: int, _channel: str, reference: str) -> None:
-        self._watchers.notify(reference)
