@@ -5,7 +5,7 @@
     VippsError
     ├── ConfigurationError     a setting is missing, or cannot work (also a ValueError)
     ├── InvalidRequest         bad input, refused before anything was sent (also a ValueError)
-    ├── WrongEventLoop         used in a second event loop while its first one lives (also a RuntimeError)
+    ├── WrongEventLoop         used in another event loop than it works in (also a RuntimeError)
     ├── CallError              a call ended without a result
     │   ├── ConnectionFailed   no reply, and nothing can have taken effect
     │   ├── DeadlineExceeded   the call's time ran out, and nothing can have taken effect
@@ -93,11 +93,15 @@ class InvalidRequest(VippsError, ValueError):
 
 
 class WrongEventLoop(VippsError, RuntimeError):
-    """A client, a receiver or a store is used in a second event loop while its first one lives; nothing was done."""
+    """A client, a receiver or a store is used in another event loop than it works in; nothing was done.
+
+    What this package makes is made anew once the first loop is closed; a pool or a Redis client is its caller's to make
+    anew.
+    """
 
     def __init__(self, owner: str) -> None:
         super().__init__(
-            f"{owner} belongs to another event loop, which is not closed: its connections do not work in this one; "
+            f"{owner} belongs to another event loop: its connections do not work in this one; "
             "make one for each event loop or thread, or send the work to its loop with asyncio.run_coroutine_threadsafe"
         )
 
