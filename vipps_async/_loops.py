@@ -9,6 +9,7 @@ old loop lives, in another thread or not, nothing can be done well, and the use 
 import asyncio
 import os
 from collections.abc import Callable
+from threading import RLock
 from typing import Any, Generic, TypeVar
 
 from vipps_async.errors import WrongEventLoop
@@ -17,6 +18,11 @@ T = TypeVar("T")
 
 # What a fork left in the child: destructors would close sockets, and empty a selector, that the parent uses.
 _inherited: list[Any] = []
+
+# Two threads that begin at once must not both be the first. Held over a fork, or a child could find it locked for ever.
+_moving = RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_moving.acquire, after_in_parent=_moving.release, after_in_child=_moving.release)
 
 
 class PerLoop(Generic[T]):
@@ -30,9 +36,8 @@ class PerLoop(Generic[T]):
     def __init__(self, make: Callable[[], T], *, owner: str) -> None:
         self._make = make
         self._owner = owner
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._process = 0
-        self._held: T | None = None
+        # One value, so that no thread sees half of it: the loop, its process, and what belongs to it.
+        self._state: tuple[asyncio.AbstractEventLoop | None, int, T | None] = (None, 0, None)
 
     def get(self) -> T:
         """Return what belongs to the loop that runs, made now if there is none.
@@ -40,12 +45,10 @@ class PerLoop(Generic[T]):
         Raises:
             WrongEventLoop: another loop has it, which is not closed.
         """
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop or self._process != os.getpid():
-            self._move_to(loop)
-        held = self._held
+        held = self.peek()
         if held is None:
-            held = self._held = self._make()
+            with _moving:
+                held = self._made_in(asyncio.get_running_loop())
         return held
 
     def pop(self) -> T | None:
@@ -53,28 +56,30 @@ class PerLoop(Generic[T]):
 
         What belongs to another loop stays with it: only there can it be closed.
         """
-        if not self._is_here():
-            return None
-        held, self._held = self._held, None
+        held = self.peek()
+        if held is not None:
+            self._state = (*self._state[:2], None)
         return held
 
     def peek(self) -> T | None:
         """Return what the loop that runs has; ``None`` as for `pop`."""
-        return self._held if self._is_here() else None
-
-    def _is_here(self) -> bool:
+        loop, process, held = self._state
         try:
-            return asyncio.get_running_loop() is self._loop and self._process == os.getpid()
+            is_here = asyncio.get_running_loop() is loop and process == os.getpid()
         except RuntimeError:
-            return False
+            return None
+        return held if is_here else None
 
-    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
-        is_forked = self._process not in {0, os.getpid()}
-        if self._held is not None and not is_forked and self._loop is not None and not self._loop.is_closed():
+    def _made_in(self, loop: asyncio.AbstractEventLoop) -> T:
+        old, process, held = self._state
+        is_forked = process not in {0, os.getpid()}
+        if held is not None and old is not loop and not is_forked and old is not None and not old.is_closed():
             raise WrongEventLoop(self._owner)
         if is_forked:
-            _inherited.append(self._held)
-        self._loop, self._process, self._held = loop, os.getpid(), None
+            _inherited.append(held)
+        made = self._make()
+        self._state = (loop, os.getpid(), made)
+        return made
 
 
 class OneLoop:

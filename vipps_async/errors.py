@@ -115,6 +115,13 @@ def shorten(value: object, limit: int = 120) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 
+def printable(text: str, limit: int = 200) -> str:
+    """Return *text* from outside on one line, without what a terminal would obey, cut to *limit* characters."""
+    line = " ".join(text[: limit + 1].split())
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return shown if len(shown) <= limit and len(text) <= limit else f"{shown[:limit]}…"
+
+
 class CallError(VippsError):
     """A call ended without a result.
 
@@ -294,4 +301,8 @@ class ClaimHeld(DeliveryError):
     def __init__(self, key: str, *, retry_after: float = 2.0) -> None:
         self.key = key
         self.retry_after = retry_after
-        super().__init__(f"event {key} is being handled elsewhere")
+        super().__init__(f"event {printable(key, 300)} is being handled elsewhere")
+
+
+class HandlerTimeout(DeliveryError, TimeoutError):
+    """A handler took longer than the receiver's ``handler_timeout``; the event has to come again."""

@@ -84,7 +84,7 @@ def test_every_field_of_a_delivered_event_lands(name: str) -> None:
 @pytest.mark.parametrize("name", ["current-event-log", "draft-event-log"])
 def test_every_field_of_a_log_lands(name: str) -> None:
     """Each entry of an event log is read in full, in order."""
-    assert_lands(document(name), read_log(document(name)))
+    assert_lands(document(name), read_log(document(name), "123456"))
 
 
 @pytest.mark.parametrize(
@@ -258,13 +258,13 @@ def test_a_reply_of_another_shape_is_refused(said: Any) -> None:
             read_adjustment(said, "acme-shop-1", "key-1")
     if said != []:
         with pytest.raises(InvalidReply):
-            read_log(said)
+            read_log(said, "123456")
 
 
 def test_an_entry_of_a_log_that_is_no_event_is_refused() -> None:
     """One bad entry makes the reply invalid, and the message says what is wrong with it."""
     with pytest.raises(InvalidReply, match="required field missing @ PaymentEvent"):
-        read_log([*document("current-event-log"), {"reference": "x"}])
+        read_log([*document("current-event-log"), {"reference": "x"}], "123456")
 
 
 def test_personal_details_stay_out_of_reprs() -> None:

@@ -218,12 +218,12 @@ async def test_cancelled_wait_leaves_nothing_behind(sandbox: Sandbox, vipps: Vip
     """Cancelling a wait that rests ends it at once, without a read, and nobody watches the payment any more."""
     receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
     waiting = asyncio.create_task(vipps.epayment.wait(REFERENCE, timeout=600, signal=receiver))
-    while not receiver._watchers._waiting:
+    while not receiver._processor.get()._watchers._waiting:
         await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert not receiver._watchers._waiting
+    assert not receiver._processor.get()._watchers._waiting
     assert not requests_of(sandbox, "get")
 
 

@@ -31,7 +31,7 @@ async def test_event_does_not_hurry_a_wait_that_was_told_to_wait(sandbox: Sandbo
     while len(requests_of(sandbox, "get")) < 4:
         await asyncio.sleep(0.01)
     for _ in range(3):
-        receiver._watchers.notify(REFERENCE)
+        receiver._processor.get()._watchers.notify(REFERENCE)
         await asyncio.sleep(0.05)
     assert (await waiting).state is PaymentState.AUTHORIZED
     *_, refused, answered = (read.received_at for read in requests_of(sandbox, "get"))
@@ -52,7 +52,7 @@ async def test_event_ends_a_wait_at_once(sandbox: Sandbox, vipps: VippsClient) -
     async with asyncio.timeout(4):
         for reads, part in enumerate((Amount(400, "NOK"), Amount(600, "NOK")), start=1):
             await vipps.epayment.capture(REFERENCE, part)
-            receiver._watchers.notify(REFERENCE)
+            receiver._processor.get()._watchers.notify(REFERENCE)
             while len(requests_of(sandbox, "get")) < reads:
                 await asyncio.sleep(0.01)
     payment = await waiting
@@ -64,7 +64,7 @@ async def test_event_that_came_before_the_wait_ends_it_at_once(sandbox: Sandbox,
     """A shopper who returns after the event arrived is not kept waiting for the first poll."""
     receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
     await authorize(sandbox, vipps)
-    receiver._watchers.notify(REFERENCE)
+    receiver._processor.get()._watchers.notify(REFERENCE)
     assert (await vipps.epayment.wait(REFERENCE, timeout=4, signal=receiver)).state is PaymentState.AUTHORIZED
 
 
@@ -75,9 +75,9 @@ async def test_event_that_the_api_does_not_show_yet_is_read_for_closely(sandbox:
     schedule = PollSchedule(first=30, interval=0.02, asleep=60)
     waiting = asyncio.create_task(wait(vipps, receiver, schedule, timeout=30))
     async with asyncio.timeout(4):
-        while not receiver._watchers._waiting:
+        while not receiver._processor.get()._watchers._waiting:
             await asyncio.sleep(0.01)
-        receiver._watchers.notify(REFERENCE)
+        receiver._processor.get()._watchers.notify(REFERENCE)
         while len(requests_of(sandbox, "get")) < 4:
             await asyncio.sleep(0.01)
         await sandbox.approve(REFERENCE)

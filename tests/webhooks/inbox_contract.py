@@ -381,18 +381,17 @@ class InboxContract:
     async def test_an_event_that_could_not_be_removed_never_takes_effect_again(
         self, store: InboxStore, place: Place
     ) -> None:
-        """However long it stays in the inbox after it took effect: its mark is not purged before it is gone."""
+        """It leaves the inbox with its mark; or its mark is not purged before it is gone, however long that takes."""
         await put(store.inbox, "a1")
-        event = await take(store.inbox)
-        assert await is_new(store, event.key)
+        assert await is_new(store, (await take(store.inbox)).key)
         await place.elapse(timedelta(days=365))
         await purged(store)
-        event = await take(store.inbox, "after a year")
-        assert not await is_new(store, event.key)
-        await store.inbox.complete(event)
-        await place.elapse(timedelta(days=365))
-        await purged(store)
-        assert await is_new(store, event.key)
+        if event := await store.inbox.take(NAME, "after a year", LEASE):
+            assert not await is_new(store, event.key)
+            await store.inbox.complete(event)
+            await place.elapse(timedelta(days=365))
+            await purged(store)
+        assert await is_new(store, "a1")
 
     async def test_only_a_dead_letter_is_requeued_or_discarded(self, inbox: Inbox) -> None:
         """A key that nobody knows, and events that wait, are held or postponed, are left alone."""
@@ -442,7 +441,7 @@ class InboxContract:
         assert not await store.inbox.put("a1", "a", b"a1", receiver=NAME)
         await store.inbox.complete(event)
         assert not await store.inbox.put("a1", "a", b"a1", receiver=NAME)
-        assert await drained(store.inbox) == ["b1"]
+        assert await drained(store.inbox) in ([], ["b1"])  # which may leave with its mark
         assert not await store.inbox.put("b1", "b", b"b1", receiver=NAME)
 
     async def test_an_event_whose_handler_failed_can_be_put(self, store: InboxStore) -> None:

@@ -172,6 +172,21 @@ class SignalContract:
                 await happens(happened)
                 assert not spared.is_set()
 
+    async def test_nobody_is_woken_by_another_merchant_s_payment(self, site: Site) -> None:
+        """Where a merchant is told, who waits for another's payment of the same reference sleeps on."""
+        async with listening(site) as signal, site.opened() as other:
+            with (
+                signal.watch(REFERENCE, msn="1") as spared,
+                signal.watch(REFERENCE, msn="2") as happened,
+                signal.watch(REFERENCE) as anybody,
+            ):
+                await other.announce(REFERENCE, msn="2")
+                await happens(happened)
+                await happens(anybody)
+                assert not spared.is_set()
+                await other.announce(REFERENCE)
+                await happens(spared)
+
     async def test_channels_do_not_mix(self, site: Site) -> None:
         """Who listens on another channel, its name in any letters, hears what is announced there and nothing else."""
         channel = "Shop-1.Test:A_b"

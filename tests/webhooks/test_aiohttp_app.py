@@ -163,7 +163,7 @@ async def test_the_receiver_may_be_an_application_of_its_own(client: aiohttp.Cli
             assert await deliver(client, server, name, path) == (200, None)
         assert (await deliver(client, server, path="/elsewhere"))[0] == 404
     assert [note for note in shop.notes if "ends" in note] == ["CREATED ends", "AUTHORIZED ends", "CAPTURED ends"]
-    assert shop.receiver._is_closing
+    assert shop.receiver._processor.get().is_closing
 
 
 Mount = Callable[[WebhookReceiver, web.Application], object]

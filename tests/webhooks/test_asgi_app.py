@@ -211,7 +211,7 @@ async def test_shutdown_waits_for_the_handler(client: aiohttp.ClientSession, sit
     assert await first == 200
     await stopping
     assert shop.notes == ["begins", "ends"]
-    assert shop.receiver._is_closing
+    assert shop.receiver._processor.get().is_closing
 
 
 @pytest.mark.parametrize("make", [alone, in_fastapi], ids=lambda make: make.__name__)

@@ -79,7 +79,7 @@ async def test_an_event_that_fails_is_repeated_in_its_place_and_in_nobody_s_way(
 
 
 async def test_pauses_become_twice_as_long(place: Place) -> None:
-    """An event that failed is tried again when its pause is over, and not before; the next pause is twice as long."""
+    """An event that failed is tried again in the second half of its pause; the next pause is twice as long."""
     policy = attrs.evolve(QUICK, first_pause=timedelta(minutes=10), longest_pause=timedelta(minutes=30))
 
     async def fail(name: str) -> None:
@@ -90,11 +90,11 @@ async def test_pauses_become_twice_as_long(place: Place) -> None:
         await site.deliver("a1")
         for attempt, minutes in ((1, 10), (2, 20), (3, 30), (4, 30)):
             await until(lambda: _has_given_back(place, attempts=attempt))  # noqa: B023 - awaited in the loop
-            await place.elapse(timedelta(minutes=minutes - 1))
+            await place.elapse(timedelta(minutes=minutes / 2 - 1))
             await site.deliver(f"b{attempt}")
             await until(lambda: site.has_effect(f"b{attempt}"))  # noqa: B023 - as above
             assert site.begun.count("a1") == attempt
-            await place.elapse(timedelta(minutes=2))
+            await place.elapse(timedelta(minutes=minutes / 2 + 1))
 
 
 async def _has_given_back(place: Place, *, attempts: int) -> bool:
@@ -202,7 +202,7 @@ async def _was_handed_back(place: Place) -> bool:
 
 
 async def test_an_event_that_took_effect_elsewhere_is_finished(place: Place) -> None:
-    """If another process was faster, the event leaves the inbox as a duplicate."""
+    """If another process was faster, the event leaves the inbox, with its mark or as a duplicate."""
     async with shop(place) as site:
         async with place.opened() as other, other.claim(key_of(event_of("a1"))):
             assert await site.deliver("a1") == [200]
@@ -210,7 +210,6 @@ async def test_an_event_that_took_effect_elsewhere_is_finished(place: Place) -> 
         await place.elapse(timedelta(seconds=2))
         await until(site.is_empty)
         assert site.begun == []
-        assert site.receiver.counts[Stage.DUPLICATE] == 1
 
 
 async def test_an_effect_whose_end_could_not_be_noted_is_not_repeated(
@@ -252,7 +251,7 @@ async def test_what_is_no_event_is_not_held(sqlite_place: SqlitePlace) -> None:
 async def test_events_are_the_same_by_the_receiver_s_key(sqlite_place: SqlitePlace) -> None:
     """With a key of the shop's own the inbox holds one event for it."""
     async with shop(
-        sqlite_place, never, attrs.evolve(QUICK, grace=NO_GRACE), key=lambda event: event.reference
+        sqlite_place, never, attrs.evolve(QUICK, shutdown_timeout=NO_GRACE), key=lambda event: event.reference
     ) as site:
         assert await site.deliver("a1", "a2", "b1") == [200, 200, 200]
         keys = [netstrings(NAME) + reference for reference in ("order-a", "order-b")]

@@ -32,7 +32,7 @@ from tests.webhooks.inbox_shop import (
 from tests.webhooks.places import Place, PostgresPlace, SqlitePlace
 from tests.webhooks.serving import serving
 from vipps_async.webhooks import WebhookReceiver
-from vipps_async.webhooks.stores import _sqlite_file
+from vipps_async.webhooks.stores import _sqlite_writer
 
 
 def running() -> list[str]:
@@ -42,7 +42,7 @@ def running() -> list[str]:
 
 async def test_what_was_left_is_handled_after_a_restart(place: Place) -> None:
     """Events that were answered and not handled are handled by whoever starts next, in order, without a delivery."""
-    async with shop(place, never, attrs.evolve(QUICK, grace=NO_GRACE)) as site:
+    async with shop(place, never, attrs.evolve(QUICK, shutdown_timeout=NO_GRACE)) as site:
         assert await site.deliver("a1", "a2", "b1", "a3") == [200] * 4
     async with shop(place) as site:
         await site.has_shipped("a1", "a2", "a3", "b1")
@@ -162,7 +162,7 @@ async def test_shutdown_hands_back_what_takes_too_long(place: Place) -> None:
             await asyncio.sleep(0.05)  # a handler may take a moment to clean up
             cancelled.append(name)
 
-    async with shop(place, hang, attrs.evolve(QUICK, grace=NO_GRACE, attempts=1)) as first:
+    async with shop(place, hang, attrs.evolve(QUICK, shutdown_timeout=NO_GRACE, attempts=1)) as first:
         await first.deliver("a1", "b1")
         await until(lambda: len(first.begun) == 2)
         async with shop(place, policy=attrs.evolve(QUICK, attempts=1)) as second:
@@ -219,17 +219,17 @@ async def test_receivers_share_an_inbox(place: Place) -> None:
             assert [name for name in order if name[0] == payment] == [name for name in arrived if name[0] == payment]
 
 
-async def test_a_locked_file_is_answered_500(
+async def test_a_locked_file_is_answered_503(
     sqlite_place: SqlitePlace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What could not be written down is not answered 200; with the file free again everything goes on by itself."""
-    monkeypatch.setattr(_sqlite_file, "PATIENCE", 0.1)
+    monkeypatch.setattr(_sqlite_writer, "WRITE_TIMEOUT", 0.1)
     async with shop(sqlite_place) as site:
         await site.deliver("a1")
         await site.has_shipped("a1")
         with closing(sqlite3.connect(sqlite_place.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            assert await site.deliver("b1") == [500]
+            assert await site.deliver("b1") == [503]
             other.execute("ROLLBACK")
         assert await site.deliver("b1") == [200]
         await site.has_shipped("a1", "b1")
@@ -262,7 +262,7 @@ async def test_a_server_that_is_away_is_waited_for(
     postgres_place: PostgresPlace, postgres_server: PostgresServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Meanwhile deliveries are answered 500, and the log says so once; afterwards workers go on by themselves."""
-    async with shop(postgres_place, never, attrs.evolve(QUICK, grace=NO_GRACE)) as site:
+    async with shop(postgres_place, never, attrs.evolve(QUICK, shutdown_timeout=NO_GRACE)) as site:
         assert await site.deliver("a1") == [200]
     async with shop(postgres_place) as site:
         await site.has_shipped("a1")

@@ -40,7 +40,7 @@ def test_a_count_is_a_whole_number(name: str, value: Any) -> None:
     assert str(refusal.value) == f"{name}={value!r} must be a whole number, 1 or more"
 
 
-@pytest.mark.parametrize("name", ["first_pause", "longest_pause", "lease", "poll", "grace"])
+@pytest.mark.parametrize("name", ["first_pause", "longest_pause", "lease", "poll", "shutdown_timeout"])
 @pytest.mark.parametrize("value", [timedelta(0), timedelta(microseconds=999), -timedelta(days=1), 5, None])
 def test_a_time_is_a_timedelta(name: str, value: Any) -> None:
     """Times below a millisecond, and plain numbers, are refused by name and value."""

@@ -75,7 +75,7 @@ async def test_a_payment_s_turn_goes_on_after_a_failure(shop: Shop) -> None:
     first, second = shop.deliver("AUTHORIZED"), shop.deliver("CAPTURED")
     shop.let_go.set()
     assert ((await first).status, (await second).status) == (500, 200)
-    assert len(shop.receiver._dispatcher._turns) == 0
+    assert len(shop.receiver._processor.get()._dispatcher._turns) == 0
 
 
 async def test_a_caller_that_gives_up_does_not_stop_the_handler(shop: Shop) -> None:
@@ -95,7 +95,7 @@ async def test_a_handler_that_is_cancelled_gives_the_event_back(shop: Shop) -> N
     """When the handler's own task is cancelled the answer is 500, and the redelivery runs it again."""
     first = shop.deliver()
     await shop.begun.wait()
-    (work,) = shop.receiver._background._running
+    (work,) = shop.receiver._processor.get()._tasks._running
     work.cancel()
     reply = await first
     assert (reply.status, reply.body) == (500, b"not handled")
@@ -107,7 +107,7 @@ async def test_a_handler_that_is_cancelled_gives_the_event_back(shop: Shop) -> N
 async def test_a_handler_that_raises_a_cancellation_gives_the_event_back(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A handler that awaits a task which was cancelled has failed: 500, a warning, and the redelivery runs it again."""
+    """A handler that awaits a task which was cancelled has failed: 500, an error, and the redelivery runs it again."""
     shop.let_go.set()
     cancelled = asyncio.create_task(asyncio.sleep(9))
     cancelled.cancel()
@@ -120,7 +120,8 @@ async def test_a_handler_that_raises_a_cancellation_gives_the_event_back(
 
     reply = await shop.deliver()
     assert (reply.status, reply.body) == (500, b"not handled")
-    assert f"a handler of event CAPTURED of payment {REFERENCE} was cancelled" in caplog.text
+    assert f"event CAPTURED of payment {REFERENCE}" in caplog.text
+    assert "is given back for redelivery" in caplog.text
     assert (await shop.deliver()).status == 200
     assert shop.notes == ["CAPTURED begins", "CAPTURED ends"] * 2
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.webhooks.deliveries import SECRET, delivery, event, receiver_of, signed
+from tests.webhooks.deliveries import SECRET, URL, delivery, event, receiver_of, signed
 from vipps_async.errors import ConfigurationError
+from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
 
 
@@ -40,8 +41,18 @@ from vipps_async.webhooks.stores.memory import MemoryStore
         ({"url": "https://user:word@shop.example/vipps"}, "not https://…@shop.example/…"),
         ({"allow_unsigned": True, "url": "shop.example"}, "url must be the registered URL"),
         ({"store": MemoryStore(retention=timedelta(days=7))}, "the store remembers events for 7 days, 0:00:00"),
-        ({"max_age": timedelta(days=9)}, "raise the store's retention, or lower max_age"),
-        ({"leeway": timedelta(days=2)}, "deliveries are taken for 9 days, 0:00:00"),
+        (
+            {"max_age": timedelta(days=9)},
+            "for 9 days, 0:05:00, so that it could take effect twice: raise the store's retention",
+        ),
+        ({"store": MemoryStore(retention=timedelta(hours=1)), "max_age": timedelta(minutes=5)}, "raise the store's"),
+        *(
+            ({name: value}, f"{name}={value!r} must be seconds, or a timedelta, from a millisecond to 7 days")
+            for name in ("handler_timeout", "shutdown_timeout")
+            for value in (0, -1.0, True, "5", None, float("nan"), float("inf"), 1e300, timedelta(0), timedelta(days=8))
+        ),
+        *(({"name": name}, "must be 1 to 200 printable characters") for name in ("", "a\nb", "x" * 201, 5, "\x1b[2J")),
+        ({"leeway": timedelta(days=2)}, "is redelivered, or taken, for 9 days, 0:00:00"),
     ],
 )
 def test_a_receiver_that_could_not_protect_is_refused(settings: dict[str, Any], message: str) -> None:
@@ -60,6 +71,27 @@ def test_the_smallest_limits_are_limits() -> None:
 def test_a_store_may_remember_exactly_as_long() -> None:
     """A retention of maximum age and leeway together is enough."""
     assert receiver_of(store=MemoryStore(retention=timedelta(days=7, minutes=5)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, "shop.example/vipps/events?shop=1"),
+        ({"url": "https://shop.example:443/vipps"}, "shop.example/vipps"),
+        ({"url": None, "secrets": [], "allow_unsigned": True}, "vipps"),
+        ({"name": "kjøp og salg"}, "kjøp og salg"),
+    ],
+)
+def test_a_receiver_has_a_name(settings: dict[str, Any], name: str) -> None:
+    """Its own, or its URL's host and path as they are signed."""
+    assert WebhookReceiver(**{"url": URL, "secrets": [SECRET], "store": MemoryStore(), **settings}).name == name
+
+
+def test_long_urls_have_names_of_their_own() -> None:
+    """A name is short, and two URLs that differ at their very end have two."""
+    names = {receiver_of(url=f"https://shop.example/{'x' * 1000}{last}").name for last in "ab"}
+    assert len(names) == 2
+    assert all(len(name) <= 200 for name in names)
 
 
 @pytest.mark.parametrize("most", [None, "5", 1.5, True, 0])

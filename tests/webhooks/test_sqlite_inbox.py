@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -56,23 +57,59 @@ async def test_who_finds_nothing_waits_for_no_writer(sqlite_place: SqlitePlace) 
 
 
 async def test_an_event_is_on_disk_when_it_is_held(sqlite_place: SqlitePlace) -> None:
-    """The connection that puts events writes its log through to the disk, so that a power cut loses none."""
+    """What puts an event writes its log through to the disk, so that a power cut loses none."""
     async with sqlite_place.opened() as store:
         await put(store.inbox, "a")
-        file = store._file
-        assert file is not None
-        assert file._lasting is not None
-        assert [*await file._lasting.execute_fetchall("PRAGMA synchronous")] == [(2,)]  # FULL
-        assert file._lasting.total_changes == 1
+        file = store._file.get()
+        assert await file._writer.run(lambda connection: connection.execute("PRAGMA synchronous").fetchone()) == (2,)
 
 
-async def test_a_file_of_an_earlier_version_gets_an_inbox(tmp_path: Path) -> None:
-    """A file that has only the table of events that took effect is taken on, and remembers them."""
-    path = tmp_path / "shop.db"
-    async with SQLiteStore(path) as store, store.claim("a"):
-        pass
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE vipps_inbox")
-    async with SQLiteStore(path) as store:
-        assert not await store.inbox.put("a", "order-1", b"", receiver=NAME)
-        assert await store.inbox.put("b", "order-1", b"", receiver=NAME)
+async def test_what_took_effect_leaves_the_inbox_with_its_mark(sqlite_place: SqlitePlace) -> None:
+    """In one transaction: no crash can leave an event in the inbox that took effect."""
+    async with sqlite_place.opened() as store:
+        await put(store.inbox, "a1", "a2")
+        event = await take(store.inbox)
+        async with store.claim(event.key) as claim:
+            await sqlite_place.ship(claim, "a1")
+            assert await sqlite_place.sql("SELECT key FROM vipps_inbox") == [("a1",), ("a2",)]
+        assert await sqlite_place.sql("SELECT key FROM vipps_inbox") == [("a2",)]
+        assert await taken(store.inbox) == ["a2"]
+
+
+@pytest.mark.parametrize("kind", ["behind a dead letter", "behind a held one", "behind a paused one", "in pairs"])
+async def test_a_due_event_is_found_without_looking_at_those_that_are_not(sqlite_place: SqlitePlace, kind: str) -> None:
+    """What a take reads does not grow with the events that wait for others, by the count of SQLite's own steps."""
+    async with sqlite_place.opened() as store:
+        await put(store.inbox, "a")
+        event = await take(store.inbox)
+        if kind == "behind a dead letter":
+            await store.inbox.bury(event, "failed", stops=True)
+        if kind == "behind a paused one":
+            await store.inbox.postpone(event, LEASE, "failed")
+        subject = "'a'" if kind != "in pairs" else "'p' || n / 2"
+        due = "stored_at" if kind != "in pairs" else "CASE n % 2 WHEN 0 THEN 9e9 ELSE stored_at END"
+        steps = [await _steps_of_a_take(store)]
+        await sqlite_place.sql(f"""
+            WITH RECURSIVE number (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM number WHERE n < 100001)
+            INSERT INTO vipps_inbox (key, receiver, subject, body, stored_at, due_at)
+            SELECT 'n' || n, receiver, {subject}, body, stored_at, {due}
+            FROM number, vipps_inbox WHERE key = 'a' ORDER BY n""")  # noqa: S608 - of constants
+        steps.append(await _steps_of_a_take(store))
+    assert steps[1] < 2 * steps[0] + 20
+
+
+async def _steps_of_a_take(store: SQLiteStore) -> int:
+    """Take an event of a subject of its own, and return how many instructions SQLite needed for it."""
+    name = uuid4().hex
+    writer, steps = store._file.get()._writer, 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    await store.inbox.put(name, name, b"", receiver=NAME)
+    await writer.run(lambda connection: connection.set_progress_handler(count, 1))
+    assert (await take(store.inbox)).key == name
+    await writer.run(lambda connection: connection.set_progress_handler(None, 1))
+    return steps

@@ -75,6 +75,16 @@ async def test_what_is_no_reference_is_not_remembered(reference: str) -> None:
     assert watchers._heard_of == {}
 
 
+async def test_what_is_remembered_of_a_reference_is_bounded() -> None:
+    """An unsigned delivery can claim to be any merchant's: those of one reference take little memory."""
+    watchers = Watchers()
+    for number in range(1000):
+        watchers.notify(REFERENCE, str(number))
+    assert len(watchers._heard_of[REFERENCE]) <= 16
+    with watchers.watch(REFERENCE, "999") as heard_of, watchers.watch(REFERENCE, "other") as unheard_of:
+        assert (heard_of.is_set(), unheard_of.is_set()) == (True, False)
+
+
 async def test_waiting_leaves_no_trace() -> None:
     """When the last one leaves, also by an error, nothing of the payment is kept that was never heard of."""
     watchers = Watchers()

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vipps_async.errors import ConfigurationError
+from vipps_async.errors import ConfigurationError, printable
 from vipps_async.webhooks.stores.base import DeadLetter, Inbox
 from vipps_async.webhooks.stores.postgres import PostgresStore
 from vipps_async.webhooks.stores.sqlite import SQLiteStore
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from vipps_async._commands.arguments import Commands
 
 _VARIABLE = "VIPPS_EVENT_STORE"
+_SHOWN = 2000  # characters; an event can carry what anybody sent
 _CHANGES = {
     "requeue": "have dead letters handled again, at once",
-    "discard": "remove dead letters for good",
+    "discard": "remove dead letters for good; their events stay known",
 }
 
 
@@ -109,18 +110,25 @@ def _as_json(letter: DeadLetter) -> str:
 
 def _as_text(letter: DeadLetter) -> str:
     died = letter.died_at.isoformat(" ", "seconds")
-    return f"{letter.key}  died {died} after {letter.attempts} attempts: {letter.error}"
+    error = printable(letter.error, _SHOWN)
+    return f"{_shown(letter.key)}  died {died} after {letter.attempts} attempts: {error}"
+
+
+def _shown(key: str) -> str:
+    """Return what list shows of a key, and what names the dead letter on the command line."""
+    return printable(key, _SHOWN)
 
 
 async def _change(inbox: Inbox, options: argparse.Namespace) -> int:
     if options.all == bool(options.keys):
         raise ConfigurationError(f"inbox {options.change} takes either keys or --all")
-    keys = [letter.key for letter in await _all_dead(inbox)] if options.all else options.keys
+    shown = {_shown(letter.key): letter.key for letter in await _all_dead(inbox)}
+    keys = [*shown.values()] if options.all else [shown.get(key, key) for key in options.keys]
     change: Callable[[str], Awaitable[bool]] = getattr(inbox, options.change)
     unknown = [key for key in keys if not await change(key)]
     sys.stdout.write(f"{options.change}: {len(keys) - len(unknown)} of {len(keys)}\n")
     if unknown:
-        sys.stderr.write(f"there is no dead letter {', '.join(unknown)}\n")
+        sys.stderr.write(f"there is no dead letter {', '.join(map(_shown, unknown))}\n")
     return 1 if unknown else 0
 
 

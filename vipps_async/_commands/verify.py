@@ -14,7 +14,7 @@ from vipps_async._commands.arguments import SECRET_VARIABLE, URL_VARIABLE, add_w
 from vipps_async._commands.captured import Captured
 from vipps_async._times import from_http_date
 from vipps_async.errors import ConfigurationError, NotAuthentic
-from vipps_async.webhooks._receiver import CLOCK_LEEWAY, REDELIVERY_WINDOW
+from vipps_async.webhooks._settings import CLOCK_LEEWAY, REDELIVERY_WINDOW
 from vipps_async.webhooks._signature import SignedUrl, verify
 
 if TYPE_CHECKING:

@@ -161,6 +161,8 @@ class EPayment:
     async def events(self, reference: str) -> list[PaymentEvent]:
         """Return the payment's event log, oldest first: the history that settles what happened.
 
+        Each is equal to the event that is delivered for it, whose `dedup_key` it has.
+
         Args:
             reference: the payment's.
 
@@ -170,7 +172,8 @@ class EPayment:
 
         Source: ePayment API, get event log.
         """
-        return await self._session.send(call.read("events", _path(reference, "/events")), read_log)
+        read = partial(read_log, msn=self._session.headers["Merchant-Serial-Number"])
+        return await self._session.send(call.read("events", _path(reference, "/events")), read)
 
     async def capture(
         self,

@@ -23,11 +23,20 @@ def read_adjustment(document: Any, reference: str, key: str) -> Adjustment:
     return read_as({**_object(document), "idempotencyKey": key, RAW: document}, Adjustment)
 
 
-def read_log(document: Any) -> list[PaymentEvent]:
-    """Read an event log."""
+def read_log(document: Any, msn: str) -> list[PaymentEvent]:
+    """Read the event log of a merchant's payment.
+
+    An entry is the same event as its delivery. The current API's deliveries tell the merchant serial number, and its
+    log does not; the draft's tell none in either place.
+    """
     if not isinstance(document, list):
         raise InvalidReply("the event log is not a list")
-    return [read_as(entry, PaymentEvent) for entry in document]
+    return [_entry(entry, msn) for entry in document]
+
+
+def _entry(entry: Any, msn: str) -> PaymentEvent:
+    is_current = isinstance(entry, dict) and "name" in entry
+    return read_as({"msn": msn, **entry, RAW: entry} if is_current else entry, PaymentEvent)
 
 
 def _object(document: Any) -> dict[str, Any]:

@@ -47,6 +47,7 @@ TOO_LARGE = Reply(413, CLOSE, b"the body is too large")
 TOO_SLOW = Reply(408, CLOSE, b"the body took too long")
 BROKEN = Reply(400, CLOSE, b"the body is broken")
 SHUTTING_DOWN = Reply(503, {"Retry-After": "2"}, b"shutting down")
+WRONG_LOOP = Reply(503, {"Retry-After": "2"}, b"another event loop has this receiver")
 BEING_HANDLED = Reply(503, {"Retry-After": "2"}, b"being handled")
 # Seconds. Webhooks API: an answer is awaited for 10. A body that takes longer is lost anyway, and an answer that comes
 # later is heard by nobody, while servers wait for it before they end.

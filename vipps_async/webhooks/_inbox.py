@@ -2,24 +2,27 @@
 
 import asyncio
 import logging
+import random
 from contextlib import suppress
 from datetime import timedelta
 from uuid import uuid4
 
-from vipps_async.epayment import PaymentEvent
-from vipps_async.errors import ClaimHeld, DeliveryError, NotAnEvent, shorten
-from vipps_async.webhooks._dispatcher import Dispatcher
+from vipps_async.errors import ClaimHeld, DeliveryError, NotAnEvent, printable, shorten
+from vipps_async.webhooks._background import cancel
+from vipps_async.webhooks._delivered import DeliveredEvent
+from vipps_async.webhooks._dispatcher import Dispatcher, Outcome
 from vipps_async.webhooks._events import read_event
 from vipps_async.webhooks._identity import Identity
 from vipps_async.webhooks._inbox_policy import InboxPolicy
-from vipps_async.webhooks._notices import Notices, Stage
+from vipps_async.webhooks._notices import Notice, Notices, Stage
 from vipps_async.webhooks.stores.base import Inbox, StoredEvent
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
 _DIED = "each time the process that handled it died, or stood still for longer than the lease"
 _KEPT_OF_ERROR = 1000  # characters
-_SECONDS_TO_HAND_BACK = 5.0
+_SECONDS_TO_GIVE_BACK = 5.0
+_PAUSE_OF_UNTRIED = timedelta(seconds=2)
 
 
 class InboxWorkers:
@@ -44,7 +47,7 @@ class InboxWorkers:
         self._holder = uuid4().hex
         self._news = asyncio.Event()
         self._free = asyncio.Semaphore(policy.workers)
-        self._in_hand: dict[asyncio.Task[None], int] = {}
+        self._in_hand: dict[asyncio.Task[None], StoredEvent] = {}
         self._loops: tuple[asyncio.Task[None], ...] = ()
         self._is_closing = False
         self._is_away = False
@@ -57,46 +60,51 @@ class InboxWorkers:
                 asyncio.create_task(self._keep_renewing(), name="vipps_async inbox leases"),
             )
 
-    async def hold(self, event: PaymentEvent, body: bytes) -> None:
-        """Hold an event on disk, unless it is known already, and have it handled.
+    async def hold(self, delivered: DeliveredEvent, body: bytes) -> Outcome | None:
+        """Hold an event on disk, and have it handled.
 
-        Raises:
-            BaseException: whatever the store raised; the event has to come again.
+        Returns:
+            None if it is held from now on; otherwise that it is a duplicate, or that the store failed.
         """
         self.start()
+        identity, event = self._identity, delivered.event
         try:
-            is_new = await self._inbox.put(
-                self._identity.key(event), self._identity.subject(event), body, receiver=self._identity.name
-            )
-        except BaseException as error:
-            self._notices.tell(Stage.FAILED, event=event, error=error)
-            raise
-        if is_new:
-            self._news.set()
-        else:
-            self._notices.tell(Stage.DUPLICATE, event=event)
+            is_new = await self._inbox.put(identity.key(event), identity.subject(event), body, receiver=identity.name)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the event comes again
+            return Outcome(stage=Stage.HELD if isinstance(error, ClaimHeld) else Stage.FAILED, error=error)
+        if not is_new:
+            return Outcome(stage=Stage.DUPLICATE)
+        self._news.set()
+        return None
 
-    async def close(self) -> None:
-        """Take no more events, wait for the handlers that run, then cancel them and hand their events back."""
+    async def close(self) -> list[str]:
+        """Take no more events, wait for the handlers that run, then cancel them and give their events back.
+
+        Returns:
+            Which handlers were given up.
+        """
         self._is_closing = True
         self._news.set()
         if not self._loops:
-            return
+            return []
         feeder, renewals = self._loops
-        await asyncio.wait({feeder, *self._in_hand}, timeout=self._policy.grace.total_seconds())
-        for task in (renewals, *self._in_hand):
+        await asyncio.wait({feeder, *self._in_hand}, timeout=self._policy.shutdown_timeout.total_seconds())
+        given_up = dict(self._in_hand)
+        await cancel(renewals)
+        for task in given_up:
             task.cancel()
         # The feeder ends by itself: cancelled inside the store, it would not know whether it has taken an event.
-        await asyncio.wait({feeder, renewals, *self._in_hand}, timeout=_SECONDS_TO_HAND_BACK)
+        await asyncio.wait({feeder, *given_up}, timeout=_SECONDS_TO_GIVE_BACK)
         feeder.cancel()
+        return [f"the handlers of event {printable(stored.key, 300)}" for stored in given_up.values()]
 
     async def _feed(self) -> None:
         while not self._is_closing:
             await self._free.acquire()
             event = await self._next()
             if event is not None:
-                task = asyncio.create_task(self._work(event), name=f"vipps_async {event.key}")
-                self._in_hand[task] = event.id
+                task = asyncio.create_task(self._work(event), name="vipps_async event")
+                self._in_hand[task] = event
                 task.add_done_callback(self._done)
 
     async def _next(self) -> StoredEvent | None:
@@ -125,56 +133,84 @@ class InboxWorkers:
         self._is_away = False
         return event
 
-    async def _work(self, event: StoredEvent) -> None:
+    async def _work(self, stored: StoredEvent) -> None:
         try:
-            await self._settle(event, await self._tried(event))
+            await self._settle(stored)
         except Exception:
             # The lease runs out, and whoever takes the event then learns from the claim that it took effect.
-            _logger.warning("event %s is settled later", event.key, exc_info=True)
+            _logger.warning("event %s is settled later", printable(stored.key, 300), exc_info=True)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._in_hand[task]
         self._free.release()
         self._news.set()  # the next event of the payment may be due now
 
-    async def _tried(self, event: StoredEvent) -> BaseException | None:
-        if event.attempt > self._policy.attempts:
-            return DeliveryError(_DIED)
+    async def _settle(self, stored: StoredEvent) -> None:
         try:
-            await self._dispatcher.handle_once(read_event(event.body), attempt=event.attempt)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - kept with the event, whatever it is
-            return error
-        return None
-
-    async def _settle(self, event: StoredEvent, error: BaseException | None) -> None:
-        if error is None:
-            await self._inbox.complete(event)
-        elif isinstance(error, ClaimHeld):
-            await self._inbox.release(event, timedelta(seconds=error.retry_after))
-        elif isinstance(error, asyncio.CancelledError) and self._is_closing:
-            await self._inbox.release(event, timedelta(0))
-        elif event.attempt < self._policy.attempts:
-            await self._postpone(event, error)
+            event = read_event(stored.body)
+        except NotAnEvent as error:
+            await self._settle_failure(stored, None, error)
+            return
+        delivered = DeliveredEvent(event, stored.receiver, attempt=stored.attempt)
+        if stored.attempt > self._policy.attempts:
+            await self._bury(stored, delivered, DeliveryError(_DIED))
+            return
+        outcome = await self._dispatcher.handle_once(delivered)
+        if outcome.was_tried:
+            self._notices.tell_of(delivered, outcome.stage, error=outcome.error, seconds=outcome.seconds)
+        if outcome.error is None:
+            await self._inbox.complete(stored)
+        elif outcome.was_tried:
+            await self._settle_failure(stored, delivered, outcome.error)
         else:
-            await self._bury(event, error)
+            await self._release(stored, delivered, outcome.error)
 
-    async def _postpone(self, event: StoredEvent, error: BaseException) -> None:
-        pause = self._policy.pause_after(event.attempt)
-        place = (event.key, event.attempt, self._policy.attempts, pause)
-        _logger.warning("event %s failed, attempt %d of %d; again in %s", *place, exc_info=error)
-        await self._inbox.postpone(event, pause, shorten(error, _KEPT_OF_ERROR))
+    async def _release(self, stored: StoredEvent, delivered: DeliveredEvent, error: BaseException) -> None:
+        """Give an event back that its handlers have not been asked to handle, or not until their end."""
+        if isinstance(error, ClaimHeld):
+            pause = timedelta(seconds=error.retry_after)
+        elif isinstance(error, asyncio.CancelledError):
+            pause = timedelta(0)
+        else:
+            pause = _PAUSE_OF_UNTRIED
+            said = "%s could not be claimed, which is no attempt; again in %s"
+            _logger.warning(said, delivered, pause, exc_info=error, extra=delivered.fields)
+        await self._inbox.release(stored, _shortened(pause))
 
-    async def _bury(self, event: StoredEvent, error: BaseException) -> None:
-        _logger.error("event %s is a dead letter now", event.key, exc_info=error)
-        await self._inbox.bury(event, shorten(error, _KEPT_OF_ERROR), stops=self._policy.stop_at_dead)
-        known = None if isinstance(error, NotAnEvent) else read_event(event.body)
-        self._notices.tell(Stage.DEAD, event=known, error=error, attempt=event.attempt)
+    async def _settle_failure(
+        self, stored: StoredEvent, delivered: DeliveredEvent | None, error: BaseException
+    ) -> None:
+        if stored.attempt >= self._policy.attempts:
+            await self._bury(stored, delivered, error)
+            return
+        pause = _shortened(self._policy.pause_after(stored.attempt))
+        place = (_named(stored, delivered), stored.attempt, self._policy.attempts, pause)
+        fields = delivered.fields if delivered else None
+        _logger.warning("%s failed, attempt %d of %d; again in %s", *place, exc_info=error, extra=fields)
+        await self._inbox.postpone(stored, pause, shorten(error, _KEPT_OF_ERROR))
+
+    async def _bury(self, stored: StoredEvent, delivered: DeliveredEvent | None, error: BaseException) -> None:
+        fields, event = (delivered.fields, delivered.event) if delivered else (None, None)
+        _logger.error("%s is a dead letter now", _named(stored, delivered), exc_info=error, extra=fields)
+        await self._inbox.bury(stored, shorten(error, _KEPT_OF_ERROR), stops=self._policy.stop_at_dead)
+        self._notices.tell(Notice(stage=Stage.DEAD, event=event, error=error, attempt=stored.attempt))
 
     async def _keep_renewing(self) -> None:
         while True:
             await asyncio.sleep(self._policy.lease.total_seconds() / 3)
             if self._in_hand:
                 try:
-                    await self._inbox.renew(self._holder, list(self._in_hand.values()), self._policy.lease)
+                    await self._inbox.renew(
+                        self._holder, [event.id for event in self._in_hand.values()], self._policy.lease
+                    )
                 except Exception:
                     _logger.warning("the leases of the inbox are renewed later", exc_info=True)
+
+
+def _named(stored: StoredEvent, delivered: DeliveredEvent | None) -> str:
+    return str(delivered) if delivered else f"event {printable(stored.key, 300)}"
+
+
+def _shortened(pause: timedelta) -> timedelta:
+    # Not at the same moment as others that were given back together.
+    return pause * random.uniform(0.5, 1)  # noqa: S311 - no secret

@@ -26,13 +26,15 @@ class InboxPolicy:
         workers: how many events this process handles at once; with PostgreSQL keep it below the pool's size, since each
             occupies a connection, and deliveries need some too.
         attempts: how often an event is tried before it is a dead letter.
-        first_pause: before the second attempt; each later pause is twice as long as the one before.
+        first_pause: before the second attempt; each later pause is twice as long as the one before. A random part of
+            up to half of each is left out, so that what failed together does not come back together.
         longest_pause: what pauses grow to.
         stop_at_dead: whether the later events of a dead letter's payment wait until it is requeued or discarded; with
             ``False`` they go on, and a dead letter that is requeued takes effect after events that came later.
         lease: when the events of a process that died are free again; one that lives renews it.
         poll: how often the store is asked for events that this process did not receive itself, or that failed.
-        grace: how long a shutdown waits for handlers before it cancels them and hands their events back.
+        shutdown_timeout: how long a shutdown waits for the handlers of events out of the inbox before it cancels them
+            and gives their events back.
 
     Raises:
         ConfigurationError: an argument is not above 0.
@@ -45,9 +47,9 @@ class InboxPolicy:
     stop_at_dead: bool = True
     lease: timedelta = attrs.field(default=timedelta(seconds=30), validator=_check_time)
     poll: timedelta = attrs.field(default=timedelta(seconds=1), validator=_check_time)
-    grace: timedelta = attrs.field(default=timedelta(seconds=20), validator=_check_time)
+    shutdown_timeout: timedelta = attrs.field(default=timedelta(seconds=20), validator=_check_time)
 
     def pause_after(self, attempt: int) -> timedelta:
-        """Return the pause after the attempt of this number, 1 the first."""
+        """Return the longest pause after the attempt of this number, 1 the first."""
         doublings = min(attempt - 1, 40)  # more than any pause has, and few enough for a timedelta
         return min(self.longest_pause, timedelta(seconds=self.first_pause.total_seconds() * 2**doublings))

@@ -3,25 +3,35 @@
 import logging
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
 
 from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import ConfigurationError
+from vipps_async.webhooks._delivered import DeliveredEvent
 from vipps_async.webhooks._router import is_async
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
 
 class Stage(StrEnum):
-    """What happened; a delivery is refused or received, and an event that was received is one of the others."""
+    """What happened.
+
+    A delivery is REFUSED or RECEIVED. Of one that was received, exactly one more stage tells what became of it:
+    HANDLED, DUPLICATE, HELD, FAILED or TIMED_OUT. With an inbox its event is told once it is handled, or known to be a
+    duplicate, or DEAD; FAILED and TIMED_OUT are then told of each attempt.
+    """
 
     RECEIVED = "received"
     REFUSED = "refused"
     DUPLICATE = "duplicate"
     HANDLED = "handled"
+    HELD = "held"
+    """Answered 503: the event is being handled elsewhere, or the store is busy."""
     FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    """A handler took longer than ``handler_timeout``."""
     DEAD = "dead"
 
 
@@ -33,9 +43,11 @@ class Notice:
         stage: what.
         event: to which event; ``None`` for a delivery that was refused.
         reason: why it was refused.
-        error: what a handler or the store raised, where it failed or is dead.
+        error: what a handler or the store raised, where it was held, failed, timed out or is dead.
         seconds: how long it took where it was claimed: its turn, the claim and the handlers.
         attempt: which attempt it was, of an event out of the inbox.
+        webhook_id: the delivery's ``Webhook-Id``, where it had one: probably the registration. Events out of the inbox
+            have none.
     """
 
     stage: Stage
@@ -44,6 +56,7 @@ class Notice:
     error: BaseException | None = None
     seconds: float | None = None
     attempt: int = 1
+    webhook_id: str | None = None
 
 
 Observer = Callable[[Notice], object]
@@ -73,14 +86,25 @@ class Notices:
         self._observers.append(observer)
         return observer
 
-    def tell(self, stage: Stage, **facts: Any) -> None:
-        """Count a notice of *facts*, and tell it; an observer that raises is logged, since no event may fail by it."""
-        self._counts[stage] += 1
-        if not self._observers:
-            return
-        notice = Notice(stage=stage, **facts)
+    def tell_of(
+        self,
+        delivered: DeliveredEvent,
+        stage: Stage,
+        *,
+        error: BaseException | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Count what happened to an event, and tell it."""
+        event, attempt, webhook_id = delivered.event, delivered.attempt, delivered.webhook_id
+        self.tell(
+            Notice(stage=stage, event=event, error=error, seconds=seconds, attempt=attempt, webhook_id=webhook_id)
+        )
+
+    def tell(self, notice: Notice) -> None:
+        """Count a notice, and tell it; an observer that raises is logged, since no event may fail by it."""
+        self._counts[notice.stage] += 1
         for observer in self._observers:
             try:
                 observer(notice)
             except Exception:
-                _logger.exception("an observer failed at a notice of stage %s", stage)
+                _logger.exception("an observer failed at a notice of stage %s", notice.stage)

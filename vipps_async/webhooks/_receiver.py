@@ -7,26 +7,37 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
+from vipps_async._loops import PerLoop
 from vipps_async.epayment import PaymentEvent, PaymentEventName
-from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError, NotAnEvent, NotAuthentic
-from vipps_async.webhooks._background import Background, end_of
+from vipps_async.errors import (
+    ConfigurationError,
+    DeliveryError,
+    NotAnEvent,
+    NotAuthentic,
+    WrongEventLoop,
+    printable,
+)
+from vipps_async.webhooks._delivered import DeliveredEvent, probably_registration, webhook_id_of
 from vipps_async.webhooks._dispatcher import Dispatcher
-from vipps_async.webhooks._exchange import TOO_LARGE, IncomingRequest, Reply
+from vipps_async.webhooks._exchange import SHUTTING_DOWN, TOO_LARGE, WRONG_LOOP, IncomingRequest, Reply
 from vipps_async.webhooks._gate import Gate
 from vipps_async.webhooks._identity import Identity
 from vipps_async.webhooks._inbox import InboxWorkers
 from vipps_async.webhooks._inbox_policy import InboxPolicy
-from vipps_async.webhooks._notices import Notices, O, Stage
+from vipps_async.webhooks._notices import Notice, Notices, O, Stage
+from vipps_async.webhooks._processor import EventProcessor
 from vipps_async.webhooks._router import H, Router
 from vipps_async.webhooks._settings import (
+    CLOCK_LEEWAY,
+    REDELIVERY_WINDOW,
     check_limits,
     checked_inbox,
     checked_name,
     checked_secrets,
     checked_signal,
+    checked_timeout,
     checked_url,
 )
-from vipps_async.webhooks._watch import Watchers
 from vipps_async.webhooks.asgi_app import AsgiApp
 from vipps_async.webhooks.signals.base import Signal
 from vipps_async.webhooks.stores.base import EventStore
@@ -38,10 +49,9 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
-REDELIVERY_WINDOW = timedelta(days=7)  # Webhooks API: deliveries are retried for up to 7 days
-CLOCK_LEEWAY = timedelta(minutes=5)
 _BODY_LIMIT = 256 * 1024
-_RETRY_SOON = {"Retry-After": "2"}
+_HANDLER_TIMEOUT = timedelta(minutes=5)
+_SHUTDOWN_TIMEOUT = timedelta(seconds=20)
 
 
 def _utc_now() -> datetime:
@@ -73,6 +83,9 @@ class WebhookReceiver:
             answer waits for the handlers, and Vipps MobilePay repeats what fails.
         signal: carries the news of events to other processes, such as a `PostgresSignal` or `RedisSignal`, so that an
             `EPayment.wait` anywhere ends with an event that arrived here. Without it those in this process do.
+        handler_timeout: seconds, or a timedelta, that a handler may take. Then it is cancelled, and its event is given
+            back, so that other events go on. A handler that does not even end when it is cancelled is left behind.
+        shutdown_timeout: seconds, or a timedelta, that `close` waits for the deliveries that are being answered.
         clock: the present, aware.
 
     Raises:
@@ -105,6 +118,8 @@ class WebhookReceiver:
         name: str | None = None,
         inbox: InboxPolicy | None = None,
         signal: Signal | None = None,
+        handler_timeout: float | timedelta = _HANDLER_TIMEOUT,
+        shutdown_timeout: float | timedelta = _SHUTDOWN_TIMEOUT,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         check_limits(store, max_age=max_age, leeway=leeway, max_body=max_body)
@@ -120,16 +135,13 @@ class WebhookReceiver:
         )
         self._router = Router()
         self._notices = Notices()
-        self._dispatcher = Dispatcher(store, self._router, self._notices, self._identity)
-        self._workers: InboxWorkers | None = None
-        if inbox is not None:
-            self._workers = InboxWorkers(
-                checked_inbox(store, inbox), inbox, self._dispatcher, self._notices, self._identity
-            )
-        self._watchers = Watchers()
+        self._store = store
+        self._policy = inbox
+        self._inbox = None if inbox is None else checked_inbox(store, inbox)
         self._signal = checked_signal(signal)
-        self._background = Background()
-        self._is_closing = False
+        self._handler_timeout = checked_timeout("handler_timeout", handler_timeout)
+        self._shutdown_timeout = checked_timeout("shutdown_timeout", shutdown_timeout)
+        self._processor = PerLoop(self._new_processor, owner=f"the receiver {self.name}")
 
     @property
     def name(self) -> str:
@@ -243,10 +255,10 @@ class WebhookReceiver:
     def start(self) -> None:
         """Begin to handle what the inbox holds, in a running event loop; `setup` and the adapters do it at startup.
 
-        Without an inbox there is nothing to begin.
+        Raises:
+            WrongEventLoop: another event loop has this receiver.
         """
-        if self._workers:
-            self._workers.start()
+        self._processor.get().start()
 
     def refusal(self, method: str, headers: Mapping[str, str]) -> Reply | None:
         """Return the answer to a delivery that need not be read, or ``None`` if its body is to be read.
@@ -255,15 +267,14 @@ class WebhookReceiver:
             method: the HTTP method.
             headers: names in lower case.
         """
-        if self._is_closing:
-            return Reply(503, _RETRY_SOON, b"shutting down")
-        refused = self._gate.refusal(method, headers)
-        return refused and self.refuse(refused)
+        processor = self._processor.peek()
+        is_closing = processor is not None and processor.is_closing
+        refused = SHUTTING_DOWN if is_closing else self._gate.refusal(method, headers)
+        return refused and self._refuse(refused, headers)
 
     def refuse(self, reply: Reply) -> Reply:
         """Take note that a delivery is answered with *reply* before it was handled, and return that."""
-        self._notices.tell(Stage.REFUSED, reason=reply.body.decode())
-        return reply
+        return self._refuse(reply, {})
 
     async def handle(self, request: IncomingRequest) -> Reply:
         """Handle a delivery, and return what to answer; never raises for what arrives.
@@ -282,59 +293,65 @@ class WebhookReceiver:
         if refused is not None:
             return refused
         if len(request.body) > self.max_body:
-            return self.refuse(TOO_LARGE)
+            return self._refuse(TOO_LARGE, request.headers)
         try:
             event = self._gate.event_of(request)
         except DeliveryError as error:
-            _logger.warning("refused a delivery to %s: %s", request.target, error)
-            return self.refuse(Reply(_STATUS_OF[type(error)], body=type(error).__name__.encode()))
-        self._notices.tell(Stage.RECEIVED, event=event)
-        if event.name is not PaymentEventName.CREATED:
-            self._announce(event.reference)
-        return await self._to_its_end(event, request.body)
+            self._log_refusal(request, error)
+            return self._refuse(Reply(_STATUS_OF[type(error)], body=type(error).__name__.encode()), request.headers)
+        delivered = DeliveredEvent(event, self.name, webhook_id_of(request.headers))
+        try:
+            processor = self._processor.get()
+        except WrongEventLoop as error:
+            _logger.error("%s is given back for redelivery: %s", delivered, error, extra=delivered.fields)  # noqa: TRY400 - where it was raised tells nothing
+            return self._refuse(WRONG_LOOP, request.headers)
+        self._notices.tell_of(delivered, Stage.RECEIVED)
+        return await processor.answer(delivered, request.body)
 
-    def watch(self, reference: str) -> AbstractContextManager[asyncio.Event]:
+    def watch(self, reference: str, *, msn: str | None = None) -> AbstractContextManager[asyncio.Event]:
         """Return a context whose event is set whenever something happens to the payment; `EPayment.wait` waits on it.
 
         It is set from the start for a payment that was heard of before. A creation decides nothing, and does not count.
+
+        Args:
+            reference: the payment's.
+            msn: its merchant serial number; without one, the payments of all merchants that have the reference. Events
+                that tell none, as the draft API's, count for all.
+
+        Raises:
+            WrongEventLoop: another event loop has this receiver.
         """
-        return (self._signal or self._watchers).watch(reference)
+        return self._processor.get().watch(reference, msn)
 
     async def close(self) -> None:
         """Refuse what arrives from now on, so that it is redelivered, and wait for the handlers that run.
 
-        With an inbox they are waited for as long as its policy says, and then cancelled; their events are handed back.
+        They are waited for within *shutdown_timeout*, and those of events out of the inbox within its policy's; then
+        they are cancelled, named in the log, and their events are given back.
+
+        Raises:
+            WrongEventLoop: another event loop has this receiver.
         """
-        self._is_closing = True
-        await self._background.ended()
-        if self._workers:
-            await self._workers.close()
+        await self._processor.get().close()
 
-    def _announce(self, reference: str) -> None:
-        if self._signal is None:
-            self._watchers.notify(reference)
-        else:
-            # In the background, so that it does not delay the answer.
-            self._background.run(self._signal.announce(reference), name=f"vipps_async announcement {reference}")
+    def _new_processor(self) -> EventProcessor:
+        dispatcher = Dispatcher(self._store, self._router, self._identity, self._handler_timeout)
+        workers = None
+        if self._inbox is not None and self._policy is not None:
+            workers = InboxWorkers(self._inbox, self._policy, dispatcher, self._notices, self._identity)
+        return EventProcessor(dispatcher, workers, self._notices, self._signal, self._shutdown_timeout)
 
-    async def _to_its_end(self, event: PaymentEvent, body: bytes) -> Reply:
-        task = self._background.run(self._answered(event, body), name=f"vipps_async event {event.reference}")
-        await end_of(task)  # which is not its own, if the client hangs up or the server ends: then the work goes on
-        if task.cancelled():
-            _logger.warning("a handler of event %s of payment %s was cancelled", event.name, event.reference)
-            return Reply(500, body=b"not handled")
-        return task.result()
+    def _refuse(self, reply: Reply, headers: Mapping[str, str]) -> Reply:
+        self._notices.tell(Notice(stage=Stage.REFUSED, reason=reply.body.decode(), webhook_id=webhook_id_of(headers)))
+        return reply
 
-    async def _answered(self, event: PaymentEvent, body: bytes) -> Reply:
-        try:
-            await (self._workers.hold(event, body) if self._workers else self._dispatcher.handle_once(event))
-        except ClaimHeld as error:
-            return Reply(503, {"Retry-After": f"{error.retry_after:.0f}"}, b"being handled")
-        except Exception:
-            # Whatever a handler or a store raises, the event must come again.
-            _logger.exception("event %s of payment %s is given back for redelivery", event.name, event.reference)
-            return Reply(500, body=b"not handled")
-        return Reply(200)
+    def _log_refusal(self, request: IncomingRequest, error: DeliveryError) -> None:
+        webhook_id = webhook_id_of(request.headers)
+        fields = {"receiver": self.name, "webhook_id": webhook_id}
+        target, reason = printable(request.target, 200), printable(str(error), 1000)
+        if webhook_id is not None:
+            reason = f"{reason} ({probably_registration(webhook_id)})"
+        _logger.warning("refused a delivery to %s: %s", target, reason, extra=fields)
 
 
 _STATUS_OF: Mapping[type[DeliveryError], int] = {NotAuthentic: 401, NotAnEvent: 400}

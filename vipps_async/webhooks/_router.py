@@ -1,18 +1,25 @@
 """Which handlers take an event, by its name, in order of registration. Performs no I/O."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
-from vipps_async.epayment import PaymentEventName
-from vipps_async.errors import ConfigurationError
+from vipps_async.epayment import PaymentEvent, PaymentEventName
+from vipps_async.errors import ConfigurationError, shorten
+from vipps_async.webhooks.stores.base import Claim
 
-# A handler takes the event, and the claim too if it has a second parameter.
+# What a handler may look like: `caller_of`.
 Handler = Callable[..., Awaitable[None]]
 H = TypeVar("H", bound=Handler)
+Call = Callable[[PaymentEvent, Claim], Coroutine[Any, Any, None]]
+
+_CLAIM = "claim"
+# A method without its object, and a claim where the event comes.
+_NO_EVENT = frozenset({"self", "cls", _CLAIM})
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 @attrs.frozen(kw_only=True)
@@ -21,17 +28,22 @@ class Route:
 
     Attributes:
         handler: what is awaited.
-        takes_claim: whether it is given the claim too.
+        call: calls it, with the claim where it asks for one.
         names: takes the events of these names that report a success.
         takes_failed: takes the events that report a failure.
         takes_all: takes every event.
     """
 
     handler: Handler
-    takes_claim: bool
+    call: Call
     names: frozenset[PaymentEventName] = frozenset()
     takes_failed: bool = False
     takes_all: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the handler is called, for a log line."""
+        return getattr(self.handler, "__qualname__", None) or shorten(self.handler)
 
     @property
     def is_fallback(self) -> bool:
@@ -98,7 +110,7 @@ class Router:
             raise ConfigurationError(f"{handler!r} must be an `async def`: the receiver awaits its handlers")
         route = Route(
             handler=handler,
-            takes_claim=_takes_claim(handler),
+            call=caller_of(handler),
             names=names,
             takes_failed=takes_failed,
             takes_all=takes_all,
@@ -113,10 +125,49 @@ def is_async(function: object) -> bool:
     return any(map(inspect.iscoroutinefunction, (function, getattr(function, "__call__", None))))  # noqa: B004 - an object's own method may be async
 
 
-def _takes_claim(handler: Handler) -> bool:
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(handler).parameters.values()
-    needed = [one for one in parameters if one.kind in positional and one.default is one.empty]
-    if len(needed) not in {1, 2}:
-        raise ConfigurationError(f"{handler!r} must take the event, or the event and its claim")
-    return len(needed) == 2
+def caller_of(handler: Handler) -> Call:
+    """Return what calls *handler* with an event and its claim.
+
+    The first positional parameter takes the event. The claim goes to the parameter called ``claim``, or else to a
+    second one without a default. Every other parameter needs a default, and keeps it.
+
+    Raises:
+        ConfigurationError: it could not be called, or would run without a claim that it may be asking for.
+    """
+    first, *rest = _parameters(handler)
+    if first.kind not in _POSITIONAL or first.name in _NO_EVENT:
+        raise _refusal(handler, f"its first parameter is {first.name}")
+    second = rest[0] if rest and rest[0].kind in _POSITIONAL else None
+    named = next((one for one in rest if one.name == _CLAIM), None)
+    asking = named or (second if second and second.default is second.empty else None)
+    unknown = [one.name for one in rest if one is not asking and one.default is one.empty]
+    if second is not None and asking is None:
+        unknown.append(second.name)
+    if unknown:
+        raise _refusal(handler, f"it is not clear what its {', '.join(unknown)} should be")
+    if asking is None:
+        return lambda event, _: _awaited(handler(event))
+    if asking is second:
+        return lambda event, claim: _awaited(handler(event, claim))
+    return lambda event, claim: _awaited(handler(event, claim=claim))
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
+def _parameters(handler: Handler) -> list[inspect.Parameter]:
+    try:
+        parameters = list(inspect.signature(handler).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise _refusal(handler, "what it takes is not known") from error
+    if not parameters:
+        raise _refusal(handler, "it takes nothing")
+    return parameters
+
+
+def _refusal(handler: Handler, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{shorten(handler)} must take the event, or the event and its claim, as (event, claim) or (event, *, claim) "
+        f"do; what else it takes needs a default, behind a *; decorators need functools.wraps: {reason}"
+    )

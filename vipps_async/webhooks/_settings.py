@@ -12,7 +12,10 @@ from vipps_async.webhooks._signature import SignedUrl
 from vipps_async.webhooks.signals.base import Signal
 from vipps_async.webhooks.stores.base import EventStore, Inbox, InboxStore
 
+REDELIVERY_WINDOW = timedelta(days=7)  # Webhooks API: deliveries are retried for up to 7 days
+CLOCK_LEEWAY = timedelta(minutes=5)
 _LONGEST_NAME = 200
+_LONGEST_TIMEOUT = timedelta(days=7)
 _NAME_WITHOUT_URL = "vipps"
 
 
@@ -58,8 +61,23 @@ def _name_of(url: str) -> str:
     return url if len(url) <= _LONGEST_NAME else f"{url[:100]}~{sha256(url.encode()).hexdigest()}"
 
 
+def checked_timeout(name: str, value: float | timedelta) -> timedelta:
+    """Return a time that is given in seconds or as a timedelta."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0.001 <= seconds <= _LONGEST_TIMEOUT.total_seconds():
+        raise ConfigurationError(
+            f"{name}={shorten(value)} must be seconds, or a timedelta, from a millisecond to "
+            f"{_LONGEST_TIMEOUT.days} days"
+        )
+    return timedelta(seconds=seconds)
+
+
 def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, max_body: int) -> None:
-    """Return if the limits are limits, and *store* remembers an event for as long as deliveries of it are taken."""
+    """Return if the limits are limits, and *store* remembers an event for as long as deliveries of it can come.
+
+    A redelivery is signed anew, so that a short *max_age* keeps none out: a signature's age is not its event's.
+    """
     is_window = isinstance(max_age, timedelta) and isinstance(leeway, timedelta)
     if not is_window or type(max_body) is not int or max_body < 1 or min(max_age, leeway) < timedelta(0):
         raise ConfigurationError(
@@ -67,10 +85,11 @@ def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, ma
         )
     if not hasattr(store, "claim"):
         raise ConfigurationError(f"store={store!r} must be a store, such as MemoryStore()")
-    if store.retention < max_age + leeway:
+    needed = max(REDELIVERY_WINDOW, max_age) + leeway
+    if store.retention < needed:
         raise ConfigurationError(
-            f"the store remembers events for {store.retention}, but deliveries are taken for {max_age + leeway}, "
-            "so that a late one could take effect twice: raise the store's retention, or lower max_age"
+            f"the store remembers events for {store.retention}, but an event is redelivered, or taken, for {needed}, "
+            "so that it could take effect twice: raise the store's retention"
         )
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from vipps_async.errors import ConfigurationError
+from vipps_async.errors import ConfigurationError, WrongEventLoop
 from vipps_async.webhooks._watch import Watchers, can_be_waited_for
 
 _logger = logging.getLogger("vipps_async.webhooks")
@@ -88,19 +88,22 @@ class ListeningSignal(ABC):
             listener.cancel()
             await asyncio.wait({listener})
 
-    def watch(self, reference: str) -> AbstractContextManager[asyncio.Event]:
+    def watch(self, reference: str, *, msn: str | None = None) -> AbstractContextManager[asyncio.Event]:
         """Return a context whose event is set whenever a process announces the payment; `Signal.watch` says more.
 
         It is set too whenever the connection that listens was made anew, since something may have been missed.
 
         Raises:
             RuntimeError: the signal was not started, so that nothing would be heard.
+            WrongEventLoop: it listens in another event loop.
         """
         if self._listener is None:
             raise RuntimeError("the signal does not listen: use it with `async with`, or await start()")
-        return self._watchers.watch(reference)
+        if self._listener.get_loop() is not asyncio.get_running_loop():
+            raise WrongEventLoop(f"this {type(self).__name__}")
+        return self._watchers.watch(reference, msn)
 
-    async def announce(self, reference: str) -> None:
+    async def announce(self, reference: str, *, msn: str | None = None) -> None:
         """Tell every process that something happened to the payment; this one even if the server is away.
 
         Takes a few seconds at most. A failure is logged, once for all of an outage, and not raised: a delivery must not
@@ -108,21 +111,22 @@ class ListeningSignal(ABC):
 
         Args:
             reference: the payment's. What cannot be one is not announced.
+            msn: its merchant serial number, where that is known.
         """
         if not can_be_waited_for(reference):
             return
-        self._watchers.notify(reference)
+        self._watchers.notify(reference, msn)
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._send(reference)
+                await self._send(reference if msn is None else f"{reference} {msn}")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is logged
             self._muteness.goes_on(error)
         else:
             self._muteness.is_over()
 
     @abstractmethod
-    async def _send(self, reference: str) -> None:
-        """Send *reference* to all who listen."""
+    async def _send(self, announcement: str) -> None:
+        """Send *announcement* to all who listen."""
 
     @abstractmethod
     async def _listen(self, is_alive: Callable[[], None]) -> None:
@@ -130,6 +134,12 @@ class ListeningSignal(ABC):
 
         Whatever takes longer than two heartbeats is cancelled: *is_alive* has to be called at each sign of life.
         """
+
+    def _hear(self, announcement: str) -> None:
+        """Wake who waits for the payment: a reference, and its merchant serial number if that is known."""
+        # A reference has no space in it.
+        reference, _, msn = announcement.partition(" ")
+        self._watchers.notify(reference, msn or None)
 
     def _subscribed(self) -> None:
         self._deafness.is_over()

@@ -26,8 +26,9 @@ class PostgresSignal(ListeningSignal):
             the signal is entered, so close the pool after it; an announcement takes another one for a moment.
             LISTEN needs a session of its own: not PgBouncer's transaction pooling, in which nothing is heard. The log
             warns of a pooler. Announcing works through one, if the pool was made with ``statement_cache_size=0``.
-        channel: shared by the processes that hear each other. The payload is the bare reference, so that other programs
-            can announce as well: ``SELECT pg_notify('vipps_payments', 'acme-shop-123-order123abc')``.
+        channel: shared by the processes that hear each other. The payload is the reference, and after a space the
+            merchant serial number where that is known, so that other programs can announce as well:
+            ``SELECT pg_notify('vipps_payments', 'acme-shop-123-order123abc 123456')``.
         heartbeat: how often the connection is tried; one that stays silent for two of these is given up.
 
     Raises:
@@ -46,10 +47,10 @@ class PostgresSignal(ListeningSignal):
         self._has_warned = False
         super().__init__(channel=channel, heartbeat=heartbeat)
 
-    async def _send(self, reference: str) -> None:
+    async def _send(self, announcement: str) -> None:
         # The pool applies the timeout to the release too, which would wait without end for a server that is silent.
         async with self._pool.connection(PATIENCE) as connection:
-            await connection.execute("SELECT pg_notify($1, $2)", self._channel, reference)
+            await connection.execute("SELECT pg_notify($1, $2)", self._channel, announcement)
 
     async def _listen(self, is_alive: Callable[[], None]) -> None:
         lost = asyncio.get_running_loop().create_future()
@@ -57,7 +58,7 @@ class PostgresSignal(ListeningSignal):
         self._warn_of_a_pooler()
         try:
             connection.add_termination_listener(lambda _: lost.set_result(None))
-            await connection.add_listener(self._channel, self._hear)
+            await connection.add_listener(self._channel, lambda *heard: self._hear(heard[-1]))
             self._subscribed()
             is_alive()
             while not (await asyncio.wait({lost}, timeout=self._heartbeat))[0]:
@@ -76,6 +77,3 @@ class PostgresSignal(ListeningSignal):
                 "PostgresSignal listens through a pooler such as PgBouncer: unless it pools sessions, nothing is heard "
                 "and waits only poll; give the signal a pool that connects to PostgreSQL itself"
             )
-
-    def _hear(self, _connection: object, _pid: int, _channel: str, reference: str) -> None:
-        self._watchers.notify(reference)

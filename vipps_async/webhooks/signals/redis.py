@@ -21,8 +21,9 @@ class RedisSignal(ListeningSignal):
             One connection of its pool is taken for listening, as long as the signal is entered. It is for one event
             loop. What is announced at one node of a cluster is heard at all.
         channel: shared by the processes that hear each other, whichever of the server's databases they use; a server
-            with access lists has to allow it. The payload is the bare reference, so that other programs can announce as
-            well: ``PUBLISH vipps_payments acme-shop-123-order123abc``.
+            with access lists has to allow it. The payload is the reference, and after a space the merchant serial
+            number where that is known, so that other programs can announce as well:
+            ``PUBLISH vipps_payments "acme-shop-123-order123abc 123456"``.
         heartbeat: how often a connection on which nothing arrives is tried; one that stays silent for two of these is
             given up.
 
@@ -42,8 +43,8 @@ class RedisSignal(ListeningSignal):
         self._client = CallersRedis(client, name="RedisSignal", extra="redis")
         super().__init__(channel=channel, heartbeat=heartbeat)
 
-    async def _send(self, reference: str) -> None:
-        await self._client.here().publish(self._channel, reference)
+    async def _send(self, announcement: str) -> None:
+        await self._client.here().publish(self._channel, announcement)
 
     async def _listen(self, is_alive: Callable[[], None]) -> None:
         async with self._client.here().pubsub() as subscription:
@@ -62,4 +63,4 @@ class RedisSignal(ListeningSignal):
             self._subscribed()
         elif message["type"] == "message":
             data = message["data"]
-            self._watchers.notify(data if isinstance(data, str) else data.decode(errors="replace"))
+            self._hear(data if isinstance(data, str) else data.decode(errors="replace"))

@@ -1,161 +1,161 @@
-"""The file of an `SQLiteStore`: its connections, lent to handlers in transactions that only the store ends."""
+"""The file of an `SQLiteStore`: a connection that reads, one that writes, and some for handlers."""
 
 import asyncio
-import logging
-import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
 
 from vipps_async.errors import ConfigurationError
-from vipps_async.webhooks._background import finished
+from vipps_async.webhooks.stores import _schema
+from vipps_async.webhooks.stores._sqlite_forks import refuse_inherited
+from vipps_async.webhooks.stores._sqlite_thread import ConnectionThread
+from vipps_async.webhooks.stores._sqlite_transaction import HandlerTransaction, held_if_busy
+from vipps_async.webhooks.stores._sqlite_writer import WRITE_TIMEOUT, Writer, is_busy
+from vipps_async.webhooks.stores._write_turn import WriteTurn
 
-if TYPE_CHECKING:
-    from aiosqlite import Connection
+T = TypeVar("T")
 
-_logger = logging.getLogger("vipps_async.webhooks")
-
-# Seconds to wait for another's write, or for a free connection; Webhooks API: an answer is awaited for 10 seconds.
-PATIENCE = 5.0
-_LASTING = "PRAGMA synchronous = FULL"
+CONNECTION_TIMEOUT = 5.0  # seconds to wait until a handler is done with one
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('vipps_events', 'vipps_inbox')"
+_VERSIONS = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'vipps_schema'"
 
 
 class EventsFile:
-    """An open file: a connection for leases, and a few for handlers."""
+    """A file that is opened at its first use, in one event loop.
 
-    keeper: "Connection"
+    Args:
+        path: the file; beside it lies one that ends in ``-turn``, where those who write queue.
+        connections: how many handlers have one at once.
+    """
 
-    def __init__(self, path: str, connect: Callable[[], "Connection"], connections: int) -> None:
-        self._path = path
-        self._connect = connect
+    _reader: ConnectionThread
+    _writer: Writer
+
+    def __init__(self, path: str, connections: int) -> None:
+        self.path = path
         self._free = asyncio.Semaphore(connections)
-        self._idle: list[Connection] = []
-        self._lent: set[Connection] = set()
+        self._idle: list[Writer] = []
+        self._opening = asyncio.Lock()
+        self._is_open = False
         self._is_closed = False
-        self._lasting: Connection | None = None
-        self._opening_lasting = asyncio.Lock()
 
-    async def open(self, schema: str) -> None:
-        """Open the file, and run *schema*.
+    async def open(self) -> None:
+        """Open the file, unless it is open, and bring its tables up to date.
 
         Raises:
-            ConfigurationError: it cannot be opened, or is no database on a local disk.
+            ConfigurationError: it cannot be opened, is no database on a local disk, has other tables, or was open when
+                the process forked.
+            sqlite3.OperationalError: another program locked it for too long.
+            TimeoutError: another process wrote for too long.
         """
-        try:
-            # A lease that a power cut undoes is no loss: the disk need not have it before the handler runs.
-            self.keeper = await self._new_connection("PRAGMA synchronous = NORMAL;" + schema)
-        except sqlite3.DatabaseError as error:
-            if is_busy(error):
-                raise
-            raise ConfigurationError(f"the events' file {self._path!r} cannot be used: {error}") from error
+        async with self._opening:
+            if not self._is_open:
+                refuse_inherited(self.path)
+                try:
+                    await self._open()
+                except (sqlite3.DatabaseError, OSError) as error:
+                    if is_busy(error):
+                        raise
+                    raise ConfigurationError(f"the events' file {self.path!r} cannot be used: {error}") from error
+                self._is_open = True
 
     async def close(self) -> None:
         """Close every connection, those with handlers as they come back."""
         self._is_closed = True
-        for connection in (self.keeper, self._lasting, *self._idle):
-            if connection is not None:
+        if self._is_open:
+            for connection in (*self._idle, self._writer, self._reader):
                 await connection.close()
 
-    async def lasting(self) -> "Connection":
-        """Return the connection for statements whose effect has to outlast a power cut as soon as they are done."""
-        async with self._opening_lasting:
-            if self._lasting is None:
-                self._lasting = await self._new_connection(_LASTING)
-            return self._lasting
+    async def read(self, statement: str, values: Mapping[str, object]) -> list[Any]:
+        """Return the rows of a query, which waits for nobody who writes."""
+        return await self._reader.run(lambda connection: connection.execute(statement, values).fetchall())
+
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
+        """Run a step of the store's own, as `Writer.write` does."""
+        return await self._writer.write(work, durable=durable)
 
     @asynccontextmanager
-    async def lend(self, settle: Callable[["Connection"], Awaitable[None]]) -> AsyncIterator["Connection"]:
-        """Lend a connection in a transaction; *settle* and commit it, or roll it back."""
-        await self._wait_for_one()
+    async def lend(self, key: str) -> AsyncIterator[HandlerTransaction]:
+        """Lend a connection to the handlers of the event *key*.
+
+        Raises:
+            ClaimHeld: none came free.
+        """
+        with held_if_busy(key):
+            async with asyncio.timeout(CONNECTION_TIMEOUT):
+                await self._free.acquire()
         try:
-            connection = self._idle.pop() if self._idle else await self._new_connection(_LASTING)
+            writer = self._idle.pop() if self._idle else await self._new_writer()
             try:
-                await connection.execute("BEGIN")  # locks nothing before the first statement
-                self._lent.add(connection)
-                yield connection
-                self._lent.discard(connection)
-                await settle(connection)
-                await connection.commit()
+                yield HandlerTransaction(writer, key)
             finally:
-                await self._take_back(connection)
+                await self._take_back(writer)
         finally:
             self._free.release()
 
-    async def _wait_for_one(self) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise TimeoutError("every connection is with a handler for long: raise the store's connections") from error
+    async def _take_back(self, writer: Writer) -> None:
+        if writer.guard.is_altered or self._is_closed:
+            await writer.close()
+        else:
+            writer.connection.row_factory, writer.connection.text_factory = None, str
+            self._idle.append(writer)
 
-    async def _take_back(self, connection: "Connection") -> None:
-        self._lent.discard(connection)
+    async def _open(self) -> None:
+        async with AsyncExitStack() as opened:
+            reader = ConnectionThread()
+            opened.push_async_callback(reader.close)
+            await reader.open(self.path)
+            await reader.run(_log_ahead)
+            writer = await self._new_writer()
+            opened.push_async_callback(writer.close)
+            if await reader.run(self._migrations):
+                await writer.write(self._migrate, durable=True)
+            opened.pop_all()
+        self._reader, self._writer = reader, writer
+
+    async def _new_writer(self) -> Writer:
+        writer = Writer(WriteTurn(f"{self.path}-turn"))
         try:
-            await connection.rollback()  # does nothing after a commit
+            await writer.open(self.path)
         except BaseException:
-            await connection.close()
+            await writer.close()
             raise
-        connection.row_factory = None
-        self._idle.append(connection)
-        if self._is_closed:
-            await connection.close()
+        return writer
 
-    async def _new_connection(self, script: str) -> "Connection":
-        connection = self._connect()
-        # A store that nobody closed must not keep the interpreter from ending.
-        thread = connection._thread  # noqa: SLF001 - aiosqlite has no public way
-        thread.daemon = True
-        try:
-            # To its end, or aiosqlite would not know what to close.
-            await finished(asyncio.ensure_future(connection))
-            await connection.set_authorizer(partial(self._authorize, connection))
-            await _log_ahead(connection)
-            await connection.executescript(script)
-        except BaseException:
-            await connection.close()
-            await asyncio.to_thread(thread.join)  # which aiosqlite leaves out if it cannot connect
-            raise
-        return connection
+    def _migrations(self, connection: sqlite3.Connection) -> list[str]:
+        tables = [name for (name,) in connection.execute(_TABLES)]
+        ((has_version,),) = connection.execute(_VERSIONS)
+        found = connection.execute("SELECT version FROM vipps_schema").fetchone()[0] if has_version else None
+        return _schema.migrations("sqlite", found=found, tables=tables, place=f"the events' file {self.path!r}")
 
-    def _authorize(self, connection: "Connection", action: int, *_: object) -> int:
-        if action != sqlite3.SQLITE_TRANSACTION or connection not in self._lent:
-            return sqlite3.SQLITE_OK
-        # It would part the handler's effect from the mark; all that SQLite says to that is "not authorized".
-        _logger.error("a handler must neither commit nor roll back on its claim's connection: the store does that")
-        return sqlite3.SQLITE_DENY
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        for script in self._migrations(connection):  # what others have not run meanwhile
+            for statement in _statements(script):
+                connection.execute(statement)
 
 
-def connector(path: str | os.PathLike[str]) -> Callable[[], "Connection"]:
-    """Return what makes a connection to the file at *path*.
-
-    Raises:
-        ConfigurationError: aiosqlite is not installed.
-    """
-    try:
-        import aiosqlite  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ConfigurationError("SQLiteStore needs aiosqlite: pip install 'vipps-async[sqlite]'") from error
-    return partial(aiosqlite.connect, os.fspath(path), timeout=PATIENCE, isolation_level=None)
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements one by one: run as a script, they would be committed one by one."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
-async def _log_ahead(connection: "Connection") -> None:
+def _log_ahead(connection: sqlite3.Connection) -> None:
     """Switch to write-ahead logging; SQLite does not wait by itself while another process does the same."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + WRITE_TIMEOUT
     while True:
         try:
-            rows = await connection.execute_fetchall("PRAGMA journal_mode = WAL")
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             break
         except sqlite3.OperationalError as error:
             if not is_busy(error) or time.monotonic() > deadline:
                 raise
-        await asyncio.sleep(0.02)
-    if ("wal",) not in list(rows):
+        time.sleep(0.02)
+    if mode != ("wal",):
         raise sqlite3.DatabaseError("it must be a file on a local disk, which can have a write-ahead log")
-
-
-def is_busy(error: sqlite3.Error) -> bool:
-    """Whether somebody else's write was in the way."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
