@@ -79,11 +79,13 @@ async def test_a_server_that_may_not_be_asked_is_used(redis_server: RedisServer)
     """An access list that forbids INFO leaves the rest to work."""
     async with redis_server.client() as admin:
         await admin.flushall()
-        rules = ["on", f">{redis_server.password}", "~*", "+@all", "-info"]
-        await admin.execute_command("ACL", "SETUSER", "shop", *rules)
+        password = f"+{redis_server.password}"
+        await admin.acl_setuser(
+            "shop", enabled=True, passwords=[password], keys=["*"], categories=["+@all"], commands=["-info"]
+        )
         async with Redis(port=redis_server.port, username="shop", password=redis_server.password) as client:
             await claim(client)
-        await admin.execute_command("ACL", "DELUSER", "shop")
+        await admin.acl_deluser("shop")
         assert await admin.exists("vipps:event:a")
 
 

@@ -63,7 +63,7 @@ class RedisServer:
     async def meet(self, other: "RedisServer") -> None:
         """Join the cluster of *other*, and return once both are connected."""
         async with self.client(decode_responses=True) as mine, other.client(decode_responses=True) as others:
-            await mine.execute_command("CLUSTER", "MEET", "127.0.0.1", other.port, other._bus)
+            await _cluster(mine, "MEET", "127.0.0.1", other.port, other._bus)
             for client in (mine, others):
                 while not await _knows_another(client):
                     await asyncio.sleep(0.05)
@@ -190,8 +190,12 @@ class RedisServer:
         return (self._directory / "log").read_text()
 
 
+async def _cluster(client: Any, *arguments: object) -> Any:
+    return await client.execute_command("CLUSTER", *arguments)
+
+
 async def _knows_another(client: Redis) -> bool:
-    nodes = (await client.execute_command("CLUSTER", "NODES")).splitlines()
+    nodes = (await _cluster(client, "NODES")).splitlines()
     return len([line for line in nodes if line.split()[7] == "connected" and "handshake" not in line]) == 2
 
 
