@@ -72,7 +72,13 @@ def types(session: nox.Session) -> None:
 
 def _install_servers(session: nox.Session) -> None:
     """Install the servers and the browser that tests need, where that can be done; tests say so where not."""
-    wanted = {"redis-server": "redis-server", "postgresql": "pg_ctlcluster", "chromium": "chromium", "nginx": "nginx"}
+    wanted = {
+        "redis-server": "redis-server",
+        "postgresql": "pg_ctlcluster",
+        "pgbouncer": "pgbouncer",
+        "chromium": "chromium",
+        "nginx": "nginx",
+    }
     missing = [package for package, program in wanted.items() if shutil.which(program) is None]
     if not missing:
         return

@@ -159,4 +159,4 @@ def test_a_database_without_the_tables_is_told_apart(
 ) -> None:
     """A wrong database, or a wrong table name, gets the advice to create the tables."""
     assert main(["inbox", "--store", postgres_server.url(), "--table", "other", "list"]) == 1
-    assert "the store's tables are missing: `await store.create_schema()`" in capsys.readouterr().err
+    assert 'the store\'s tables "other" are missing' in capsys.readouterr().err

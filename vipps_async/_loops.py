@@ -86,3 +86,30 @@ class PerLoop(Generic[T]):
         elif held is not None:
             self._discard(held)
         return made
+
+
+class OneLoop:
+    """Holds what a caller made, such as a pool of connections, to the event loop that it is first used in.
+
+    What a `PerLoop` makes can be made anew. This cannot, whether or not its loop was closed.
+
+    Args:
+        owner: what the user made, for a message: ``"the pool of this PostgresStore"``.
+        loop: the event loop that it was made in, where it tells.
+    """
+
+    def __init__(self, *, owner: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._owner = owner
+        self._loop = loop
+        self._process = 0
+
+    def check(self) -> None:
+        """Return if it works in the loop that runs.
+
+        Raises:
+            WrongEventLoop: it belongs to another, or to the process that this one was forked from.
+        """
+        loop, process = asyncio.get_running_loop(), os.getpid()
+        if (self._loop or loop) is not loop or (self._process or process) != process:
+            raise WrongEventLoop(self._owner)
+        self._loop, self._process = loop, process

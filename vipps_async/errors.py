@@ -5,7 +5,7 @@
     VippsError
     ├── ConfigurationError     a setting is missing, or cannot work (also a ValueError)
     ├── InvalidRequest         bad input, refused before anything was sent (also a ValueError)
-    ├── WrongEventLoop         used in a second event loop while its first one lives (also a RuntimeError)
+    ├── WrongEventLoop         used in another event loop than it works in (also a RuntimeError)
     ├── CallError              a call ended without a result
     │   ├── ConnectionFailed   no reply, and nothing can have taken effect
     │   ├── DeadlineExceeded   the call's time ran out, and nothing can have taken effect
@@ -104,7 +104,10 @@ _ONE_FOR_EACH_LOOP = (
 
 
 class WrongEventLoop(VippsError, RuntimeError):
-    """A client, a receiver or a store is used in a second event loop while its first one lives; nothing was done.
+    """A client, a receiver or a store is used in another event loop than it works in; nothing was done.
+
+    What this package makes is made anew once the first loop is closed; a session, a pool or a Redis client is its
+    caller's to make anew.
 
     Args:
         owner: what is used, such as ``"this VippsClient"``.

@@ -17,6 +17,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import attrs
 from redis.asyncio import Redis
 
+from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 from vipps_async.epayment import PaymentEvent
@@ -172,15 +173,23 @@ class InPostgres:
     """A server of the run's own."""
 
     is_exact = True
+    statement_cache_size = 100
 
     @asynccontextmanager
     async def server(self, folder: Path) -> AsyncIterator[str]:  # noqa: ARG002 - a server has a folder of its own
         """A server for this run; the table of effects holds doubles."""
         with PostgresServer() as server:
-            async with asyncpg.create_pool(server.url(), min_size=0, max_size=1) as pool:
-                await PostgresStore(pool).create_schema()
-                await pool.execute("CREATE TABLE effects (reference text NOT NULL)")
+            await self._prepare(server.url())
             yield server.url()
+
+    async def _prepare(self, location: str) -> None:
+        async with self._pool(location, 1) as pool:
+            await PostgresStore(pool).create_schema()
+            await pool.execute("CREATE TABLE effects (reference text NOT NULL)")
+
+    def _pool(self, location: str, connections: int) -> Any:
+        settings = {"min_size": 0, "max_size": connections, "statement_cache_size": self.statement_cache_size}
+        return asyncpg.create_pool(location, **settings)
 
     @asynccontextmanager
     async def opened(self, location: str, lease: timedelta) -> AsyncIterator[Opened]:  # noqa: ARG002 - it has none
@@ -194,22 +203,35 @@ class InPostgres:
             await own.execute(insert, event.reference)
 
         async with (
-            asyncpg.create_pool(location, min_size=0, max_size=8) as pool,
-            asyncpg.create_pool(location, min_size=0, max_size=4) as own,
+            self._pool(location, 8) as pool,
+            self._pool(location, 4) as own,
         ):
             yield Opened(PostgresStore(pool), together, apart)
 
     async def effects(self, location: str) -> Counter[str]:
         """Count the rows, and check that the processes that died left no lock behind."""
-        async with asyncpg.create_pool(location, min_size=0, max_size=1) as pool:
+        async with self._pool(location, 1) as pool:
             assert await pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
             return Counter(reference for (reference,) in await pool.fetch("SELECT reference FROM effects"))
 
     async def held(self, location: str) -> Held:
         """Read the table on a connection of its own."""
-        async with asyncpg.create_pool(location, min_size=0, max_size=1) as pool:
+        async with self._pool(location, 1) as pool:
             return Held.of(await pool.fetch("SELECT key, body, died_at IS NOT NULL FROM vipps_events_inbox"))
 
 
-INBOXES: dict[str, ChaosInbox] = {"sqlite": Sqlite(), "postgres": InPostgres()}
+class ThroughPgBouncer(InPostgres):
+    """The same behind PgBouncer's transaction pooling, which has fewer connections than the processes."""
+
+    statement_cache_size = 0
+
+    @asynccontextmanager
+    async def server(self, folder: Path) -> AsyncIterator[str]:  # noqa: ARG002 - as above
+        """A server for this run, and a PgBouncer in front of it."""
+        with PostgresServer() as server, PgBouncer(server, connections=12) as bouncer:
+            await self._prepare(bouncer.url)
+            yield bouncer.url
+
+
+INBOXES: dict[str, ChaosInbox] = {"sqlite": Sqlite(), "postgres": InPostgres(), "pgbouncer": ThroughPgBouncer()}
 STORES: dict[str, ChaosStore] = {"redis": InRedis(), **INBOXES}

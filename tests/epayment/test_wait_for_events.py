@@ -62,7 +62,7 @@ async def test_event_for_one_wait_answers_the_others(sandbox: Sandbox, vipps: Vi
     async with asyncio.timeout(10):
         await reads_of(sandbox, 1)
         await sandbox.approve(REFERENCE)
-        receivers[1]._watchers.notify(REFERENCE)
+        receivers[1]._processor.get()._watchers.notify(REFERENCE)
         payments_seen = await asyncio.gather(*waits)
     assert {payment.state for payment in payments_seen} == {PaymentState.AUTHORIZED}
     assert len(requests_of(sandbox, "get")) == 2
@@ -92,3 +92,20 @@ async def test_wait_reads_a_last_time_before_it_ends(sandbox: Sandbox, vipps: Vi
     await sandbox.approve(REFERENCE)
     assert (await waiting).state is PaymentState.AUTHORIZED
     assert len(requests_of(sandbox, "get")) == 2
+
+
+async def test_event_of_another_merchant_s_payment_wakes_nobody(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A reference is unique for one merchant only: what happens to another's payment has this one not read."""
+    receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
+    payments = polling(vipps, first=300, interval=0.02, asleep=300)
+    await payments.create(amount=PRICE, reference=REFERENCE, return_url="https://shop.example/")
+    waiting = asyncio.create_task(payments.wait(REFERENCE, timeout=300, signal=receiver))
+    watchers = receiver._processor.get()._watchers
+    async with asyncio.timeout(10):
+        await reads_of(sandbox, 1)
+        watchers.notify(REFERENCE, "999999")
+        await asyncio.sleep(0.1)
+        assert len(requests_of(sandbox, "get")) == 1
+        await sandbox.approve(REFERENCE)
+        watchers.notify(REFERENCE, sandbox.credentials.merchant_serial_number)
+        assert (await waiting).state is PaymentState.AUTHORIZED

@@ -34,25 +34,25 @@ _Process = subprocess.Popen[bytes]
 class PostgresServer:
     """A PostgreSQL server of our own; a context manager that starts it, and stops it and removes its files.
 
-    Where it is not installed, making one skips the test, or fails it under ``CI=true``.
+    Where it is not installed, making one skips the test, or fails it under ``CI=true``. Its *directory* has its socket.
     """
 
     def __init__(self) -> None:
         self._binaries = _binaries()
-        self._directory = Path(tempfile.mkdtemp(prefix="vipps-pg-"))
-        self._data = self._directory / "data"
-        self._account = _account()
+        self.directory = Path(tempfile.mkdtemp(prefix="vipps-pg-"))
+        self._data = self.directory / "data"
+        self._account = account()
         self._process: _Process | None = None
         self._watchman: _Process | None = None
 
     def url(self, schema: str = "public") -> str:
         """Return what asyncpg connects to; *schema* is where names without one are looked up."""
-        return "postgresql://postgres@/postgres?" + urlencode({"host": str(self._directory), "search_path": schema})
+        return "postgresql://postgres@/postgres?" + urlencode({"host": str(self.directory), "search_path": schema})
 
     def __enter__(self) -> "PostgresServer":
         try:
             if self._account:
-                shutil.chown(self._directory, self._account.pw_uid, self._account.pw_gid)
+                shutil.chown(self.directory, self._account.pw_uid, self._account.pw_gid)
             self._initialize()
             self.start()
         except BaseException:
@@ -62,18 +62,18 @@ class PostgresServer:
 
     def __exit__(self, *exc_info: object) -> None:
         self.kill()
-        shutil.rmtree(self._directory)
+        shutil.rmtree(self.directory)
 
     def start(self) -> None:
         """Start the server unless it runs, and wait until it answers."""
         if self._process is not None:
             return
-        with (self._directory / "log").open("ab") as log:
-            command = [self._binaries / "postgres", "-D", self._data, "-k", self._directory]
+        with (self.directory / "log").open("ab") as log:
+            command = [self._binaries / "postgres", "-D", self._data, "-k", self.directory]
             self._process = self._popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         # A server outlives a test run that is killed; this shell notices, ends it and removes its files.
         script = 'read -r _; kill -QUIT "$0"; sleep 2; rm -rf "$1"'
-        watch = ["/bin/sh", "-c", script, str(self._process.pid), self._directory]
+        watch = ["/bin/sh", "-c", script, str(self._process.pid), self.directory]
         self._watchman = self._popen(watch, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self._wait_until_ready()
 
@@ -129,7 +129,7 @@ class PostgresServer:
         # A session of its own: Ctrl-C in the terminal is for pytest, which then stops the server.
         return subprocess.Popen(
             command,
-            cwd=self._directory,
+            cwd=self.directory,
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
@@ -166,7 +166,7 @@ class PostgresServer:
         finally:
             if not self._is_ready():
                 self.kill()
-                raise ChildProcessError((self._directory / "log").read_text())
+                raise ChildProcessError((self.directory / "log").read_text())
 
     def _is_ready(self) -> bool:
         # The server's own account of itself: its process on line 1, its state on line 8.
@@ -204,7 +204,7 @@ def _wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def _account() -> pwd.struct_passwd | None:
+def account() -> pwd.struct_passwd | None:
     """Return whom the server runs as if that is not us: it refuses to run as root."""
     if os.geteuid() != 0:
         return None
@@ -213,10 +213,11 @@ def _account() -> pwd.struct_passwd | None:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    return _unavailable("PostgreSQL does not run as root, and there is neither an account postgres nor nobody")
+    return unavailable("PostgreSQL does not run as root, and there is neither an account postgres nor nobody")
 
 
-def _unavailable(reason: str) -> NoReturn:
+def unavailable(reason: str) -> NoReturn:
+    """Skip the test, or fail it where everything has to be installed."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -230,7 +231,7 @@ def _binaries() -> Path:
     for directory in candidates:
         if all((directory / name).exists() for name in ("initdb", "postgres")):
             return directory
-    return _unavailable("PostgreSQL is not installed: apt-get install postgresql (Debian, Ubuntu)")
+    return unavailable("PostgreSQL is not installed: apt-get install postgresql (Debian, Ubuntu)")
 
 
 @pytest.fixture(scope="session", name="postgres_server")

@@ -1,5 +1,6 @@
 """A private Redis server: its own port, password and directory, nothing kept unless asked, gone afterwards."""
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -35,14 +36,16 @@ class RedisServer:
     Args:
         tls: speak TLS only, with a certificate of our own (`certificate`).
         is_persistent: keep what was written across a restart, `kill` included.
+        in_cluster: be a node of a cluster, at first of itself alone and without slots (`meet`).
     """
 
-    def __init__(self, *, tls: bool = False, is_persistent: bool = False) -> None:
+    def __init__(self, *, tls: bool = False, is_persistent: bool = False, in_cluster: bool = False) -> None:
         self.password = secrets.token_hex(8)
         self.port = 0
         self._binary = _binary()
         self._tls = tls
         self._is_persistent = is_persistent
+        self._bus = _free_port() if in_cluster else None
         self._directory = Path(tempfile.mkdtemp(prefix="vipps-redis-"))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -56,6 +59,14 @@ class RedisServer:
         """The server's URL, password included; for TLS with the certificate to trust."""
         scheme, trust = ("rediss", f"?ssl_ca_certs={self.certificate}") if self._tls else ("redis", "")
         return f"{scheme}://:{self.password}@127.0.0.1:{self.port}/0{trust}"
+
+    async def meet(self, other: "RedisServer") -> None:
+        """Join the cluster of *other*, and return once both are connected."""
+        async with self.client(decode_responses=True) as mine, other.client(decode_responses=True) as others:
+            await _cluster(mine, "MEET", "127.0.0.1", other.port, other._bus)
+            for client in (mine, others):
+                while not await _knows_another(client):
+                    await asyncio.sleep(0.05)
 
     def client(self, **settings: Any) -> Redis:
         """Return a new client, which its caller closes."""
@@ -130,6 +141,8 @@ class RedisServer:
 
     def _configuration(self) -> str:
         lines = ["bind 127.0.0.1", f"requirepass {self.password}", 'save ""', "daemonize no"]
+        if self._bus is not None:
+            lines += ["cluster-enabled yes", f"cluster-port {self._bus}"]
         if self._is_persistent:
             lines += ["appendonly yes", "appendfsync always"]
         if self._tls:
@@ -175,6 +188,15 @@ class RedisServer:
 
     def _log(self) -> str:
         return (self._directory / "log").read_text()
+
+
+async def _cluster(client: Any, *arguments: object) -> Any:
+    return await client.execute_command("CLUSTER", *arguments)
+
+
+async def _knows_another(client: Redis) -> bool:
+    nodes = (await _cluster(client, "NODES")).splitlines()
+    return len([line for line in nodes if line.split()[7] == "connected" and "handshake" not in line]) == 2
 
 
 def _free_port() -> int:

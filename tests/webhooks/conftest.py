@@ -10,6 +10,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import pytest
 import pytest_asyncio
 
+from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer
 from tests.webhooks.places import Place, PostgresPlace, SqlitePlace
 
@@ -27,6 +28,26 @@ async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
     connection = await asyncpg.connect(postgres_server.url())  # another, since the server may have been restarted
     await connection.execute(f"DROP SCHEMA {schema} CASCADE")
     await connection.close()
+
+
+@pytest_asyncio.fixture
+async def pgbouncer_url(postgres_server: PostgresServer, postgres_url: str) -> AsyncIterator[str]:
+    """What connects to a schema of the test's own through PgBouncer's transaction pooling."""
+    connection = await asyncpg.connect(postgres_url)
+    role = await connection.fetchval("SELECT current_schema()")
+    await connection.execute(f"CREATE ROLE {role} SUPERUSER LOGIN; ALTER ROLE {role} SET search_path = {role}")
+    await connection.close()
+    with PgBouncer(postgres_server, role=role) as bouncer:
+        yield bouncer.url
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute(f"REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}; DROP ROLE {role}")
+    await connection.close()
+
+
+@pytest.fixture
+def pgbouncer_place(pgbouncer_url: str) -> PostgresPlace:
+    """A schema, through PgBouncer."""
+    return PostgresPlace(pgbouncer_url, statement_cache_size=0)
 
 
 @pytest.fixture

@@ -32,14 +32,14 @@ _GONE = ["complete", "postpone", "release", "bury"]
 _CROWDS = {
     "behind one": """
     WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 20000)
-    INSERT INTO vipps_inbox (key, receiver, subject, body, stored_at, due_at)
-    SELECT 'a' || n, receiver, 'a', body, stored_at, stored_at FROM number, vipps_inbox WHERE key = 'a'
+    INSERT INTO vipps_inbox (key, receiver, subject, body, stored_at, due_at, is_first)
+    SELECT 'a' || n, receiver, 'a', body, stored_at, stored_at, FALSE FROM number, vipps_inbox WHERE key = 'a'
     """,
     "in pairs": """
     WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 20000),
     turn (t) AS (SELECT 1 UNION ALL SELECT 2)
-    INSERT INTO vipps_inbox (key, receiver, subject, body, stored_at, due_at)
-    SELECT t || 'p' || n, receiver, 'p' || n, body, stored_at, CASE t WHEN 1 THEN due_at ELSE stored_at END
+    INSERT INTO vipps_inbox (key, receiver, subject, body, stored_at, due_at, is_first)
+    SELECT t || 'p' || n, receiver, 'p' || n, body, stored_at, CASE t WHEN 1 THEN due_at ELSE stored_at END, t = 1
     FROM number, turn, vipps_inbox WHERE key = 'a' ORDER BY t, n
     """,
 }

@@ -68,21 +68,24 @@ class SqlitePlace:
 
 @attrs.frozen
 class PostgresPlace:
-    """A schema of a server."""
+    """A schema of a server, which PgBouncer is in front of if no statements are to be cached."""
 
     url: str
+    statement_cache_size: int = 100
 
     @asynccontextmanager
     async def opened(self, **settings: Any) -> AsyncIterator[PostgresStore]:
         """Open the store."""
-        async with asyncpg.create_pool(self.url, min_size=0, max_size=8) as pool:
+        async with asyncpg.create_pool(
+            self.url, min_size=0, max_size=8, statement_cache_size=self.statement_cache_size
+        ) as pool:
             store = PostgresStore(pool, table="vipps", **settings)  # so that the inbox's table is called as SQLite's is
             await store.create_schema()
             yield store
 
     async def sql(self, statement: str, *values: object) -> Rows:
         """Run *statement* on a connection of its own."""
-        connection = await asyncpg.connect(self.url)
+        connection = await asyncpg.connect(self.url, statement_cache_size=self.statement_cache_size)
         try:
             return [tuple(row) for row in await connection.fetch(statement, *values)]
         finally:

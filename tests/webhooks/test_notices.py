@@ -18,7 +18,6 @@ from tests.webhooks.serving import head, serving
 from vipps_async import PaymentEvent
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks import IncomingRequest, Notice, Stage, WebhookReceiver, aiohttp_app, asgi_app
-from vipps_async.webhooks.stores import _sqlite_file
 
 PATH = "/vipps/events"
 
@@ -272,11 +271,8 @@ async def test_an_inbox_tells_every_attempt(place: Place) -> None:
         }
 
 
-async def test_an_event_that_cannot_be_held_has_failed(
-    sqlite_place: SqlitePlace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_event_that_cannot_be_held_has_failed(sqlite_place: SqlitePlace) -> None:
     """A delivery that is answered 500, because the store is away, is told with the store's error."""
-    monkeypatch.setattr(_sqlite_file, "PATIENCE", 0.1)
     async with shop(sqlite_place) as site:
         await sqlite_place.sql("DROP TABLE vipps_inbox")
         assert await site.deliver("a1") == [500]

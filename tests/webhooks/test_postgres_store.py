@@ -20,7 +20,7 @@ from tests.servers.postgres import PostgresServer
 from tests.webhooks.deliveries import delivery, event, key_of, receiver_of
 from tests.webhooks.store_contract import StoreContract
 from vipps_async import PaymentEvent
-from vipps_async.errors import ClaimHeld, ConfigurationError
+from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.postgres import PostgresClaim, PostgresStore
 
@@ -152,13 +152,30 @@ async def test_an_exhausted_pool_is_answered_503(
     store: PostgresStore, pool: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without a free connection a delivery is sent back instead of hanging, and the log says why."""
-    monkeypatch.setattr("vipps_async.webhooks.stores.postgres.PATIENCE", 0.05)
+    assert await deliver(receiver_with(store, ship), pspReference="first") == 200
+    monkeypatch.setattr("vipps_async.webhooks.stores._postgres_table.PATIENCE", 0.05)
     taken = [await pool.acquire() for _ in range(3)]
     assert await deliver(receiver_with(store, ship)) == 503
     assert "no connection of the pool came free" in caplog.text
     for connection in taken:
         await pool.release(connection)
     assert await deliver(receiver_with(store, ship)) == 200
+
+
+async def test_a_server_without_connections_left_is_answered_503(
+    store: PostgresStore, pool: Any, postgres_server: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing was tried then, so that it is no failure of a handler's."""
+    schema = await pool.fetchval("SELECT current_schema()")
+    await pool.execute("CREATE ROLE few LOGIN CONNECTION LIMIT 1")
+    await pool.execute(f"GRANT USAGE ON SCHEMA {schema} TO few; GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO few")
+    async with asyncpg.create_pool(postgres_server.url(schema), user="few", min_size=0, max_size=3) as small:
+        receiver = receiver_with(PostgresStore(small), ship)
+        async with small.acquire():
+            assert await deliver(receiver) == 503
+        assert "the server has no connection left" in caplog.text
+        assert await deliver(receiver) == 200
+    await pool.execute("DROP OWNED BY few; DROP ROLE few")
 
 
 async def test_a_handler_s_own_transaction_is_a_savepoint(store: PostgresStore, pool: Any) -> None:
@@ -193,20 +210,104 @@ async def test_a_swallowed_database_error_does_not_lose_the_event(
     assert await effects(pool) == 1
 
 
-@pytest.mark.parametrize(("end", "rows"), [("ROLLBACK", 0), ("COMMIT", 1), ("ROLLBACK; BEGIN", 0)])
+@pytest.mark.parametrize(
+    ("end", "rows"),
+    [
+        ("ROLLBACK", (0, 1)),
+        ("ROLLBACK; BEGIN", (0, 1)),
+        ("COMMIT", (1, 1)),
+        ("COMMIT; BEGIN", (1, 2)),
+        ("COMMIT AND CHAIN", (1, 2)),
+    ],
+)
 async def test_a_handler_that_ends_the_transaction_is_told(
-    store: PostgresStore, pool: Any, end: str, rows: int, caplog: pytest.LogCaptureFixture
+    store: PostgresStore, pool: Any, end: str, rows: tuple[int, int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Ending the claim's transaction behind the store's back is an error, and effect and mark stay together."""
+    """It is an error; the event counts as done only where every handler's effect is known to have been committed."""
 
     async def meddle(event: PaymentEvent, claim: PostgresClaim) -> None:
         await claim.connection.execute(end)
 
     assert await deliver(receiver_with(store, ship, meddle)) == 500
     assert "ended the claim's transaction" in caplog.text
-    assert await effects(pool) == rows
+    assert await effects(pool) == rows[0]
     assert await deliver(receiver_with(store, ship)) == 200
+    assert await effects(pool) == rows[1]
+    assert await deliver(receiver_with(store, ship)) == 200
+    assert await effects(pool) == rows[1]
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "COMMIT; BEGIN", "ROLLBACK"])
+async def test_an_early_end_marks_no_event_whose_handlers_have_not_ended(
+    store: PostgresStore, pool: Any, end: str
+) -> None:
+    """A handler that fails after another has ended the transaction runs again with the redelivery."""
+    failures = [RuntimeError("the warehouse is closed")]
+
+    async def end_early(event: PaymentEvent, claim: PostgresClaim) -> None:
+        await claim.connection.execute(end)
+
+    async def fail_once(event: PaymentEvent, claim: PostgresClaim) -> None:
+        if failures:
+            raise failures.pop()
+
+    assert await deliver(receiver_with(store, end_early, fail_once)) == 500
+    assert await deliver(receiver_with(store, fail_once, ship)) == 200
     assert await effects(pool) == 1
+
+
+async def test_a_mark_that_was_not_completed_is_purged_in_the_end(store: PostgresStore, pool: Any) -> None:
+    """What an early commit has left of an event that never came again does not stay for ever."""
+    await pool.execute("INSERT INTO vipps_events VALUES ('left', false, now() - interval '1 minute')")
+    assert await is_new(store, KEY)
+    assert await pool.fetch("SELECT key FROM vipps_events") == [(KEY,)]
+
+
+async def test_what_is_neither_new_nor_held_nor_done_is_an_error(store: PostgresStore, pool: Any) -> None:
+    """A database that takes no mark, and says nothing, does not make an event one that took effect before."""
+    await pool.execute(
+        """
+        CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER swallow BEFORE INSERT ON vipps_events FOR EACH ROW EXECUTE FUNCTION swallow()
+        """
+    )
+    with pytest.raises(DeliveryError, match="answered None; nothing was handled"):
+        await is_new(store, KEY)
+
+
+NOTE_COMMITS = """
+CREATE TABLE commits (waits text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql
+AS 'BEGIN INSERT INTO commits VALUES (current_setting(''synchronous_commit'')); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER note AFTER UPDATE ON vipps_events DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION note();
+CREATE CONSTRAINT TRIGGER note AFTER INSERT OR DELETE ON vipps_events_inbox DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION note()
+"""
+
+
+@pytest.mark.parametrize(("asked", "done"), [("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")])
+async def test_what_is_answered_is_on_disk(
+    store: PostgresStore, pool: Any, postgres_url: str, asked: str, done: str
+) -> None:
+    """A session, and a handler, that let commits wait for no disk are overruled; any other wish is left as it is."""
+    await pool.execute(NOTE_COMMITS)
+
+    async def wish(event: PaymentEvent, claim: PostgresClaim) -> None:
+        await claim.connection.execute(f"SET synchronous_commit = {asked}")
+
+    assert await deliver(receiver_with(store, ship, wish)) == 200
+    async with asyncpg.create_pool(
+        postgres_url, min_size=0, max_size=1, server_settings={"synchronous_commit": asked}
+    ) as hasty:
+        mine = PostgresStore(hasty)
+        assert await deliver(receiver_with(mine, ship), pspReference="psp-2") == 200
+        assert await mine.inbox.put("a", "order-1", b"", receiver="shop")
+        taken = await mine.inbox.take("shop", "me", timedelta(seconds=60))
+        assert taken
+        await mine.inbox.bury(taken, "failed", stops=True)
+        assert await mine.inbox.discard("a")
+    assert await pool.fetch("SELECT waits FROM commits") == [(done,)] * 4
 
 
 async def test_a_commit_that_fails_gives_the_event_back(store: PostgresStore, pool: Any) -> None:
@@ -362,9 +463,8 @@ async def test_a_cancelled_claim_returns_its_connection(store: PostgresStore, po
 
 async def remember(pool: Any, count: int, age: timedelta) -> None:
     """Have *count* events taken effect that long ago."""
-    mark = "INSERT INTO vipps_events SELECT $1 || n, now() + interval '8 days' - $2::interval"
-    await pool.execute(f"{mark} FROM generate_series(1, $3) n",
-                       f"old-{age.days}-", age, count)  # fmt: skip
+    mark = "INSERT INTO vipps_events SELECT $1 || n, true, now() + interval '8 days' - $2::interval"
+    await pool.execute(f"{mark} FROM generate_series(1, $3) n", f"old-{age.days}-", age, count)
 
 
 async def test_an_event_is_remembered_for_the_retention(store: PostgresStore, pool: Any) -> None:
@@ -456,11 +556,10 @@ async def test_the_schema_is_created_by_several_at_once(pool: Any, postgres_url:
 
 
 async def test_the_schema_can_be_run_by_hand(pool: Any) -> None:
-    """The SQL of `schema` is what the store needs, runs twice, and `create_schema` then does nothing."""
+    """The SQL of `schema` is what the store needs, and `create_schema` then does nothing."""
     await pool.execute("CREATE SCHEMA IF NOT EXISTS elsewhere; DROP TABLE IF EXISTS elsewhere.shop_events")
     store = PostgresStore(pool, table="elsewhere.shop_events")
-    for _ in range(2):
-        await pool.execute(store.schema)
+    await pool.execute(store.schema)
     await store.create_schema()
     assert await is_new(store, KEY)
     assert await pool.fetchval("SELECT key FROM elsewhere.shop_events") == KEY
@@ -471,7 +570,8 @@ async def test_a_role_that_may_not_create_finds_the_table(store: PostgresStore, 
     """`create_schema` at every start does no harm where a migration made the table for a role with few rights."""
     await pool.execute("DROP ROLE IF EXISTS shop; CREATE ROLE shop")
     schema = await pool.fetchval("SELECT current_schema()")
-    await pool.execute(f"GRANT USAGE ON SCHEMA {schema} TO shop; GRANT SELECT ON vipps_events_inbox TO shop")
+    await pool.execute(f"GRANT USAGE ON SCHEMA {schema} TO shop; ")
+    await pool.execute("GRANT SELECT ON vipps_events_inbox, vipps_events_schema TO shop")
     await pool.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON vipps_events TO shop")
     url = (await pool.fetchval("SHOW unix_socket_directories")), schema
     settings = {"search_path": schema, "role": "shop"}
@@ -486,8 +586,31 @@ async def test_a_role_that_may_not_create_finds_the_table(store: PostgresStore, 
 
 async def test_a_missing_table_is_told(pool: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Without its table the store says how to make it, and the event is given back."""
-    assert await deliver(receiver_with(PostgresStore(pool), ship)) == 500
+    store = PostgresStore(pool)
+    assert await deliver(receiver_with(store, ship)) == 500
     assert "create_schema()" in caplog.text
+    with pytest.raises(ConfigurationError, match=r'tables "vipps_events" are missing.*create_schema\(\)'):
+        await store.inbox.take("shop", "me", timedelta(seconds=1))
+    await store.create_schema()
+    assert await deliver(receiver_with(store, ship)) == 200
+
+
+async def test_tables_without_a_version_are_refused(pool: Any) -> None:
+    """Tables of another program, or of before versions, are named, and neither used nor changed."""
+    await pool.execute("CREATE TABLE vipps_events (key text PRIMARY KEY, handled_at timestamptz DEFAULT now())")
+    store = PostgresStore(pool)
+    for use in (store.create_schema(), is_new(store, KEY), store.inbox.size()):
+        with pytest.raises(ConfigurationError, match='without a schema version, "vipps_events":'):
+            await use
+
+
+async def test_tables_of_a_newer_version_are_refused(store: PostgresStore, pool: Any) -> None:
+    """What a newer package has made is not written to."""
+    await pool.execute("UPDATE vipps_events_schema SET version = 2")
+    newer = PostgresStore(pool)
+    for use in (newer.create_schema(), is_new(newer, KEY), newer.inbox.size()):
+        with pytest.raises(ConfigurationError, match="has schema version 2"):
+            await use
 
 
 @pytest.mark.parametrize("key", ["a\0b", "\udcff", "x" * 100_000, "€" * 1000, "' OR ''='", "sha256:"])
@@ -529,7 +652,7 @@ def test_the_longest_name_has_indexes_that_fit() -> None:
     """The indexes of the longest table name that is taken are not cut by PostgreSQL."""
     name = "a" * 47
     schema = PostgresStore(UNUSED_POOL, table=f"{'s' * 63}.{name}").schema
-    for index in (f"{name}_expires_at", f"{name}_inbox_due_at", f"{name}_inbox_turn"):
+    for index in (f"{name}_expires_at", f"{name}_inbox_due_at", f"{name}_inbox_subject"):
         assert f'"{index}"' in schema
         assert len(index) <= 63
 

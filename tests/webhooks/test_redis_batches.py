@@ -98,3 +98,29 @@ async def test_claims_are_given_back_when_every_task_is_cancelled(client: Redis,
     async with asyncio.timeout(10):
         await asyncio.wait(claims)
     assert await client.keys("vipps:event:*") == []
+
+
+async def test_a_burst_is_answered_in_many_turns(client: Redis) -> None:
+    """The event loop serves others between the batches, however many claims wait."""
+    store = RedisStore(client)
+    await is_new(store, "event")
+    claims = [asyncio.create_task(is_new(store, f"event-{number}")) for number in range(2000)]
+    most, before = 0, 0
+    while before < len(claims):
+        await asyncio.sleep(0)
+        now = sum(claim.done() for claim in claims)
+        most, before = max(most, now - before), now
+    assert most <= 200
+
+
+async def test_a_silent_server_fails_a_burst_as_soon_as_a_claim(redis_server: RedisServer, client: Redis) -> None:
+    """The claims of the last batch do not wait for the time of each batch before."""
+    store = RedisStore(client, lease=timedelta(seconds=3))
+    await is_new(store, "event")
+    redis_server.freeze()
+    try:
+        async with asyncio.timeout(8):  # twenty batches of a second each
+            outcomes = await asyncio.gather(*(is_new(store, f"event-{n}") for n in range(2000)), return_exceptions=True)
+    finally:
+        redis_server.thaw()
+    assert {type(outcome) for outcome in outcomes} == {TimeoutError}

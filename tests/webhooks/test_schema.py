@@ -8,7 +8,7 @@ from vipps_async.webhooks.stores._schema import VERSION, Database, migrations, s
 PLACE = "the file 'shop.db'"
 
 
-@pytest.mark.parametrize("database", ["sqlite"])
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_every_version_has_a_script_that_tells_its_number(database: Database) -> None:
     """Whoever runs the files by hand gets tables that the store takes as its own."""
     for version in range(1, VERSION + 1):

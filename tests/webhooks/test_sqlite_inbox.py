@@ -1,6 +1,7 @@
 """The inbox in a file keeps the contract, by the store's clock, and is on disk before a delivery is answered."""
 
 import asyncio
+import logging
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -113,3 +114,13 @@ async def _steps_of_a_take(store: SQLiteStore) -> int:
     assert (await take(store.inbox)).key == name
     await writer.run(lambda connection: connection.set_progress_handler(None, 1))
     return steps
+
+
+async def test_no_logger_shows_what_is_stored(sqlite_place: SqlitePlace, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither bodies nor what handlers write, whatever is logged at the lowest level, aiosqlite's lines included."""
+    caplog.set_level(logging.DEBUG)
+    async with sqlite_place.opened() as store:
+        assert await store.inbox.put("a1", "a", b"somebody's address", receiver=NAME)
+        async with store.claim("b1") as claim:
+            await sqlite_place.ship(claim, "somebody's address")
+    assert "address" not in caplog.text

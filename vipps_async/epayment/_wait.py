@@ -20,8 +20,8 @@ _LONGEST = 60 * 86_400.0  # a long-living payment's life
 class WakeUp(Protocol):
     """Something that learns of events, such as a `WebhookReceiver`."""
 
-    def watch(self, reference: str) -> AbstractContextManager[asyncio.Event]:
-        """Return an event that is set whenever something happened to the payment."""
+    def watch(self, reference: str, *, msn: str | None = None) -> AbstractContextManager[asyncio.Event]:
+        """Return an event that is set whenever something happened to this merchant's payment."""
         ...
 
 
@@ -41,8 +41,8 @@ async def wait_for(
 ) -> Payment:
     """Return the payment once *until* holds for it; `EPayment.wait` describes the arguments."""
     _check(timeout, until)
-    _, reference = key
-    with signal.watch(reference) if signal is not None else nullcontext(LightEvent()) as happened:
+    msn, reference = key
+    with signal.watch(reference, msn=msn) if signal is not None else nullcontext(LightEvent()) as happened:
         waiter = Waiter(happened, time.monotonic() + timeout, has_signal=signal is not None)
         poll = polls.join(key, read, waiter)
         # What was read a moment ago for another wait was true then: what is decided, or was captured, remains so.

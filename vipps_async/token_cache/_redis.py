@@ -1,9 +1,9 @@
 """A token cache in Redis, for any number of processes and machines."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vipps_async._redis import check_client
+from vipps_async._redis import CallersRedis
 from vipps_async.token_cache._base import CachedValue
 
 if TYPE_CHECKING:
@@ -33,35 +33,39 @@ class RedisTokenCache:
 
     Args:
         client: ``redis.asyncio.Redis``, which decides about password, TLS, timeouts and retries; it is not closed here.
+            In a cluster, and in another event loop than the first, a process has a token of its own.
         prefix: what every key in Redis starts with.
 
     Raises:
-        ConfigurationError: *client* is not asyncio's, or the library not installed.
+        ConfigurationError: *client* is not asyncio's or is a `RedisCluster`, or the library is not installed.
     """
 
     def __init__(self, client: "Redis", *, prefix: str = "vipps:token:") -> None:
-        check_client(client, name="RedisTokenCache", extra="tokens")
-        self._client, self._prefix = client, prefix
-        self._get, self._add, self._delete = map(client.register_script, (_GET, _ADD, _DELETE))
+        self._client, self._prefix = CallersRedis(client, name="RedisTokenCache", extra="tokens"), prefix
 
     async def get(self, name: str) -> CachedValue | None:
         """Return what *name* holds, if it holds anything."""
-        value, milliseconds = await self._get(keys=[self._prefix + name])
+        value, milliseconds = await self._run(_GET, name)
         if value is None:
             return None
         return CachedValue(value.encode() if isinstance(value, str) else value, timedelta(milliseconds=milliseconds))
 
     async def set(self, name: str, value: bytes, *, lifetime: timedelta) -> None:
         """Have *name* hold *value*, whatever it held."""
-        await self._client.set(self._prefix + name, value, px=_milliseconds(lifetime))
+        client = await self._client.of_one_server()
+        await client.set(self._prefix + name, value, px=_milliseconds(lifetime))
 
     async def add(self, name: str, value: bytes, *, lifetime: timedelta) -> bool:
         """Have *name* hold *value* if it holds nothing; return whether it holds *value* now."""
-        return bool(await self._add(keys=[self._prefix + name], args=[value, _milliseconds(lifetime)]))
+        return bool(await self._run(_ADD, name, value, _milliseconds(lifetime)))
 
     async def delete(self, name: str, value: bytes) -> None:
         """Have *name* hold nothing, if it holds *value*."""
-        await self._delete(keys=[self._prefix + name], args=[value])
+        await self._run(_DELETE, name, value)
+
+    async def _run(self, script: str, name: str, *values: bytes | int) -> Any:
+        client: Any = await self._client.of_one_server()  # its stubs take no bytes
+        return await client.eval(script, 1, self._prefix + name, *values)
 
 
 def _milliseconds(lifetime: timedelta) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from vipps_async._redis import check_client
+from vipps_async._redis import CallersRedis
 from vipps_async.webhooks.signals._listening import ListeningSignal
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ class RedisSignal(ListeningSignal):
 
     Args:
         client: ``redis.asyncio.Redis``, which decides about password, TLS, timeouts and retries; it is not closed here.
-            One connection of its pool is taken for listening, as long as the signal is entered.
+            One connection of its pool is taken for listening, as long as the signal is entered. It is for one event
+            loop. What is announced at one node of a cluster is heard at all.
         channel: shared by the processes that hear each other, whichever of the server's databases they use; a server
             with access lists has to allow it. The payload is the reference, and after a space the merchant serial
             number where that is known, so that other programs can announce as well:
@@ -27,8 +28,8 @@ class RedisSignal(ListeningSignal):
             given up.
 
     Raises:
-        ConfigurationError: *client* is not asyncio's, or the library not installed, *channel* is no name, or
-            *heartbeat* below a millisecond.
+        ConfigurationError: *client* is not asyncio's or is a `RedisCluster`, the library is not installed, *channel* is
+            no name, or *heartbeat* below a millisecond.
 
     ::
 
@@ -39,15 +40,14 @@ class RedisSignal(ListeningSignal):
     def __init__(
         self, client: "Redis", *, channel: str = "vipps_payments", heartbeat: timedelta = timedelta(seconds=15)
     ) -> None:
-        check_client(client, name="RedisSignal", extra="redis")
+        self._client = CallersRedis(client, name="RedisSignal", extra="redis")
         super().__init__(channel=channel, heartbeat=heartbeat)
-        self._client = client
 
     async def _send(self, announcement: str) -> None:
-        await self._client.publish(self._channel, announcement)
+        await self._client.here().publish(self._channel, announcement)
 
     async def _listen(self, is_alive: Callable[[], None]) -> None:
-        async with self._client.pubsub() as subscription:
+        async with self._client.here().pubsub() as subscription:
             await subscription.subscribe(self._channel)
             while True:
                 message = await subscription.get_message(timeout=self._heartbeat)

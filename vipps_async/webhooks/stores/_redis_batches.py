@@ -1,12 +1,23 @@
-"""Scripts that Redis runs, those of all claims that wait at the same time in one go."""
+"""Scripts that Redis runs, those of many claims that wait at the same time in one go."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import Any
 
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
+import attrs
 
-_Call = tuple[Any, ...]
+from vipps_async._redis import CallersRedis
+
+# Scripts in a batch: enough to share a round trip, few enough that packing them and reading their answers, which
+# nothing else of the event loop can interrupt, takes a few milliseconds.
+_LARGEST_BATCH = 100
+
+
+@attrs.frozen(eq=False)
+class _Call:
+    arguments: tuple[Any, ...]
+    answer: "asyncio.Future[int]"
+    deadline: float  # of the event loop's clock
 
 
 class Batches:
@@ -14,23 +25,29 @@ class Batches:
 
     Args:
         client: whose timeouts and retries a batch has; with those a script can run twice.
-        patience: seconds until a batch fails, whatever the client does.
+        timeout: seconds until a script fails, whatever the client does; the time that it waits for others included.
     """
 
-    def __init__(self, client: "Redis", patience: float) -> None:
+    def __init__(self, client: CallersRedis, timeout: float) -> None:
         self._client = client
-        self._patience = patience
-        self._gathered: list[tuple[_Call, asyncio.Future[int]]] = []
+        self._timeout = timeout
+        self._gathered: deque[_Call] = deque()
         self._sender: asyncio.Task[None] | None = None
 
-    def run(self, script: str, key: bytes, *values: object) -> asyncio.Future[int]:
-        """Have *script* run; return what will be its answer, or a RedisError or TimeoutError."""
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    def run(self, script: str, key: bytes, *values: object) -> "asyncio.Future[int]":
+        """Have *script* run; return what will be its answer, or a RedisError, ConfigurationError or TimeoutError.
+
+        Raises:
+            WrongEventLoop: the client is another event loop's.
+        """
+        self._client.here()
+        loop = asyncio.get_running_loop()
         # In full, since a server that was restarted does not know its hash.
-        self._gathered.append(((script, 1, key, *values), answer))
+        call = _Call((script, 1, key, *values), loop.create_future(), loop.time() + self._timeout)
+        self._gathered.append(call)
         if self._sender is None:
             self._begin()
-        return answer
+        return call.answer
 
     def _begin(self) -> None:
         self._sender = asyncio.create_task(self._send(), name="vipps_async claims")
@@ -43,22 +60,24 @@ class Batches:
             self._begin()
 
     async def _send(self) -> None:
-        batch, self._gathered = self._gathered, []
-        replies = await self._replies([call for call, _ in batch])
-        for (_, answer), reply in zip(batch, replies, strict=True):
-            _settle(answer, reply)
+        batch = [self._gathered.popleft() for _ in range(min(len(self._gathered), _LARGEST_BATCH))]
+        for call, reply in zip(batch, await self._replies(batch), strict=True):
+            _settle(call.answer, reply)
 
-    async def _replies(self, calls: list[_Call]) -> list[Any]:
+    async def _replies(self, batch: list[_Call]) -> list[Any]:
         try:
-            async with asyncio.timeout(self._patience), self._client.pipeline(transaction=False) as pipe:
-                for call in calls:
-                    pipe.eval(*call)
-                return await pipe.execute(raise_on_error=False)
+            # The last one's, whose turn may come late: those behind it are not to wait for each batch's time in turn.
+            async with asyncio.timeout_at(batch[-1].deadline):
+                client = await self._client.of_one_server()
+                async with client.pipeline(transaction=False) as pipe:
+                    for call in batch:
+                        pipe.eval(*call.arguments)
+                    return await pipe.execute(raise_on_error=False)
         except BaseException as error:  # noqa: BLE001 - each who waits is told, whatever it is
-            return [error] * len(calls)
+            return [error] * len(batch)
 
 
-def _settle(answer: asyncio.Future[int], reply: int | BaseException) -> None:
+def _settle(answer: "asyncio.Future[int]", reply: int | BaseException) -> None:
     if answer.done():
         return  # nobody waits any more
     if isinstance(reply, BaseException):

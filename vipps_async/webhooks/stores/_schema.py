@@ -17,7 +17,7 @@ VERSION = 1
 
 def script(database: Database, version: int) -> str:
     """Return the SQL that leads to *version* from the one before, or from nothing to 1."""
-    return files(__package__).joinpath("schema", f"{database}_{version}.sql").read_text("utf-8")
+    return files("vipps_async.webhooks.stores").joinpath("schema", f"{database}_{version}.sql").read_text("utf-8")
 
 
 def migrations(database: Database, *, found: int | None, tables: Collection[str], place: str) -> list[str]:

@@ -1,6 +1,5 @@
 """A store in PostgreSQL: an event's effect and the mark that it took effect commit together, or neither does."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from vipps_async._postgres import check_pool
-from vipps_async.errors import ClaimHeld, ConfigurationError
+from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError, shorten
 from vipps_async.webhooks.stores._postgres_inbox import PostgresInbox
-from vipps_async.webhooks.stores._postgres_table import KEEP, PATIENCE, advised, quoted, stored
+from vipps_async.webhooks.stores._postgres_table import KEEP, PATIENCE, Tables, advised, stored
 from vipps_async.webhooks.stores.base import RENEWAL_GAIN, Claim
 
 if TYPE_CHECKING:
@@ -27,36 +25,42 @@ _EVENTS_A_PURGE = 16
 _ROWS_A_PURGE = 64
 _PURGE_TIMEOUT = timedelta(seconds=1)
 
-# The index over a million marks is read from its oldest end: vacuum often, or purges wade through the dead entries.
-_SCHEMA = """\
-CREATE TABLE IF NOT EXISTS {table} (
-    key text COLLATE "C" PRIMARY KEY,
-    expires_at timestamptz NOT NULL -- when the mark may be purged
-) WITH (autovacuum_vacuum_scale_factor = 0.01);
-CREATE INDEX IF NOT EXISTS "{name}_expires_at" ON {table} (expires_at);
-"""
-_LOOK = "SELECT EXISTS (SELECT FROM {table} WHERE key = $1)"
+_TOO_MANY_CONNECTIONS = "53300"  # PostgreSQL documentation, appendix A
+
 # The lock keeps duplicates from waiting inside INSERT for the first to end: they are told at once that it is held. It
-# ends with the transaction, however that ends. Keys whose hashes collide exclude each other, and are redelivered.
+# ends with the transaction, however that ends. Keys whose hashes collide exclude each other, and are redelivered. A row
+# that is there and not done is of a handler that ended the claim's transaction: the event is as new.
 _ACQUIRE = """
-WITH turn AS MATERIALIZED (
+WITH known AS MATERIALIZED (
+    SELECT expires_at < now() + $2::interval - $3::interval AS gains FROM {table} WHERE key = $1 AND done
+), turn AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(hashtextextended('{table} ' || $1::text, 0)) AS is_ours
-), mark AS (
-    INSERT INTO {table} (key, expires_at) SELECT $1, now() + $2::interval FROM turn WHERE is_ours
-    ON CONFLICT (key) DO NOTHING RETURNING key
+), mine AS (
+    INSERT INTO {table} AS mark (key, expires_at) SELECT $1, now() + $2::interval FROM turn
+    WHERE is_ours AND NOT EXISTS (SELECT FROM known)
+    ON CONFLICT (key) DO UPDATE SET expires_at = greatest(mark.expires_at, excluded.expires_at) RETURNING done
 )
-SELECT CASE WHEN NOT is_ours THEN 'held' WHEN EXISTS (SELECT FROM mark) THEN 'new' ELSE 'done' END FROM turn
+SELECT CASE
+    WHEN EXISTS (SELECT FROM known WHERE gains) THEN 'keep'
+    WHEN EXISTS (SELECT FROM known) THEN 'done'
+    WHEN NOT is_ours THEN 'held'
+    ELSE (SELECT CASE WHEN done THEN 'done' ELSE 'new' END FROM mine) -- done since this statement began
+END FROM turn
 """
-# The array makes sure that the rows are chosen once, and SKIP LOCKED that no purge waits for another.
+# Tells whether the row was written by the transaction that is open now; it is gone if that was rolled back.
+_COMPLETE = """
+UPDATE {table} AS mark SET done = true FROM {table} AS begun
+WHERE mark.key = $1 AND begun.key = $1 AND NOT mark.done
+RETURNING begun.xmin = pg_current_xact_id_if_assigned()::xid AS is_ours, {durable} AS durability
+"""
+# The array makes sure that the rows are chosen once, and SKIP LOCKED that no purge waits for another. An event that is
+# in the inbox is taken again if what removes it failed, however long ago it took effect.
 _PURGE = """
 DELETE FROM {table} WHERE key = ANY (ARRAY(
-    SELECT key FROM {table} AS old WHERE expires_at < now()
-    AND NOT EXISTS (SELECT FROM {inbox} AS held WHERE held.key = old.key)
-    ORDER BY expires_at LIMIT $1 FOR UPDATE OF old SKIP LOCKED
+    SELECT key FROM {table} AS mark WHERE expires_at < now() AND NOT EXISTS (SELECT FROM {inbox} WHERE key = mark.key)
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
 ))
 """
-_HAS_TABLES = "SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL"
-_CREATION_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('vipps_async create_schema', 0))"
 
 
 @attrs.frozen
@@ -86,11 +90,11 @@ class PostgresStore:
     Args:
         pool: the caller's ``asyncpg.Pool``, which stays open; its ``command_timeout`` bounds every statement here too.
             A claim occupies a connection while its handlers run: a handler that takes another from the same pool can
-            starve it, and should use the claim's.
+            starve it, and should use the claim's. Behind PgBouncer the pool needs ``statement_cache_size=0``.
         retention: how long an event is remembered at least after its last delivery, by the server's clock; a little
             longer than Vipps MobilePay redelivers.
         table: the table's name, ``schema.table`` if need be, in lower case; the inbox's is the same with ``_inbox``
-            behind it. `create_schema` makes both.
+            behind it, and that of the tables' version with ``_schema``. `create_schema` makes them.
 
     Raises:
         ConfigurationError: *pool* is no pool, *retention* is not above 0, or *table* is no name.
@@ -103,19 +107,12 @@ class PostgresStore:
     """
 
     def __init__(self, pool: "Pool", *, retention: timedelta = timedelta(days=8), table: str = "vipps_events") -> None:
-        check_pool(pool)
         if retention <= timedelta(0):
             raise ConfigurationError(f"retention={retention!r} must be above 0")
-        self._pool = pool
         self._retention = retention
-        self._table = quoted(table)
-        self._name = table.rpartition(".")[2]
-        self._inbox = PostgresInbox(pool, table, retention)
-        names = {"table": self._table, "inbox": self._inbox.table}
-        self._acquiring, self._look, self._keep, self._purging = (
-            sql.format_map(names) for sql in (_ACQUIRE, _LOOK, KEEP, _PURGE)
-        )
-        self._marked = 0
+        self._tables = Tables(pool, table)
+        self._inbox = PostgresInbox(self._tables, retention)
+        self._completed = 0
 
     @property
     def retention(self) -> timedelta:
@@ -129,30 +126,34 @@ class PostgresStore:
 
     @property
     def schema(self) -> str:
-        """The SQL that `create_schema` runs, for those who migrate themselves."""
-        return _SCHEMA.format(table=self._table, name=self._name) + self._inbox.schema
+        """The SQL that `create_schema` runs where there are no tables yet, for those who migrate themselves."""
+        return self._tables.schema
 
     async def create_schema(self) -> None:
-        """Create the tables unless they are there; any number of processes may do so at once."""
-        async with self._pool.acquire() as connection:
-            # Whoever may use the tables, but not create any, needs no more than this.
-            if await connection.fetchval(_HAS_TABLES, self._table, self._inbox.table):
-                return
-            async with connection.transaction():
-                # IF NOT EXISTS alone fails where two create the same table at once.
-                await connection.execute(_CREATION_LOCK)
-                await connection.execute(self.schema)
+        """Create the tables, or bring them up to date; any number of processes may do so at once.
+
+        Raises:
+            ConfigurationError: there are tables of the same names without a version, or of a newer one.
+        """
+        await self._tables.create()
 
     @asynccontextmanager
     async def claim(self, key: str) -> AsyncIterator[PostgresClaim]:
         """Claim the event *key*; `EventStore.claim` describes how.
 
-        The mark is written at the start of a transaction that ends with the claim. A commit that fails raises; if its
-        outcome is lost with the connection, the redelivery finds effect and mark both, or neither.
+        The mark is written at the start of a transaction that ends with the claim, and counts once it is completed,
+        after the handlers. A commit that fails raises; if its outcome is lost with the connection, the redelivery finds
+        effect and mark both, or neither.
 
         Raises:
-            ClaimHeld: another claim of the same event is being held, or no connection came free within 3 seconds.
-            RuntimeError: a handler ended the claim's transaction.
+            ClaimHeld: another claim of the same event is being held, or there was no connection for it: none came free
+                within 3 seconds, or the server has none left. Nothing was tried.
+            RuntimeError: a handler ended the claim's transaction. What was committed stays; the event counts as done if
+                every handler came to its end after a commit, and comes again otherwise.
+            ConfigurationError: the tables are missing or of another version, or there is a pooler between pool and
+                server, and the pool keeps prepared statements.
+            WrongEventLoop: the pool is another event loop's.
+            DeliveryError: the database answered something else than it was asked.
             asyncpg.PostgresError, OSError: the database says no, or is away.
         """
         connection = await self._connection_for(key)
@@ -165,46 +166,55 @@ class PostgresStore:
             if is_new:
                 await self._purge(connection)
         finally:
-            await self._pool.release(connection, timeout=PATIENCE)
+            await self._tables.release(connection)
         if not is_new:
             yield PostgresClaim(True)
 
     async def _connection_for(self, key: str) -> "PoolConnectionProxy":
         try:
-            # Not acquire's own timeout, which takes a task.
-            async with asyncio.timeout(PATIENCE):
-                return await self._pool.acquire()
+            return await self._tables.acquire()
         except TimeoutError as error:
             _logger.warning(
                 "no connection of the pool came free within %s s: make it larger, or handlers faster", PATIENCE
             )
             raise ClaimHeld(key) from error
+        except Exception as error:
+            if getattr(error, "sqlstate", None) != _TOO_MANY_CONNECTIONS:
+                raise
+            _logger.warning(
+                "the server has no connection left for the pool: make it smaller, or max_connections larger"
+            )
+            raise ClaimHeld(key) from error
 
     async def _acquire(self, connection: "PoolConnectionProxy", key: str) -> bool:
-        """Return whether the event is new, and then marked."""
+        """Return whether the event is new, and then write its mark, which does not count yet."""
+        name, sql = stored(key), self._tables.sql
         with advised():
-            found = await connection.fetchval(self._acquiring, stored(key), self._retention)
-            if found == "done":
-                await connection.execute(self._keep, stored(key), self._retention, RENEWAL_GAIN)
+            found = await connection.fetchval(sql(_ACQUIRE), name, self._retention, RENEWAL_GAIN)
+            if found == "keep":
+                await connection.execute(sql(KEEP), name, self._retention, RENEWAL_GAIN)
         if found == "held":
             raise ClaimHeld(key)
+        if found not in {"new", "done", "keep"}:
+            raise DeliveryError(f"PostgreSQL, asked for event {key}, answered {shorten(found)}; nothing was handled")
         return bool(found == "new")
 
     async def _complete(self, connection: "PoolConnectionProxy", key: str) -> None:
-        # PostgreSQL answers COMMIT of a failed transaction with a rollback and no error: the effect would be lost.
+        # PostgreSQL answers COMMIT of a failed transaction with a rollback and no error: the effect would be lost. A
+        # handler that committed leaves no transaction open, and this commits by itself: all handlers have ended.
         with advised():
-            is_marked = await connection.fetchval(self._look, stored(key))
-        if not is_marked or not connection.is_in_transaction():
+            mark = await connection.fetchrow(self._tables.sql(_COMPLETE), stored(key))
+        if mark is None or not mark["is_ours"]:
             raise RuntimeError(
                 f"a handler of event {key} ended the claim's transaction; commit and rollback are the store's"
             )
 
     async def _purge(self, connection: "PoolConnectionProxy") -> None:
         # After the claim's transaction, and apart from it: the event has taken effect, whatever happens here.
-        self._marked += 1
-        if self._marked % _EVENTS_A_PURGE != 1:
+        self._completed += 1
+        if self._completed % _EVENTS_A_PURGE != 1:
             return
         try:
-            await connection.execute(self._purging, _ROWS_A_PURGE, timeout=_PURGE_TIMEOUT.total_seconds())
+            await connection.execute(self._tables.sql(_PURGE), _ROWS_A_PURGE, timeout=_PURGE_TIMEOUT.total_seconds())
         except Exception:
-            _logger.exception("expired events stay in %s until a later purge", self._table)
+            _logger.exception("expired events stay in the store's table until a later purge")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from vipps_async._redis import check_client
+from vipps_async._redis import CallersRedis
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError
 from vipps_async.webhooks._background import finished
 from vipps_async.webhooks.stores._redis_batches import Batches
@@ -74,6 +74,7 @@ class RedisStore:
     Args:
         client: ``redis.asyncio.Redis``, which decides about password, TLS, timeouts and retries; it is not closed here.
             ``Redis.from_url`` retries nothing unless told: each of its connections fails one delivery after a restart.
+            Not a cluster's, and for one event loop.
         retention: how long an event is remembered after its last delivery; a little longer than Vipps MobilePay
             redelivers.
         lease: after how long the claim of a process that died is free. It is renewed every third of this while a
@@ -81,7 +82,8 @@ class RedisStore:
         prefix: what every key in Redis starts with; receivers that share it share their events.
 
     Raises:
-        ConfigurationError: *retention* or *lease* is below 1 ms, *client* not asyncio's, or the library not installed.
+        ConfigurationError: *retention* or *lease* is below 1 ms, *client* not asyncio's or a cluster's, or the library
+            not installed.
     """
 
     def __init__(
@@ -94,10 +96,10 @@ class RedisStore:
     ) -> None:
         if min(retention, lease) < timedelta(milliseconds=1):
             raise ConfigurationError(f"retention={retention} and lease={lease} must be a millisecond or more")
-        check_client(client, name="RedisStore", extra="redis")
+        mine = CallersRedis(client, name="RedisStore", extra="redis")
         self._retention, self._lease, self._prefix = retention, lease, prefix
         self._pause = lease.total_seconds() / 3
-        self._batches = Batches(client, self._pause)
+        self._batches = Batches(mine, self._pause)
 
     @property
     def retention(self) -> timedelta:
@@ -111,6 +113,8 @@ class RedisStore:
         Raises:
             ClaimHeld: the event is claimed, in any process; ``retry_after`` is when it is free if that process died.
             DeliveryError: the block was left cleanly, but the lease had been lost, so that nothing was marked.
+            ConfigurationError: the client's server is a node of a cluster.
+            WrongEventLoop: the client was used in another event loop before.
             redis.exceptions.RedisError: Redis did not do it, by the client's timeouts and retries.
             TimeoutError: Redis did not do it within *lease*.
         """
