@@ -223,13 +223,14 @@ async def test_a_locked_file_is_answered_503(
     sqlite_place: SqlitePlace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What could not be written down is not answered 200; with the file free again everything goes on by itself."""
-    monkeypatch.setattr(_sqlite_writer, "WRITE_TIMEOUT", 0.1)
     async with shop(sqlite_place) as site:
         await site.deliver("a1")
         await site.has_shipped("a1")
         with closing(sqlite3.connect(sqlite_place.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            assert await site.deliver("b1") == [503]
+            with monkeypatch.context() as patch:
+                patch.setattr(_sqlite_writer, "WRITE_TIMEOUT", 0.1)
+                assert await site.deliver("b1") == [503]
             other.execute("ROLLBACK")
         assert await site.deliver("b1") == [200]
         await site.has_shipped("a1", "b1")

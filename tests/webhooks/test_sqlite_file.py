@@ -170,12 +170,12 @@ async def test_a_process_that_stands_still_while_it_writes_does_not_block_the_ot
     path: Path, monkeypatch: pytest.MonkeyPatch, end: signal.Signals
 ) -> None:
     """Their events are answered 503 and come again, duplicates 200; they go on once it is continued, or killed."""
-    monkeypatch.setattr(_sqlite_writer, "WRITE_TIMEOUT", 0.3)
     async with SQLiteStore(path, connections=2) as store:
         receiver = receiver_of(store=store)
         bodies = [event(reference=f"order-{number:04}", pspReference=f"psp-{number}") for number in range(9)]
         known, *new = map(delivery, bodies)
         assert (await receiver.handle(known)).status == 200
+        monkeypatch.setattr(_sqlite_writer, "WRITE_TIMEOUT", 0.3)
         with writer_that_stands_still(path) as process:
             replies = await asyncio.gather(*map(receiver.handle, new))
             assert [reply.status for reply in replies] == [503] * 8

@@ -521,10 +521,10 @@ async def test_an_event_for_which_there_is_no_connection_comes_again(
 
 async def test_a_file_that_stays_locked_makes_the_event_come_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program's long transaction is an answer of 503, not a hang; afterwards the event takes effect."""
-    monkeypatch.setattr(_sqlite_writer, "WRITE_TIMEOUT", 0.1)
     async with SQLiteStore(path) as store:
         receiver = receiver_of(store=store)
-        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other, monkeypatch.context() as patch:
+            patch.setattr(_sqlite_writer, "WRITE_TIMEOUT", 0.1)
             other.execute("BEGIN IMMEDIATE")
             assert (await receiver.handle(delivery(event()))).status == 503
             other.execute("ROLLBACK")

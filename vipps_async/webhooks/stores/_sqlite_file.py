@@ -17,7 +17,7 @@ from vipps_async.webhooks.stores._write_turn import WriteTurn
 
 T = TypeVar("T")
 
-CONNECTION_TIMEOUT = 5.0  # seconds to wait until a handler is done with one
+CONNECTION_TIMEOUT = 3.0  # seconds to wait until a handler is done with one
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('vipps_events', 'vipps_inbox')"
 _VERSIONS = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'vipps_schema'"
 

@@ -16,7 +16,7 @@ _logger = logging.getLogger("vipps_async.webhooks")
 
 # Seconds to wait before an event whose handlers are done is given back; what they did elsewhere would happen again.
 COMPLETE_TIMEOUT = 30.0
-RELEASE_TIMEOUT = 2.0  # before the caller goes on without waiting for it
+RELEASE_TIMEOUT = 1.0  # before the caller goes on without waiting for it
 LEFT = "the claim of this connection was left; what its handlers did is committed or undone"
 
 
