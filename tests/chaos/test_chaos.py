@@ -116,7 +116,7 @@ async def test_what_an_inbox_has_answered_is_in_its_table_after_kill_9(store: st
     ],
 )
 def test_the_harness_sees_what_is_out_of_order(written: list[tuple[str, int | None]], wrong: list[str]) -> None:
-    """A later event before an earlier one, and one that has not seen all that went before, are told; doubles are not."""
+    """A later event before an earlier one, and one that has not seen all before it, are told; doubles are not."""
     assert out_of_order([Written(*one) for one in written]) == wrong
 
 
