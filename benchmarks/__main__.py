@@ -37,7 +37,7 @@ BENCHMARKS: dict[str, Measure] = {
     "webhooks": titled("Deliveries of events, 20 in flight", webhooks.compare_receivers),
     "parsing": titled("Signatures and documents", parsing.compare_parsers),
     "imports": titled("Imports", imports.compare_imports),
-    "memory": titled("10,000 idle waits; base: tasks that sleep", waits.compare_memory),
+    "memory": titled("10,000 idle waits; base: tasks that read a payment and sleep", waits.compare_memory),
     "polls": titled("A wait with the signal of events; base: without it", waits.compare_polls),
 }
 LONG: dict[str, Measure] = {

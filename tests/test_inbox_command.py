@@ -76,6 +76,31 @@ def test_list_shows_the_dead_letters(path: str, capsys: pytest.CaptureFixture[st
     assert letters[1].endswith("after 1 attempts: RuntimeError('the warehouse is closed')")
 
 
+def test_the_store_is_named_before_or_after_the_action(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Either place will do, for each action; where both are given, the last counts."""
+    assert main(["inbox", "list", "--store", path]) == 0
+    assert main(["inbox", "--store", "nowhere.db", "list", "--store", path]) == 0
+    assert main(["inbox", "requeue", KEY, "--store", path]) == 0
+    assert main(["inbox", "discard", "--store", path, "--all"]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if " died " not in line] == [
+        "waiting: 0, dead: 2",
+        "waiting: 0, dead: 2",
+        "requeue: 1 of 1",
+        "discard: 1 of 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    "store", ["postgresql+asyncpg://shop:p#w-known@db/shop", "postgresql://shop:p#w-known@db/shop"]
+)
+def test_a_password_in_the_store_s_url_is_not_shown(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor any part of it, where the URL cannot be read because the password is not encoded."""
+    assert main(["inbox", "list", "--store", store]) == 1
+    told = capsys.readouterr().err
+    assert "postgresql://" in told
+    assert [part for part in ("p#w", "w-known", "'p'") if part in told] == []
+
+
 def test_list_as_json_has_the_bodies(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With --json each line is a document, with the body as it arrived."""
     assert main(["inbox", "--store", path, "list", "--json"]) == 0
