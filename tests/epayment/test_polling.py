@@ -114,7 +114,7 @@ async def test_events_read_no_more_than_every_interval(sandbox: Sandbox, vipps: 
     signal = receiver()
     waiting = asyncio.create_task(polling(vipps, first=0, interval=0.3).wait(REFERENCE, timeout=30, signal=signal))
     while len(requests_of(sandbox, "get")) < 4:
-        signal._watchers.notify(REFERENCE)
+        signal._processor.get()._watchers.notify(REFERENCE)
         await asyncio.sleep(0.01)
     waiting.cancel()
     assert min(pauses(sandbox)) >= 0.28
@@ -133,7 +133,7 @@ async def test_time_that_the_server_asks_for_is_kept(sandbox: Sandbox, vipps: Vi
         await payments.wait(REFERENCE, timeout=0.3)
     waiting = asyncio.create_task(payments.wait(REFERENCE, timeout=30, signal=signal))
     while not waiting.done():
-        signal._watchers.notify(REFERENCE)
+        signal._processor.get()._watchers.notify(REFERENCE)
         await asyncio.sleep(0.02)
     assert (await waiting).state is PaymentState.AUTHORIZED
     assert len(requests_of(sandbox, "get")) == 2
@@ -268,7 +268,7 @@ async def test_last_one_to_leave_ends_the_read_and_then_the_poll(sandbox: Sandbo
     for waiting in waits:
         waiting.cancel()
     await asyncio.wait(waits)
-    assert not signal._watchers._waiting
+    assert not signal._processor.get()._watchers._waiting
     async with asyncio.timeout(5):
         while polls or any(task.get_name() == "vipps_async poll" for task in asyncio.all_tasks()):
             await asyncio.sleep(0.01)

@@ -92,3 +92,16 @@ async def test_wait_reads_a_last_time_before_it_ends(sandbox: Sandbox, vipps: Vi
     await sandbox.approve(REFERENCE)
     assert (await waiting).state is PaymentState.AUTHORIZED
     assert len(requests_of(sandbox, "get")) == 2
+
+
+async def test_event_of_another_merchant_s_payment_wakes_no_wait(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """A wait watches its client's merchant's payment alone, of those that have the reference."""
+    receiver = WebhookReceiver(store=MemoryStore(), allow_unsigned=True)
+    await create(vipps)
+    waiting = asyncio.create_task(vipps.epayment.wait(REFERENCE, timeout=4, signal=receiver))
+    while not requests_of(sandbox, "get"):
+        await asyncio.sleep(0.01)
+    watched = receiver._processor.get()._watchers._waiting[REFERENCE]
+    assert [*watched.values()] == [sandbox.credentials.merchant_serial_number]
+    waiting.cancel()
+    await asyncio.wait({waiting})
