@@ -137,8 +137,9 @@ def _shown(key: str) -> str:
 async def _change(inbox: Inbox, options: argparse.Namespace) -> int:
     if options.all == bool(options.keys):
         raise ConfigurationError(f"inbox {options.change} takes either keys or --all")
-    shown = {_shown(letter.key): letter.key for letter in await _all_dead(inbox)}
-    keys = [*shown.values()] if options.all else [shown.get(key, key) for key in options.keys]
+    by_line = {_shown(letter.key): letter.key for letter in await _all_dead(inbox)}
+    given: list[str] = options.keys
+    keys = [*by_line.values()] if options.all else [by_line.get(key, key) for key in given]
     change: Callable[[str], Awaitable[bool]] = getattr(inbox, options.change)
     unknown = [key for key in keys if not await change(key)]
     write(sys.stdout, f"{options.change}: {len(keys) - len(unknown)} of {len(keys)}\n")
