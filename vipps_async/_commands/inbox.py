@@ -138,7 +138,8 @@ async def _change(inbox: Inbox, options: argparse.Namespace) -> int:
     if options.all == bool(options.keys):
         raise ConfigurationError(f"inbox {options.change} takes either keys or --all")
     shown = {_shown(letter.key): letter.key for letter in await _all_dead(inbox)}
-    keys = [*shown.values()] if options.all else [shown.get(key, key) for key in options.keys]
+    given: list[str] = options.keys
+    keys = [*shown.values()] if options.all else [shown.get(key, key) for key in given]
     change: Callable[[str], Awaitable[bool]] = getattr(inbox, options.change)
     unknown = [key for key in keys if not await change(key)]
     write(sys.stdout, f"{options.change}: {len(keys) - len(unknown)} of {len(keys)}\n")
