@@ -160,3 +160,19 @@ def test_a_database_without_the_tables_is_told_apart(
     """A wrong database, or a wrong table name, gets the advice to create the tables."""
     assert main(["inbox", "--store", postgres_server.url(), "--table", "other", "list"]) == 1
     assert 'the store\'s tables "other" are missing' in capsys.readouterr().err
+
+
+def test_what_an_event_carries_is_shown_on_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An unsigned event can say anything: neither lines nor escapes reach the terminal, and what is shown names it."""
+
+    async def fill() -> None:
+        async with SQLiteStore(tmp_path / "events.db") as store:
+            await _fill(store, "order\n\x1b[2JERROR order-0001")
+
+    asyncio.run(fill())
+    command = ["inbox", "--store", str(tmp_path / "events.db")]
+    assert main([*command, "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].isprintable()
+    assert main([*command, "requeue", lines[1].partition("  ")[0]]) == 0

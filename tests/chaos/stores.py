@@ -221,8 +221,8 @@ class InPostgres:
             await pool.execute("CREATE TABLE effects (id bigserial, payment text, event text, seen integer)")
 
     def _pool(self, location: str, connections: int) -> Any:
-        settings: dict[str, Any] = {"statement_cache_size": self.statement_cache_size}
-        return asyncpg.create_pool(location, min_size=0, max_size=connections, **settings)
+        cached = self.statement_cache_size
+        return asyncpg.create_pool(location, min_size=0, max_size=connections, statement_cache_size=cached)
 
     @asynccontextmanager
     async def opened(self, location: str, lease: timedelta) -> AsyncIterator[Opened]:  # noqa: ARG002 - it has none

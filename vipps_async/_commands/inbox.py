@@ -90,6 +90,8 @@ async def _pool(url: str) -> AsyncIterator[Any]:
     try:
         async with asyncpg.create_pool(url, min_size=1, max_size=1) as pool:
             yield pool
+    except ConfigurationError:
+        raise  # which is a ValueError too, and the store's own word
     except ValueError:
         # Its message may have a part of the password, which urlsplit took for another part.
         raise ConfigurationError("the postgresql:// URL cannot be read: percent-encode its user and password") from None
