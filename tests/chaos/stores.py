@@ -188,8 +188,9 @@ class InPostgres:
             await pool.execute("CREATE TABLE effects (reference text NOT NULL)")
 
     def _pool(self, location: str, connections: int) -> Any:
-        settings = {"min_size": 0, "max_size": connections, "statement_cache_size": self.statement_cache_size}
-        return asyncpg.create_pool(location, **settings)
+        return asyncpg.create_pool(
+            location, min_size=0, max_size=connections, statement_cache_size=self.statement_cache_size
+        )
 
     @asynccontextmanager
     async def opened(self, location: str, lease: timedelta) -> AsyncIterator[Opened]:  # noqa: ARG002 - it has none
