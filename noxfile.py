@@ -1,18 +1,50 @@
 """What `nox` runs: lint, layers, types and tests."""
 
 import os
+import re
 import shutil
+from collections.abc import Iterable
+from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["lint", "layers", "types", "tests"]
+nox.options.sessions = ["lint", "layers", "types", "lowest_in_short", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.needs_version = ">=2024.10"
 
 
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
 def _install(session: nox.Session, *groups: str) -> None:
-    pyproject = nox.project.load_toml("pyproject.toml")
-    session.install("-e", ".", *nox.project.dependency_groups(pyproject, *groups))
+    session.install("-e", ".", *_group(*groups))
+
+
+def _group(*groups: str) -> list[str]:
+    return [*nox.project.dependency_groups(PYPROJECT, *groups)]
+
+
+def _lowest(session: nox.Session, requirements: Iterable[str]) -> str:
+    """Write a file that holds pip to the lowest version that each requirement allows, and return its path."""
+    found = [re.fullmatch(r"([\w.-]+)(?:\[.*\])?>=([\w.]+)", requirement) for requirement in requirements]
+    constraints = sorted({f"{match[1]}=={match[2]}" for match in found if match})
+    path = Path(session.create_tmp()) / "lowest.txt"
+    path.write_text("\n".join(constraints), "utf-8")
+    return str(path)
+
+
+def _runtime() -> list[str]:
+    """Return what the package and its extras require."""
+    project = PYPROJECT["project"]
+    return [*project["dependencies"], *(each for extra in project["optional-dependencies"].values() for each in extra)]
+
+
+LOWEST_IN_SHORT = [
+    "tests/_http/test_transport.py",
+    "tests/epayment/test_api.py",
+    "tests/sandbox/test_webhooks.py",
+    "tests/webhooks/test_aiohttp_app.py",
+]
 
 
 @nox.session
@@ -67,6 +99,32 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def lowest(session: nox.Session) -> None:
+    """The tests with the lowest versions that are declared, of what the tests use too."""
+    constraints = _lowest(session, [*_runtime(), *_group("test")])
+    session.install("-e", ".", *_group("test"), "-c", constraints)
+    _install_servers(session)
+    session.run("pytest", "-n", "4", *session.posargs)
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """The tests with the newest versions that are declared, however old the environment is."""
+    session.install("--upgrade", "--upgrade-strategy", "eager", "-e", ".", *_group("test"))
+    _install_servers(session)
+    session.run("pytest", "-n", "4", *session.posargs)
+
+
+@nox.session
+def lowest_in_short(session: nox.Session) -> None:
+    """The demo, and the tests that reach furthest into aiohttp, with the lowest versions of what the package needs."""
+    runner = [each for each in _group("test") if re.match(r"(pytest|pytest-asyncio|pytest-timeout|hypothesis)>", each)]
+    session.install("-e", ".[sqlite,postgres,redis,tokens]", *runner, "-c", _lowest(session, _runtime()))
+    session.run("python", "-m", "vipps_async", "demo", silent=True)
+    session.run("pytest", "-q", *LOWEST_IN_SHORT, *session.posargs)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """The tests again, slower, and what they leave out."""
     _install(session, "test")
@@ -105,6 +163,7 @@ def fuzz(session: nox.Session) -> None:
         "tests/webhooks/test_mutated_deliveries.py",
         "tests/webhooks/test_stalled_connections.py",
         "tests/sandbox/test_model.py",
+        "tests/_http/test_outcomes.py",
         "tests/conformance/test_schema_fuzzer.py",
     ]
     session.run("pytest", "-s", "--timeout=0", *modules, *session.posargs, env={"VIPPS_FUZZ": "100000"})

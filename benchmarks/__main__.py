@@ -6,8 +6,9 @@ Both sides of a comparison run in turns, in one run and against the same server 
 ratio holds on a busy machine too. Needs what the tests need, and httpx; what is not installed is left out.
 
 What takes many minutes is measured only if it is named: "stores", a store that remembers a million events against one
-that remembers a thousand; "contention", eight processes on one SQLite file against one; "sandbox", a sandbox that has
-seen nine thousand payments against a new one.
+that remembers a thousand; "inboxes", a take out of an inbox in which a hundred thousand other events are against one in
+which a hundred are; "contention", eight processes on one SQLite file against one; "sandbox", a sandbox that has seen
+nine thousand payments against a new one.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 
-from benchmarks import client, contention, imports, parsing, sandbox, stores, waits, webhooks
+from benchmarks import client, contention, imports, inboxes, parsing, sandbox, stores, waits, webhooks
 from benchmarks.pairs import Row, Tables, report
 
 Measure = Callable[[], Awaitable[Tables]]
@@ -36,12 +37,13 @@ BENCHMARKS: dict[str, Measure] = {
     "webhooks": titled("Deliveries of events, 20 in flight", webhooks.compare_receivers),
     "parsing": titled("Signatures and documents", parsing.compare_parsers),
     "imports": titled("Imports", imports.compare_imports),
-    "memory": titled("10,000 idle waits; base: tasks that sleep", waits.compare_memory),
+    "memory": titled("10,000 idle waits; base: tasks that read a payment and sleep", waits.compare_memory),
     "polls": titled("A wait with the signal of events; base: without it", waits.compare_polls),
 }
 LONG: dict[str, Measure] = {
     "contention": titled("An SQLite file, 32 events at once", contention.compare_processes),
     "stores": stores.compare_stores,
+    "inboxes": inboxes.compare_inboxes,
     "sandbox": sandbox.compare_lives,
 }
 

@@ -6,19 +6,18 @@ import sys
 
 from aiohttp import web
 
-from benchmarks.documents import CAPTURED, CREATED, PAYMENT, TOKEN
+from benchmarks.documents import CAPTURED, CREATED, PAYMENT, REFERENCE, TOKEN
 
 # By the last part of the path; any other is the reference of a payment that is read.
 REPLIES = {"get": TOKEN, "payments": CREATED, "capture": CAPTURED}
-_NUMBER = re.compile(r"/acme-shop-123-0*([0-9]+)")
+_ASKED = re.compile(rb"acme-shop-[0-9]+-0*([0-9]+)")
 
 
 async def answer(request: web.BaseRequest) -> web.Response:
     """Answer as Vipps MobilePay does, whatever is asked."""
-    await request.read()
     body = REPLIES.get(request.path.rpartition("/")[2], PAYMENT)
-    if number := _NUMBER.search(request.path):
-        body = body.replace(b"49900", b"%d" % (10_000 + int(number[1])))
+    if asked := _ASKED.search(request.path.encode() + await request.read()):
+        body = body.replace(b"49900", b"%d" % (10_000 + int(asked[1]))).replace(REFERENCE, asked[0])
     return web.Response(body=body, headers={"Content-Type": "application/json"})
 
 

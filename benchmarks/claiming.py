@@ -1,9 +1,9 @@
 """A process that handles events in an SQLite store, when it is told on its standard input.
 
-    open <path> <at once>        opens the store, and all the connections that it needs
+    open <path> <at once>        comes first, and opens all the connections that are needed
     claim <events> <seconds>     handles so many new events, each with an effect, after which the handler takes longer
 
-The answer to the second is a line of JSON: when the events began and ended, and how many seconds each took, or nothing
+The answer to each is a line of JSON: when the events began and ended, and how many seconds each took, or nothing
 for one that was not handled.
 """
 
@@ -43,16 +43,14 @@ async def claim(store: SQLiteStore, at_once: int, events: int, seconds: float) -
 
 
 def main() -> None:
-    """Do what is asked, until nothing more is."""
+    """Open a store, and do what is asked, until nothing more is."""
+    _, path, at_once = sys.stdin.readline().split()
+    store = SQLiteStore(path)
     with asyncio.Runner() as runner:
+        print(runner.run(claim(store, int(at_once), int(at_once), 0)), flush=True)
         for line in sys.stdin:
-            match line.split():
-                case "open", path, number:
-                    store, at_once = SQLiteStore(path), int(number)
-                    answer = runner.run(claim(store, at_once, at_once, 0))
-                case _, events, seconds:
-                    answer = runner.run(claim(store, at_once, int(events), float(seconds)))
-            print(answer, flush=True)
+            _, events, seconds = line.split()
+            print(runner.run(claim(store, int(at_once), int(events), float(seconds))), flush=True)
 
 
 if __name__ == "__main__":

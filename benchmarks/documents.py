@@ -12,10 +12,13 @@ def _nok(value: int) -> dict[str, Any]:
     return {"currency": "NOK", "value": value}
 
 
+REFERENCE = b"acme-shop-123-order123abc"  # which whoever answers puts another in the place of
+
+
 def _payment(captured: int) -> dict[str, Any]:
     totals = {"authorized": 49900, "captured": captured, "refunded": 0, "cancelled": 0}
     return {
-        "reference": "acme-shop-123-order123abc",
+        "reference": REFERENCE.decode(),
         "pspReference": "37c34d8c-2649-448e-864b-060d5d93e4c4",
         "state": "AUTHORIZED",
         "amount": _nok(49900),
@@ -24,6 +27,6 @@ def _payment(captured: int) -> dict[str, Any]:
 
 
 TOKEN = _bytes({"access_token": "a-token-of-nobody", "expires_in": "86400"})
-CREATED = _bytes({"reference": "acme-shop-123-order123abc", "redirectUrl": "https://landing.example/?token=abc"})
+CREATED = _bytes({"reference": REFERENCE.decode(), "redirectUrl": "https://landing.example/?token=abc"})
 CAPTURED = _bytes(_payment(49900))
 PAYMENT = _bytes({**_payment(0), "paymentMethod": {"type": "WALLET"}, "profile": {}})

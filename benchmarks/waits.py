@@ -26,7 +26,7 @@ def growth(what: str) -> int:
 
 
 async def compare_memory() -> list[Row]:
-    """Compare waits for payments with tasks that sleep."""
+    """Compare waits for payments with tasks that read one and sleep."""
     rounds = [{what: growth(what) / WAITS for what in ("time", "payments", "signal")} for _ in range(ROUNDS)]
     return [
         _memory_row("without the signal of events", rounds, "payments"),

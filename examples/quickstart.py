@@ -33,10 +33,10 @@ async def main() -> None:
             return
 
         captured = await vipps.epayment.capture(payment.reference)
-        print(f"Captured {captured.aggregate and captured.aggregate.captured_amount}")
+        print(f"Captured {captured.aggregate.captured_amount}")
 
         refunded = await vipps.epayment.refund(payment.reference, Amount(9900, "NOK"))
-        print(f"Refunded {refunded.aggregate and refunded.aggregate.refunded_amount}")
+        print(f"Refunded {refunded.aggregate.refunded_amount}")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ from uuid import uuid4
 import attrs
 from aiohttp import web
 
-from vipps_async import Amount, PaymentEvent, PaymentEventName, VippsClient
-from vipps_async.errors import WaitTimeout
+from vipps_async import Amount, PaymentEvent, PaymentEventName, VippsClient, WaitTimeout
 from vipps_async.sandbox import Sandbox
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
@@ -74,7 +73,7 @@ class Shop:
             payment_description="One pair of socks",
         )
         self.orders[reference] = WAITING
-        raise web.HTTPSeeOther(created.redirect_url or "/")
+        raise web.HTTPSeeOther(created.redirect_url)
 
     async def order(self, request: web.Request) -> web.Response:
         """Show what became of an order; the shopper often returns a moment before the event arrives."""

@@ -23,6 +23,11 @@ class Running:
         assert self.process.stdout is not None
         return (await asyncio.wait_for(self.process.stdout.readline(), 30)).decode().rstrip("\n")
 
+    def close_output(self) -> None:
+        """Read its standard output no more, as ``head`` does after some lines."""
+        pipe = self.process._transport.get_pipe_transport(1)  # type: ignore[attr-defined]  # asyncio has no public way
+        pipe.close()
+
     async def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[str, str]:
         """Press Ctrl-C; return what it said since, and its standard error. It has to end well."""
         self.process.send_signal(number)

@@ -7,7 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import attrs
+
 from vipps_async import Amount, Credentials, Environment, RetryPolicy, VippsClient
+from vipps_async.epayment import EPayment
+from vipps_async.epayment._polling import Polls, PollSchedule
 from vipps_async.sandbox import RecordedRequest, Sandbox
 
 REFERENCE = "acme-shop-123-order123abc"
@@ -25,6 +29,17 @@ async def authorize(sandbox: Sandbox, vipps: VippsClient, reference: str = REFER
     await create(vipps, reference, amount)
     await sandbox.approve(reference)
     return reference
+
+
+def polling(vipps: VippsClient, **schedule: float) -> EPayment:
+    """The client's payments, of which those that are waited for are read after other pauses than the API asks for."""
+    return attrs.evolve(vipps.epayment, polls=Polls(PollSchedule(**schedule)))
+
+
+async def reads_of(sandbox: Sandbox, count: int) -> None:
+    """Return once the sandbox has answered so many reads of payments."""
+    while len(requests_of(sandbox, "get")) < count:
+        await asyncio.sleep(0.005)
 
 
 def requests_of(sandbox: Sandbox, operation: str) -> list[RecordedRequest]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.contention import compare_processes
+from benchmarks.inboxes import PLACES, compare_inboxes
 from benchmarks.sandbox import compare_lives
 from benchmarks.stores import STORES, compare_stores
 
@@ -23,6 +24,17 @@ async def test_stores_are_measured(store: str, capsys: pytest.CaptureFixture[str
     rows = tables["An event at 2,000 remembered events; base: at 1,000"]
     assert {row["situation"] for row in rows} in ({"filling", "expiring"}, {"evicting"})
     assert all(_is_positive(row["ratio"]) and _is_positive(row["CPU µs"]) for row in rows)
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_inboxes_are_measured(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A take is compared with few other events and with more, blocked ones and due ones."""
+    tables = await compare_inboxes([place], many=2000, rounds=2)
+    if "is left out" in (said := capsys.readouterr().out):
+        pytest.skip(said)
+    rows = tables["A take out of an inbox of 2,000 other events; base: of 100"]
+    assert [row["others"] for row in rows] == ["blocked", "due"]
+    assert all(_is_positive(row["ratio"]) for row in rows)
 
 
 async def test_contention_is_measured() -> None:
@@ -45,7 +57,8 @@ def test_the_command_names_what_takes_long() -> None:
     """``python -m benchmarks --help`` names the benchmarks that run only if they are asked for."""
     pytest.importorskip("httpx", reason="calls are measured against httpx's")
     told = subprocess.run([sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, check=True, capture_output=True)
-    assert {b'"stores"', b'"sandbox"', b'"contention"'} <= set(re.findall(rb'"\w+"', told.stdout))
+    named = set(re.findall(rb'"\w+"', told.stdout))
+    assert {b'"stores"', b'"inboxes"', b'"sandbox"', b'"contention"'} <= named
 
 
 def _is_positive(cell: object) -> bool:

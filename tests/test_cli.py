@@ -5,17 +5,22 @@ import io
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
 import pytest
 
+from tests.running import command
 from tests.running import environ as environment
 from vipps_async import Amount, PaymentEventName, VippsClient, __version__, _demo
+from vipps_async._commands.lines import Lines
 from vipps_async._narrator import Narrator
 from vipps_async.cli import main
+from vipps_async.errors import NotFound
 
 
 @pytest.mark.parametrize("dialect", ["current", "draft"])
@@ -63,7 +68,6 @@ async def test_sandbox_prints_an_environment_that_works_and_stops_on_ctrl_c() ->
         created = await vipps.epayment.create(
             amount=Amount(100, "NOK"), reference="order-0001", return_url="https://shop.example/"
         )
-    assert created.redirect_url is not None
     assert created.redirect_url.startswith(environ["VIPPS_ENVIRONMENT"])
     process.send_signal(signal.SIGINT)
     _, errors = await asyncio.wait_for(process.communicate(), 10)
@@ -128,6 +132,56 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -
     Narrator(refused).step("deed", "result")
     assert "\x1b[" in coloured.getvalue()
     assert "\x1b[" not in plain.getvalue() + refused.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["--help"], 0),
+        (["trigger", "--help"], 0),
+        (["--version"], 0),
+        (["demo"], 0),
+        (["trigger", "CREATED", "--url", "http://127.0.0.1:9/", "--secret", "x"], 1),
+        (["verify", "--url", "https://shop.example/", "--secret", "x"], 1),
+        (["inbox", "list", "--store", "events.db"], 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_commands_end_as_they_do_when_nobody_reads(arguments: list[str], status: int, tmp_path: Path) -> None:
+    """Whoever reads the output may have gone, as ``head`` has after ten lines: no traceback, and the same status."""
+    sqlite3.connect(tmp_path / "events.db").close()
+    (tmp_path / "events.db").touch()
+    read, unread = os.pipe()
+    os.close(read)
+    run = subprocess.run(
+        [sys.executable, "-m", "vipps_async", *arguments],
+        stdin=subprocess.DEVNULL, stdout=unread, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        cwd=tmp_path,
+    )  # fmt: skip
+    os.close(unread)
+    assert run.returncode == status, run.stderr
+    assert [word for word in ("Traceback", "Exception", "BrokenPipe") if word in run.stderr] == []
+
+
+async def test_a_sandbox_runs_on_when_nobody_reads() -> None:
+    """It serves until it is stopped, and ends well."""
+    async with command("sandbox", "--port", "0", exports=5) as running:
+        running.close_output()
+        async with VippsClient.from_env(running.environ) as vipps:
+            with pytest.raises(NotFound):
+                await vipps.epayment.get("order-0001")
+        await running.stop()
+
+
+def test_what_is_told_of_a_delivery_may_be_lost() -> None:
+    """A disk that is full fails no delivery that a command passes on."""
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    with suppress(OSError), Path("/dev/full").open("w") as full:
+        Lines("text", full).tell("delivery", status=200)
+        told = io.StringIO()
+        Lines("text", told).tell("delivery", status=200)
+        assert told.getvalue().endswith(" delivery status=200\n")
 
 
 def test_module_has_a_script_too() -> None:

@@ -12,13 +12,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiohttp
 import attrs
 import pytest
 from aiohttp import web
 
 from tests.running import command
 from tests.sandbox.merchant import at, shop, until
-from tests.wire import body
+from tests.wire import body, document
 from vipps_async import PaymentEvent
 from vipps_async.cli import main
 from vipps_async.sandbox import Sandbox
@@ -271,6 +272,34 @@ class TestListen:
         )
         secret = listening.environ["VIPPS_WEBHOOK_SECRET"]
         assert await asyncio.to_thread(verified, request.encode() + delivered, secret, registered) == 0
+
+    async def test_deliveries_go_on_when_nobody_reads_the_lines(self) -> None:
+        """They are answered as the receiver answers, and the command still ends well."""
+        async with Sandbox() as sandbox, at(sandbox) as merchant, shop() as target:
+            arguments = ("--sandbox", sandbox.base_url, "--to", target.url, "--port", "0")
+            async with command("listen", *arguments, exports=2) as listening:
+                listening.close_output()
+                for number in range(3):
+                    await merchant.create(reference=f"order-000{number}")
+                await sandbox.settled()
+                _, errors = await listening.stop()
+        assert [delivery.status for delivery in sandbox.deliveries] == [200, 200, 200]
+        assert errors == ""
+
+    async def test_a_reference_that_no_terminal_shows_is_forwarded_and_written_out(self) -> None:
+        """No letter that the encoding lacks fails an answer; no line end and no escape sequence is obeyed."""
+        event = document("current-webhook-epayment-captured") | {"reference": "ordre-å\x1b[2J\nforged"}
+        async with Sandbox() as sandbox, shop() as target:
+            arguments = ("--sandbox", sandbox.base_url, "--to", target.url, "--port", "0")
+            async with command("listen", *arguments, exports=2, PYTHONIOENCODING="ascii") as listening:
+                url = listening.environ["VIPPS_WEBHOOK_URL"]
+                async with (
+                    aiohttp.ClientSession() as http,
+                    http.post(url, data=json.dumps(event)) as answer,
+                ):
+                    assert answer.status == 200
+                assert r"reference=ordre-\xe5\x1b[2J\nforged pspReference=" in await listening.line()
+                await listening.stop()
 
     async def test_a_receiver_that_is_not_there_is_told(self) -> None:
         """The sandbox hears 502 and tries again; the line has the error."""

@@ -2,11 +2,15 @@
 
 import asyncio
 import warnings
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import fastapi
 import pytest
+from fastapi.exceptions import FastAPIError
 
+from tests.hostile import hostile, payment
 from tests.support import PRICE, REFERENCE, answering, create, http, requests_of
 from vipps_async import Credentials, Environment, RetryPolicy, SystemInfo, VippsClient, __version__
 from vipps_async.errors import (
@@ -186,15 +190,76 @@ async def test_session_that_raises_for_status_changes_nothing(sandbox: Sandbox) 
     assert len(requests_of(sandbox, "capture")) == 1
 
 
-async def test_session_with_auth_of_its_own_is_refused(sandbox: Sandbox) -> None:
-    """A session whose auth would take the token's place is refused at construction."""
+@pytest.mark.parametrize("by_function", [True, False])
+@pytest.mark.parametrize(
+    "settings",
+    [{"auth": ("user", "password")}, {"headers": {"Authorization": "Basic c29tZWJvZHk="}}, {"trust_env": True}],
+    ids=["auth", "headers", "netrc"],
+)
+async def test_no_stranger_s_credentials_are_sent(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    settings: dict[str, Any],
+    by_function: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """What a session's auth, its headers or a ``.netrc`` say of authorization goes to nobody; calls work."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password another-service\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # aiohttp 3.14's, of its own BasicAuth
-        session = aiohttp.ClientSession(auth=aiohttp.BasicAuth("user", "password"))
-    async with session:
-        with pytest.raises(ConfigurationError, match="has auth of its own") as refusal:
-            VippsClient(sandbox.credentials, environment=sandbox.environment, session=session)
-    assert "password" not in str(refusal.value)
+        if "auth" in settings:
+            settings = {"auth": aiohttp.BasicAuth(*settings["auth"])}
+        session = aiohttp.ClientSession(**settings)
+    given: Any = (lambda: session) if by_function else session
+    async with session, hostile(lambda _: payment(REFERENCE), session=given) as (server, vipps):
+        await vipps.epayment.get(REFERENCE)
+    assert [request.headers.get("authorization") for request in server.token_requests] == [None]
+    assert [request.headers["authorization"] for request in server.requests] == ["Bearer token-known"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (lambda: None, "must return an aiohttp.ClientSession, not NoneType"),
+        (lambda: 1 / 0, "raised ZeroDivisionError"),
+        (aiohttp.ClientTimeout, "must return an aiohttp.ClientSession, not ClientTimeout"),
+    ],
+)
+async def test_a_function_that_gives_no_session_is_refused_by_name(given: Any, says: str) -> None:
+    """What it returns or raises instead is told as a setting that cannot work, before anything is sent."""
+    async with hostile(lambda _: payment(REFERENCE), session=given) as (server, vipps):
+        with pytest.raises(ConfigurationError, match=says):
+            await vipps.epayment.capture(REFERENCE, PRICE)
+    assert server.token_requests == server.requests == []
+
+
+async def test_a_session_that_cannot_work_is_refused_by_name() -> None:
+    """A session that leaves replies compressed could not be read."""
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        async with hostile(lambda _: payment(REFERENCE), session=session) as (server, vipps):
+            with pytest.raises(ConfigurationError, match="auto_decompress=False"):
+                await vipps.epayment.capture(REFERENCE, PRICE)
+        assert server.token_requests == []
+
+
+async def test_a_session_of_odd_settings_works() -> None:
+    """A base URL, default headers, errors that are raised, a hook, HTTP/1.0 and a redirect policy change nothing."""
+    odd = aiohttp.ClientSession(
+        "https://elsewhere.example/api/",
+        headers={"Idempotency-Key": "the-session-s", "Content-Type": "text/plain", "Accept": "text/html"},
+        raise_for_status=True,
+        version=aiohttp.HttpVersion10,
+        timeout=aiohttp.ClientTimeout(total=0.000001),
+        read_bufsize=16,
+        cookies={"session": "1"},
+        skip_auto_headers={"Content-Type", "User-Agent"},
+    )
+    async with odd, hostile(lambda _: payment(REFERENCE), session=odd) as (server, vipps):
+        captured = await vipps.epayment.capture(REFERENCE, PRICE)
+    assert server.requests[0].key == captured.idempotency_key
+    assert server.requests[0].headers["content-type"] == "application/json"
 
 
 async def test_session_can_come_from_a_function(sandbox: Sandbox) -> None:
@@ -313,6 +378,26 @@ async def test_base_url_may_have_a_path() -> None:
     async with answering(http(b"", "404 Not Found")) as (server, _):
         environment = Environment(f"{server.url}/gate%20way/v2/")
         async with VippsClient(Credentials.from_env(KEYS), environment=environment) as vipps:
-            with pytest.raises(NotFound):
+            with pytest.raises(ApiError, match="answered instead"):
                 await vipps.epayment.get(REFERENCE)
     assert server.heads[0].startswith(f"GET /gate%20way/v2/epayment/v1/payments/{REFERENCE} HTTP/1.1\r\n".encode())
+
+
+@pytest.mark.parametrize("make", [VippsClient.from_env, Credentials.from_env, Environment.from_env])
+def test_no_request_can_give_the_variables(make: Any) -> None:
+    """A web framework that fills a function's parameters from the request refuses from_env as it starts."""
+    offered = fastapi.FastAPI().post("/orders", dependencies=[fastapi.Depends(make)])
+    with pytest.raises(FastAPIError, match="Environ"):
+        offered(lambda: None)
+
+
+def test_variables_are_read_from_what_has_them() -> None:
+    """from_env reads the process's environment when it is called, and refuses what no variables can be read from."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in KEYS.items():
+            patch.setenv(name, value)
+        assert Credentials.from_env() == Credentials.from_env(KEYS)
+    with pytest.raises(ConfigurationError, match="VIPPS_CLIENT_ID"):
+        Credentials.from_env({})
+    with pytest.raises(ConfigurationError, match="environ=<text of 4 characters> must be"):
+        Environment.from_env("test")  # type: ignore[arg-type]  # the mistake

@@ -5,14 +5,20 @@ import logging
 import pickle
 import pprint
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import pytest
 
-from vipps_async import Credentials, Environment, SystemInfo, VippsClient, __version__
+from vipps_async import Credentials, Environment, RetryPolicy, SystemInfo, VippsClient, __version__
+from vipps_async._redaction import described
+from vipps_async._urls import shown
 from vipps_async.config import Secret, check_msn
 from vipps_async.errors import ConfigurationError
+from vipps_async.sandbox import Sandbox
+from vipps_async.webhooks import NewWebhook, WebhookReceiver
+from vipps_async.webhooks.stores.memory import MemoryStore
 
 SECRETS = {"client_id": "fb492b5e-id", "client_secret": "Y8Kteew6==", "subscription_key": "0f14ebcab0"}
 ENVIRON = {
@@ -56,15 +62,84 @@ def test_no_traceback_with_locals_shows_a_credential() -> None:
 
 
 def test_a_secret_is_still_its_text() -> None:
-    """A secret compares, hashes, encodes, pickles and copies as its text, and only its repr is hidden."""
+    """A secret compares, hashes, encodes and copies as its text, and only its repr is hidden."""
     secret = Secret("Y8Kteew6==")
     assert secret == "Y8Kteew6=="
     assert hash(secret) == hash("Y8Kteew6==")
     assert secret.encode() == b"Y8Kteew6=="
-    for again in (pickle.loads(pickle.dumps(secret)), copy.deepcopy(secret)):  # noqa: S301 - pickled here
+    for again in (copy.copy(secret), copy.deepcopy([secret])[0]):
         assert (again, type(again)) == ("Y8Kteew6==", Secret)
     record = logging.LogRecord("x", logging.INFO, "", 0, "headers %s", ({"Authorization": secret},), None)
     assert "Y8Kt" not in record.getMessage()
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_no_pickle_holds_a_secret(protocol: int) -> None:
+    """A pickle is read by whoever finds the file or the queue: what has secrets in it makes none."""
+    keys = credentials()
+    webhook = NewWebhook(id="1", secret="Y8Kteew6==", url="https://shop.example/", events=())
+    for holder in (Secret("Y8Kteew6=="), keys, {"keys": [keys]}, VippsClient(keys), webhook):
+        with pytest.raises(TypeError, match="pickled"):
+            pickle.dumps(holder, protocol)
+    assert copy.deepcopy(keys) == copy.copy(keys) == attrs.evolve(keys) == keys
+
+
+def test_a_client_is_not_copied() -> None:
+    """A copy would share the connections without knowing it; with_options makes one that does."""
+    for act in (copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="with_options"):
+            act(VippsClient(credentials()))
+
+
+# Each of these takes an argument that cannot be a key, a password, or a collection of them.
+PLACES: dict[str, Callable[[Any], object]] = {
+    "credentials": VippsClient,
+    "environment": lambda odd: VippsClient(credentials(), environment=odd),
+    "system": lambda odd: VippsClient(credentials(), system=odd),
+    "session": lambda odd: VippsClient(credentials(), session=odd),
+    "timeout": lambda odd: VippsClient(credentials(), timeout=odd),
+    "retry": lambda odd: VippsClient(credentials(), retry=odd),
+    "MSN": lambda odd: credentials(merchant_serial_number=odd),
+    "MSN of a copy": lambda odd: VippsClient(credentials()).with_options(merchant_serial_number=odd),
+    "timeout of a copy": lambda odd: VippsClient(credentials()).with_options(timeout=odd),
+    "retry of a copy": lambda odd: VippsClient(credentials()).with_options(retry=odd),
+    "base URL": Environment,
+    "name of an environment": Environment.named,
+    "system's name": lambda odd: SystemInfo(name=odd if odd != SECRETS["client_secret"] else f"{odd}\n"),
+    "attempts": lambda odd: RetryPolicy(attempts=odd),
+    "sandbox's credentials": lambda odd: Sandbox(credentials=odd),
+    "sandbox's URL": lambda odd: Sandbox(public_url=odd),
+    "receiver's URL": lambda odd: WebhookReceiver(url=odd, secrets=["x"], store=MemoryStore()),
+    "receiver's store": lambda odd: WebhookReceiver(url="https://shop.example/", secrets=["x"], store=odd),
+    "variable of the MSN": lambda odd: VippsClient.from_env({**ENVIRON, "VIPPS_MERCHANT_SERIAL_NUMBER": odd}),
+    "variable of the environment": lambda odd: VippsClient.from_env({**ENVIRON, "VIPPS_ENVIRONMENT": odd}),
+    "missing variable": lambda odd: VippsClient.from_env({"VIPPS_CLIENT_SECRET": odd}),
+    "environ": lambda odd: VippsClient.from_env([odd]),  # type: ignore[arg-type]  # the mistake
+}
+ODD = {
+    "a key": SECRETS["client_secret"],
+    "a key as bytes": SECRETS["client_secret"].encode(),
+    "a dictionary": SECRETS,
+    "a tuple": tuple(SECRETS.values()),
+    "a password": f"https://shop:{SECRETS['client_secret']}@api.vipps.no",
+    "a password and a bad port": f"https://shop:{SECRETS['client_secret']}@api.vipps.no:99999",
+    "a query": f"http://api.vipps.no?key={SECRETS['client_secret']}",
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("place", PLACES)
+def test_no_refusal_shows_a_key_in_the_wrong_place(place: str, odd: str) -> None:
+    """Not by its message, its arguments or its causes, nor by a local variable of this package's in its traceback."""
+    refuse, given = PLACES[place], ODD[odd]
+    with pytest.raises(ConfigurationError) as refusal:
+        refuse(given)
+    assert_shows_no_secret(f"{refusal.value!r} {refusal.value.args} {vars(refusal.value)}")
+    assert refusal.value.__cause__ is None
+    frames = traceback.walk_tb(refusal.value.__traceback__)
+    ours = [frame.f_locals for frame, _ in frames if frame.f_code.co_filename != __file__]
+    assert ours
+    assert_shows_no_secret(repr(ours))
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -85,10 +160,10 @@ def test_an_msn_is_4_to_10_digits(msn: str) -> None:
 
 @pytest.mark.parametrize("msn", ["123", "12345678901", "12345a", "", "12 34", "-1234", "١٢٣٤", 123456, None])
 def test_anything_else_is_no_msn(msn: Any) -> None:
-    """Other lengths, other characters and numbers are refused with the value."""
+    """Other lengths, other characters and numbers are refused; a text, which may be a key, is not shown."""
     with pytest.raises(ConfigurationError) as refusal:
         credentials(merchant_serial_number=msn)
-    assert str(refusal.value) == f"merchant_serial_number={msn!r} must be text of 4 to 10 digits"
+    assert str(refusal.value) == f"merchant_serial_number={described(msn)} must be text of 4 to 10 digits"
 
 
 def test_credentials_are_read_from_the_environment() -> None:
@@ -158,7 +233,7 @@ def test_an_address_that_would_leak_or_fail_is_refused(given: Any) -> None:
     """Plain http to another machine, a host that cannot be, a query, and what is no address; no password is shown."""
     with pytest.raises(ConfigurationError, match="plain http stays within private networks") as refusal:
         Environment(given)
-    assert str(refusal.value).startswith("base_url must be an address such as https://apitest.vipps.no")
+    assert str(refusal.value).startswith(f"base_url={shown(given)} must be an address such as https://apitest.vipps.no")
     assert "correct-horse" not in str(refusal.value)
 
 
@@ -181,7 +256,7 @@ def test_an_unknown_environment_is_never_guessed() -> None:
     """A misspelt name is refused rather than taken for test or for a host."""
     with pytest.raises(ConfigurationError) as refusal:
         Environment.from_env({"VIPPS_ENVIRONMENT": "prod"})
-    assert str(refusal.value) == "environment 'prod' must be test, production or a base URL"
+    assert str(refusal.value) == "environment=<text of 4 characters> must be test, production or a base URL"
 
 
 def test_system_headers_default_to_this_package() -> None:
@@ -203,7 +278,7 @@ def test_a_system_text_that_no_header_can_carry_is_refused(field: str, value: An
     fields: dict[str, Any] = {field: value}
     with pytest.raises(ConfigurationError) as refusal:
         SystemInfo(**fields)
-    assert str(refusal.value) == f"{field}={value!r} must be 1 to 30 printable ASCII characters"
+    assert str(refusal.value).startswith(f"{field}={described(value)} must be 1 to 30 printable ASCII characters")
 
 
 def test_thirty_characters_fit() -> None:

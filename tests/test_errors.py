@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.wire import document
 from vipps_async import Amount, Payment, errors
@@ -39,7 +41,7 @@ EXAMPLES: list[errors.VippsError] = [
     named(errors.OutcomeUnknown("it may or may not have taken effect")),
     named(errors.ClientClosed()),
     named(errors.InvalidReply("HTML")),
-    named(errors.ApiError(418, PROBLEM, remedy="stop", retry_after=1.5)),
+    named(errors.ApiError(418, PROBLEM, hint="stop", retry_after=1.5)),
     *(
         named(kind(400, PROBLEM))
         for kind in (
@@ -53,6 +55,7 @@ EXAMPLES: list[errors.VippsError] = [
             errors.ServerError,
         )
     ),
+    errors.NotInReply("redirect_url", "ask has_redirect_url"),
     errors.WaitTimeout("acme-shop-1", 2.5, None),
     errors.WaitTimeout("acme-shop-1", 2.5, structure(document("current-get-payment-created"), Payment)),
     errors.DeliveryError("refused"),
@@ -149,7 +152,7 @@ def test_a_call_s_error_says_which_call_it_was() -> None:
 
 def test_an_api_error_says_what_failed_and_what_next() -> None:
     """The text has status, code, title, detail, fields, the remedy, the wait, and the trace for the support."""
-    error = named(errors.BadRequest(400, PROBLEM, remedy="wait for AUTHORIZED", retry_after=20.0))
+    error = named(errors.BadRequest(400, PROBLEM, hint="wait for AUTHORIZED", retry_after=20.0))
     assert str(error) == (
         "capture: HTTP 400, error 6080; Cannot capture before reservation; Nothing is reserved; "
         "modificationAmount: too much; next: wait for AUTHORIZED; the server asks to wait 20 s "
@@ -188,3 +191,28 @@ def test_values_of_any_kind_travel() -> None:
     """A refused value that is an object of this package travels with the error."""
     error = errors.InvalidRequest("amount", Amount(1, "NOK"), "must be more")
     assert pickle.loads(pickle.dumps(error)).value == Amount(1, "NOK")  # noqa: S301 - pickled here
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Ørsted & Søn – 10 €", "Ørsted & Søn – 10 €"),
+        ("two\r\nlines\tand a gap", "two lines and a gap"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("left\u202eright\ud800", "left\\u202eright\\ud800"),
+        ("", ""),
+        ("x" * 30, "x" * 30),
+        ("x" * 31, "x" * 30 + "…"),
+        ("\x00" * 30, "\\x00" * 7 + "\\x…"),
+    ],
+)
+def test_text_from_outside_is_made_printable(text: str, shown: str) -> None:
+    """What a terminal would obey is escaped, white space is one space, and what is too long is cut."""
+    assert errors.printable(text, 30) == shown
+
+
+@given(st.text(st.characters(), max_size=100))
+def test_no_text_is_unprintable_or_too_long(text: str) -> None:
+    """Whatever the text, it is one line of the limit and one character more, which tells that it was cut."""
+    assert errors.printable(text, 40).isprintable()
+    assert len(errors.printable(text, 40)) <= 41

@@ -76,6 +76,31 @@ def test_list_shows_the_dead_letters(path: str, capsys: pytest.CaptureFixture[st
     assert letters[1].endswith("after 1 attempts: RuntimeError('the warehouse is closed')")
 
 
+def test_the_store_is_named_before_or_after_the_action(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Either place will do, for each action; where both are given, the last counts."""
+    assert main(["inbox", "list", "--store", path]) == 0
+    assert main(["inbox", "--store", "nowhere.db", "list", "--store", path]) == 0
+    assert main(["inbox", "requeue", KEY, "--store", path]) == 0
+    assert main(["inbox", "discard", "--store", path, "--all"]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if " died " not in line] == [
+        "waiting: 0, dead: 2",
+        "waiting: 0, dead: 2",
+        "requeue: 1 of 1",
+        "discard: 1 of 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    "store", ["postgresql+asyncpg://shop:p#w-known@db/shop", "postgresql://shop:p#w-known@db/shop"]
+)
+def test_a_password_in_the_store_s_url_is_not_shown(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor any part of it, where the URL cannot be read because the password is not encoded."""
+    assert main(["inbox", "list", "--store", store]) == 1
+    told = capsys.readouterr().err
+    assert "postgresql://" in told
+    assert [part for part in ("p#w", "w-known", "'p'") if part in told] == []
+
+
 def test_list_as_json_has_the_bodies(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With --json each line is a document, with the body as it arrived."""
     assert main(["inbox", "--store", path, "list", "--json"]) == 0
@@ -134,4 +159,20 @@ def test_a_database_without_the_tables_is_told_apart(
 ) -> None:
     """A wrong database, or a wrong table name, gets the advice to create the tables."""
     assert main(["inbox", "--store", postgres_server.url(), "--table", "other", "list"]) == 1
-    assert "the store's tables are missing: `await store.create_schema()`" in capsys.readouterr().err
+    assert 'the store\'s tables "other" are missing' in capsys.readouterr().err
+
+
+def test_what_an_event_carries_is_shown_on_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An unsigned event can say anything: neither lines nor escapes reach the terminal, and what is shown names it."""
+
+    async def fill() -> None:
+        async with SQLiteStore(tmp_path / "events.db") as store:
+            await _fill(store, "order\n\x1b[2JERROR order-0001")
+
+    asyncio.run(fill())
+    command = ["inbox", "--store", str(tmp_path / "events.db")]
+    assert main([*command, "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].isprintable()
+    assert main([*command, "requeue", lines[1].partition("  ")[0]]) == 0

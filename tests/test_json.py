@@ -4,8 +4,11 @@ import json
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +24,17 @@ DOCUMENTS = st.recursive(
 )
 BODIES = st.dictionaries(st.text(max_size=8), EXACT | st.lists(EXACT, max_size=3), max_size=5)
 
+
+@attrs.frozen
+class Pair:
+    """A value that JSON has no form for."""
+
+    left: int
+    right: int
+
+
 without_orjson = _json._guarded(_json._loads)
+ENCODERS = pytest.mark.parametrize("encode", [_json.encode, _json._dumps], ids=["orjson", "stdlib"])
 DECODERS = pytest.mark.parametrize("decode", [_json.decode, without_orjson], ids=["orjson", "stdlib"])
 
 
@@ -140,8 +153,73 @@ def test_the_last_of_two_equal_names_counts(decode: Callable[[bytes], Any]) -> N
     assert decode(b'{"a":1,"a":2}') == {"a": 2}
 
 
-@pytest.mark.parametrize("encode", [_json.encode, _json._dumps], ids=["orjson", "stdlib"])
+@ENCODERS
 def test_bodies_are_compact_utf_8(encode: Callable[[Any], bytes]) -> None:
     """Neither spaces nor escapes are added, members of an enum are their text, and tuples are lists."""
     written = encode({"description": "Blåbær – 10 €", "state": PaymentState.AUTHORIZED, "pair": (1, 2)})
     assert written == '{"description":"Blåbær – 10 €","state":"AUTHORIZED","pair":[1,2]}'.encode()
+
+
+class Key(StrEnum):
+    """A text enum, such as a shop's names of its metadata."""
+
+    LOCATION = "location"
+
+
+class Text(str):
+    """Text of a class of its own."""
+
+
+@ENCODERS
+@pytest.mark.parametrize("key", [Key.LOCATION, Text("location"), PaymentState("location")], ids=repr)
+def test_keys_of_other_classes_are_their_text(encode: Callable[[Any], bytes], key: str) -> None:
+    """A member of an enum, known or not, and text of another class are written as keys as they are as values."""
+    assert encode({key: {"deep": [{key: key}]}}) == b'{"location":{"deep":[{"location":"location"}]}}'
+
+
+@ENCODERS
+def test_longer_integers_are_written(encode: Callable[[Any], bytes]) -> None:
+    """An integer of more than 64 bits is written in full."""
+    assert encode({"n": 2**70}) == b'{"n":1180591620717411303424}'
+
+
+@ENCODERS
+@pytest.mark.parametrize(
+    "value", ["\ud800", {"\ud800": 1}, {1, 2}, object(), datetime(2026, 1, 1, tzinfo=UTC), Pair(1, 2)]
+)
+def test_what_is_not_json_is_not_written(encode: Callable[[Any], bytes], value: Any) -> None:
+    """Half of a surrogate pair is a `ValueError`, and what JSON has no form for a `TypeError`."""
+    with pytest.raises(ValueError if "ud800" in ascii(value) else TypeError):
+        encode({"value": value})
+
+
+@DECODERS
+@pytest.mark.parametrize(
+    "digits",
+    [
+        *("18446744073709551615", "18446744073709551616", "-9223372036854775808", "-9223372036854775809", "9" * 300),
+        *("-0", "0", "-1", "1e3", "-0.0"),
+    ],
+)
+def test_numbers_are_read_alike(decode: Callable[[bytes], Any], digits: str) -> None:
+    """An integer of more than 64 bits is a float in both, so that no amount can be one here and none there."""
+    number = decode(digits.encode())
+    is_integer = set(digits) <= {*"-0123456789"} and -(2**63) <= int(digits) < 2**64
+    assert type(number) is (int if is_integer else float)
+    assert number == (int(digits) if is_integer else float(digits))
+
+
+@DECODERS
+@pytest.mark.parametrize("digits", ["1" * 400, "-" + "1" * 5000, "1e400"], ids=len)
+def test_endless_numbers_are_refused_alike(decode: Callable[[bytes], Any], digits: str) -> None:
+    """A number that no float holds is refused, in a short message."""
+    with pytest.raises(_json.NotJson) as refusal:
+        decode(digits.encode())
+    assert len(str(refusal.value)) < 300
+
+
+@DECODERS
+@given(digits=st.from_regex(r"-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,2})?", fullmatch=True))
+def test_any_number_is_read_alike(decode: Callable[[bytes], Any], digits: str) -> None:
+    """Type and value are the same in both."""
+    assert repr(decode(digits.encode())) == repr(without_orjson(digits.encode()))

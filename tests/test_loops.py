@@ -65,12 +65,22 @@ def test_a_second_loop_is_refused_while_the_first_lives() -> None:
         assert asyncio.run(_get(held)) is not mine
 
 
-def test_no_loop_has_nothing() -> None:
-    """Without a running loop there is nothing to close, and that is no error."""
+def test_what_a_closed_loop_left_can_be_had_to_close_it() -> None:
+    """Without a running loop there is nothing, but what was left behind can be taken, once."""
     held = _held()
-    asyncio.run(_get(held))
-    assert held.pop() is None
+    mine = asyncio.run(_get(held))
     assert held.peek() is None
+    assert held.pop() is mine
+    assert held.pop() is None
+
+
+def test_the_next_loop_discards_what_was_left() -> None:
+    """Its owner is told what belonged to the loop that was closed, so that it can let go of it."""
+    left: list[object] = []
+    held = PerLoop(object, owner="this test", discard=left.append)
+    mine = asyncio.run(_get(held))
+    asyncio.run(_get(held))
+    assert left == [mine]
 
 
 def test_a_forked_process_has_its_own() -> None:

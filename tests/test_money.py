@@ -2,6 +2,8 @@
 
 import operator
 import pickle
+from collections.abc import Callable
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -90,11 +92,150 @@ def test_what_is_no_amount_cannot_be_added(other: Any) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0.00 NOK"), (5, "0.05 NOK"), (99, "0.99 NOK"), (1000, "10.00 NOK"), (2**63 - 1, "92233720368547758.07 NOK")],
+    [
+        (0, "0.00 NOK"),
+        (10, "0.10 NOK"),
+        (5, "0.05 NOK"),
+        (99, "0.99 NOK"),
+        (1000, "10.00 NOK"),
+        (2**63 - 1, "92233720368547758.07 NOK"),
+    ],
 )
 def test_an_amount_reads_as_major_units(value: int, text: str) -> None:
     """`str` gives major units with two decimals, without going through a float."""
     assert str(Amount(value, "NOK")) == text
+
+
+def test_an_amount_of_a_currency_without_known_decimals_does_not_pretend() -> None:
+    """An amount in yen, which have no decimals, reads as minor units, and is neither made of nor told in major ones."""
+    assert str(Amount(1000, "JPY")) == "1000 minor units of JPY"
+    for convert in (Amount(1000, "JPY").to_major, lambda: Amount.from_major(Decimal(10), "JPY")):
+        with pytest.raises(InvalidRequest, match="must be one of NOK, DKK, EUR, SEK, USD, GBP") as refusal:
+            convert()
+        assert (refusal.value.field, refusal.value.value) == ("amount.currency", "JPY")
+
+
+@given(st.lists(st.integers(min_value=0, max_value=2**60), min_size=1, max_size=5))
+def test_amounts_add_up(values: list[int]) -> None:
+    """`sum` works, with its own beginning and with an amount."""
+    amounts = [Amount(value, "NOK") for value in values]
+    assert sum(amounts) == sum(amounts, Amount(0, "NOK")) == Amount(sum(values), "NOK")
+
+
+def test_nothing_adds_up_to_nothing() -> None:
+    """Without any amount, the one to begin with is the sum; two currencies have none."""
+    assert sum([], Amount(0, "DKK")) == Amount(0, "DKK")
+    with pytest.raises(InvalidRequest, match="one currency an operation, here NOK"):
+        sum([Amount(1, "NOK"), Amount(1, "DKK")])
+
+
+@given(VALUES, VALUES)
+def test_amounts_compare_as_their_minor_units(left: int, right: int) -> None:
+    """Each comparison is that of the minor units, and so are order, least and greatest."""
+    one, other = Amount(left, "NOK"), Amount(right, "NOK", type="PURCHASE")
+    for compare in (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne):
+        assert compare(one, other) is compare(left, right)
+    assert [amount.value for amount in sorted([one, other])] == sorted([left, right])
+    assert max(one, other).value == max(left, right)
+
+
+def test_two_currencies_and_other_things_do_not_compare() -> None:
+    """Neither is more than the other: another currency is refused, and what is no amount is a `TypeError`."""
+    for compare in (operator.lt, operator.le, operator.gt, operator.ge):
+        with pytest.raises(InvalidRequest, match="one currency an operation, here"):
+            compare(Amount(1, "NOK"), Amount(2, "DKK"))
+        others: list[Any] = [2, 2.0, "2", Decimal(2), None]
+        for other in others:
+            with pytest.raises(TypeError, match="not supported between"):
+                compare(Amount(1, "NOK"), other)
+
+
+@given(st.integers(min_value=0, max_value=2**31), st.integers(min_value=0, max_value=2**31))
+def test_a_multiple_is_exact(value: int, times: int) -> None:
+    """A whole number of times an amount, from either side, is that many minor units."""
+    assert Amount(value, "NOK") * times == times * Amount(value, "NOK") == Amount(value * times, "NOK")
+
+
+@pytest.mark.parametrize("times", [1.0, 0.5, True, "2", None, Decimal(2), Amount(2, "NOK")], ids=repr)
+def test_an_amount_is_multiplied_by_an_int_alone(times: Any) -> None:
+    """A float, a bool, a `Decimal` and another amount are a `TypeError` from either side."""
+    amount: Any = Amount(100, "NOK")
+    for operands in ((amount, times), (times, amount)):
+        with pytest.raises(TypeError, match=r"unsupported operand|can't multiply sequence"):
+            operator.mul(*operands)
+
+
+@pytest.mark.parametrize("times", [-1, 2**63])
+def test_a_multiple_beyond_the_bounds_is_refused(times: int) -> None:
+    """No multiple is negative, or more than 64 bits."""
+    with pytest.raises(InvalidRequest, match="must not be negative, nor larger than a 64-bit integer"):
+        _ = Amount(100, "NOK") * times
+
+
+@pytest.mark.parametrize("other", [False, 0.0, Decimal(0), 1, "0", None])
+def test_only_the_zero_that_a_sum_begins_with_is_added(other: Any) -> None:
+    """The int 0 on the left is what `sum` begins with; nothing else is taken, and not on the right."""
+    amount: Any = Amount(1, "NOK")
+    assert 0 + amount == amount
+    for operands in ((other, amount), (amount, other), (amount, 0)):
+        with pytest.raises(TypeError, match=r"unsupported operand|can only concatenate"):
+            operator.add(*operands)
+
+
+@given(st.integers(min_value=0, max_value=2**63 - 1), st.sampled_from(["NOK", "DKK", "EUR", "SEK", "USD", "GBP"]))
+def test_major_units_and_back_are_the_amount(value: int, currency: str) -> None:
+    """Major units have two decimals and no float in between, whatever precision the caller's arithmetic has."""
+    amount = Amount(value, currency)
+    with localcontext(prec=3):
+        assert Amount.from_major(amount.to_major(), currency) == amount
+    assert str(amount.to_major()) == f"{value // 100}.{value % 100:02}"
+
+
+@pytest.mark.parametrize(
+    ("major", "value"),
+    [
+        *(("499.00", 49900), ("499", 49900), ("0.01", 1), ("4.99E+2", 49900), ("-0", 0)),
+        *(("1.10000000000000000000000000000000000", 110), ("92233720368547758.07", 2**63 - 1)),
+    ],
+)
+def test_major_units_in_any_spelling_are_read(major: str, value: int) -> None:
+    """However a `Decimal` is written, it is the same amount."""
+    assert Amount.from_major(Decimal(major), "NOK") == Amount(value, "NOK")
+
+
+@pytest.mark.parametrize(
+    "major",
+    ["0.001", "1.005", "-0.01", "-1", "92233720368547758.08", "1E+30", "1E+999999", "1E-999999", "0." + "1" * 100],
+)
+def test_major_units_that_are_no_amount_are_refused(major: str) -> None:
+    """A fraction of a minor unit is not rounded in silence; nor is there a negative or an endless amount."""
+    with pytest.raises(InvalidRequest, match="0 or more with 2 decimals at most, within 64 bits; round it") as refusal:
+        Amount.from_major(Decimal(major), "NOK")
+    assert (refusal.value.field, refusal.value.value) == ("amount", Decimal(major))
+
+
+@pytest.mark.parametrize(
+    "major", [499.0, 499, "499.00", None, True, Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity")]
+)
+def test_major_units_are_a_finite_decimal(major: Any) -> None:
+    """A float has been rounded already, and an int may be meant as minor units."""
+    with pytest.raises(InvalidRequest, match="must be a finite Decimal, such as Decimal"):
+        Amount.from_major(major, "NOK")
+
+
+@pytest.mark.parametrize("currency", ["nok", "", None, 578])
+def test_major_units_have_a_currency(currency: Any) -> None:
+    """The currency is checked as an amount's is."""
+    with pytest.raises(InvalidRequest, match="must be an ISO 4217 code"):
+        Amount.from_major(Decimal(1), currency)
+
+
+def test_there_is_no_way_to_a_float() -> None:
+    """Neither `float` nor `int` nor `round` takes an amount."""
+    converters: list[Callable[[Any], Any]] = [float, int, round]
+    for convert in converters:
+        with pytest.raises(TypeError):
+            convert(Amount(1, "NOK"))
 
 
 def test_the_draft_s_type_is_no_part_of_what_an_amount_is() -> None:

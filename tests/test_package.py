@@ -1,9 +1,11 @@
 """The package as a whole: its public names, and that every module imports alone."""
 
+import os
 import pkgutil
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -21,19 +23,38 @@ def test_public_names_are_pinned() -> None:
         "Aggregate",
         "AirlineData",
         "Amount",
+        "ApiError",
         "AuthorisationType",
+        "BadRequest",
         "Barcode",
         "BarcodeFormat",
         "BlockedSource",
         "BottomLine",
+        "CallError",
+        "ClaimHeld",
+        "ClientClosed",
+        "ConfigurationError",
+        "Conflict",
+        "ConnectionFailed",
         "CreatedPayment",
         "Credentials",
         "Customer",
         "CustomerInteraction",
+        "DeadlineExceeded",
+        "DeliveryError",
         "DynamicOptions",
         "Environment",
+        "Forbidden",
         "IndustryData",
+        "InvalidReply",
+        "InvalidRequest",
+        "Locked",
+        "NotAnEvent",
+        "NotAuthentic",
+        "NotFound",
+        "NotInReply",
         "OrderLine",
+        "OutcomeUnknown",
         "Payment",
         "PaymentEvent",
         "PaymentEventName",
@@ -42,12 +63,15 @@ def test_public_names_are_pinned() -> None:
         "PaymentMethodUsed",
         "PaymentSources",
         "PaymentState",
+        "Problem",
         "Profile",
         "QrFormat",
         "QrImageFormat",
         "QuantityUnit",
+        "RateLimited",
         "Receipt",
         "RetryPolicy",
+        "ServerError",
         "Shipping",
         "ShippingBrand",
         "ShippingDetails",
@@ -56,11 +80,14 @@ def test_public_names_are_pinned() -> None:
         "ShippingOption",
         "ShippingType",
         "SystemInfo",
+        "Unauthorized",
         "UnitInfo",
         "UserDetails",
         "UserFlow",
         "VippsClient",
         "VippsError",
+        "WaitTimeout",
+        "WrongEventLoop",
         "__version__",
     ]
 
@@ -149,3 +176,29 @@ def test_a_name_that_does_not_exist_is_no_attribute() -> None:
     with pytest.raises(ImportError, match="cannot import name 'Payement'"):
         from vipps_async import Payement  # type: ignore[attr-defined]  # noqa: F401, PLC0415 - that it fails is the claim
     assert set(vipps_async.__all__) <= set(dir(vipps_async))
+
+
+SHOW_ALL_HELP = """
+import pydoc, sys
+
+for name in sys.argv[1:]:
+    print(pydoc.render_doc(name, renderer=pydoc.plaintext))
+"""
+
+
+def test_no_signature_shows_the_machine(tmp_path: Path) -> None:
+    """What help() and generated documentation show, defaults among it, is the same on every machine."""
+    names = [name for name in MODULES if not name.endswith("__main__")]
+    machine = {
+        "VIPPS_CLIENT_SECRET": "known-secret",
+        "VIPPS_EVENT_STORE": "postgresql://known-secret@db",
+        "HOME": "/known/home",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", SHOW_ALL_HELP, *names],
+        capture_output=True, text=True, check=True, cwd=tmp_path, env={**os.environ, **machine},
+    )  # fmt: skip
+    assert "from_env(environ: " in run.stdout
+    assert [
+        known for known in (*machine.values(), str(tmp_path), sys.executable, "environ({") if known in run.stdout
+    ] == []

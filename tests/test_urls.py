@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vipps_async._urls import is_private, is_web, is_web_or_app, normal_host, normal_url, parsed, shown
+from vipps_async._urls import is_called, is_private, is_web, is_web_or_app, normal_host, normal_url, parsed, shown
 
 WEB = [
     "https://shop.example",
@@ -70,10 +70,61 @@ NOT_WEB = [
     "",
     "https://[::1",
     "https://shop.example:port/",
+    "https://shop..example/",
+    "https://.example/",
+    "https://-shop.example/",
+    "https://shop-.example/",
+    "https://" + "a" * 64 + ".example/",
+    "https://" + "a." * 127 + "example/",
+    "https://sh%6Fp.example/",
+    "https://shop,example/",
+    "https://blå..bær.example/",
+    "https://[shop]/",
+    "http://a..local/",
     "https://shop.example:0/",
     "https://shop:secret@shop.example/",
     *NO_HOSTS,
 ]
+NAMES = [
+    "https://my-shop.example/",
+    "https://a--b.example",
+    "https://xn--blbr-roah.example/",
+    "https://blåbær.example/",
+    "https://my_shop.example/",
+    "https://shop.example./",
+    "https://" + "a" * 63 + ".example/",
+    "https://[2001:db8::1]/",
+    "https://8.8.8.8/",
+]
+CALLED = [
+    "https://shop.example",
+    "https://shop.example:443/x?y#z",
+    "https://shop.example:80",
+    "https://shop.example:8080/",
+]
+CALLED += ["https://8.8.8.8/", "https://[2606:4700::1111]/", "https://blåbær.example/"]
+CALLED += [
+    "http://localhost:9999/",
+    "https://127.0.0.1:1/",
+    "http://sandbox:8090/hook",
+    "https://10.0.0.1:5000",
+    "http://[::1]:1",
+]
+NOT_CALLED = [
+    "https://shop.example:8443/",
+    "https://shop.example:0/",
+    "https://shop.example:22",
+    "http://shop.example:80/",
+]
+NOT_CALLED += [
+    "https://169.254.169.254/",
+    "https://0.0.0.0/",
+    "https://224.0.0.1/",
+    "https://[fe80::1]/",
+    "https://[::]/",
+]
+NOT_CALLED += ["https://1.2.3/", "https://2130706433.1/", "https://shop..example/", "https://user:key@shop.example/"]
+NOT_CALLED += ["https://user@127.0.0.1/", "acmeshop://events", "", "https://", "shop.example"]
 
 
 @pytest.mark.parametrize("url", WEB)
@@ -81,6 +132,25 @@ def test_https_and_private_http_are_the_web(url: str) -> None:
     """``https://`` to any host, and ``http://`` within a private network, are taken."""
     assert is_web(url)
     assert is_web_or_app(url)
+
+
+@pytest.mark.parametrize("url", NAMES)
+def test_whatever_can_be_a_host_is_taken(url: str) -> None:
+    """Hyphens, underscores, national letters in both spellings, a trailing dot and addresses are hosts."""
+    assert is_web(url)
+    assert is_web_or_app(url)
+
+
+@pytest.mark.parametrize("url", CALLED)
+def test_a_url_on_a_known_port_is_called(url: str) -> None:
+    """Vipps MobilePay calls ports 80, 443 and 8080 of the internet; a sandbox calls any port of a private network."""
+    assert is_called(url)
+
+
+@pytest.mark.parametrize("url", [*NOT_CALLED, None, 5])
+def test_what_cannot_be_called_is_refused(url: Any) -> None:
+    """Other ports, an app's scheme, credentials, and hosts that the internet does not know are refused."""
+    assert not is_called(url)
 
 
 @pytest.mark.parametrize("url", NOT_WEB)
@@ -109,6 +179,7 @@ def test_no_text_makes_it_raise(text: str) -> None:
     """Whatever the text, the answer is yes or no; and plain http never leaves this machine."""
     assert is_web(text) in {True, False}
     assert is_web_or_app(text) in {True, False}
+    assert is_called(text) in {True, False}
     if parsed(text).scheme == "http" and is_web_or_app(text):
         assert is_private(parsed(text).hostname)
 
@@ -225,9 +296,9 @@ def test_the_one_form_is_ascii_and_of_the_same_kind(url: str) -> None:
     [
         ("https://user:secret@shop.example:8080/secret?secret", "https://…@shop.example:8080/…"),
         ("https://shop..example/", "https://shop..example"),
-        ("https://user:secret@shop.example:99999/", "a str that is no URL"),
-        ("secret", "a str that is no URL"),
-        (["secret"], "a list that is no URL"),
+        ("https://user:secret@shop.example:99999/", "<str, no URL>"),
+        ("secret", "<str, no URL>"),
+        (["secret"], "<list, no URL>"),
     ],
 )
 def test_a_message_shows_no_more_than_scheme_and_host(given_: Any, expected: str) -> None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from vipps_async.errors import shorten
+
 try:
     import orjson
 except ImportError:
@@ -13,6 +15,8 @@ except ImportError:
 
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SMALLEST_INTEGER, _LARGEST_INTEGER, _LONGEST_INTEGER = -(2**63), 2**64 - 1, 20
+_AS_JSON = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME if orjson else 0  # as json does
 
 
 class NotJson(ValueError):
@@ -27,21 +31,34 @@ def _dumps(data: Any) -> bytes:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _copied(dumps: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
-    # What orjson returns holds on to the 4 KiB that it was written in, however short it is.
-    return lambda data: bytes(memoryview(dumps(data)))
+def _with_orjson(dumps: Callable[..., bytes]) -> Callable[[Any], bytes]:
+    def encode(data: Any) -> bytes:
+        try:
+            # What orjson returns holds on to the 4 KiB that it was written in, however short it is.
+            return bytes(memoryview(dumps(data, option=_AS_JSON)))
+        except TypeError:
+            return _dumps(data)  # what orjson refuses: keys that are members of an enum, and longer integers
+
+    return encode
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
-        raise NotJson(f"{digits} is too large")
+        raise NotJson(f"{shorten(digits)} is too large")
     return number
+
+
+def _number(digits: str) -> int | float:
+    # What has more than 64 bits is a float to orjson.
+    number = int(digits) if len(digits) <= _LONGEST_INTEGER else _LARGEST_INTEGER + 1
+    return number if _SMALLEST_INTEGER <= number <= _LARGEST_INTEGER else _finite(digits)
 
 
 def _loads(data: bytes) -> Any:
     # Decoded here, since json.loads would also guess at UTF-16 and UTF-32.
-    document = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+    text = data.decode("utf-8")
+    document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_number)
     if _SURROGATE.search(data):
         _dumps(document)  # raises for half of a surrogate pair, which no text can hold
     return document
@@ -57,5 +74,5 @@ def _guarded(loads: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     return decode
 
 
-encode: Callable[[Any], bytes] = _copied(orjson.dumps) if orjson else _dumps
+encode: Callable[[Any], bytes] = _with_orjson(orjson.dumps) if orjson else _dumps
 decode: Callable[[bytes], Any] = _guarded(orjson.loads if orjson else _loads)

@@ -31,11 +31,13 @@ class PerLoop(Generic[T]):
     Args:
         make: makes it; called without arguments, in the loop.
         owner: what the user made, for a message: ``"this VippsClient"``.
+        discard: takes what belonged to a loop that was closed; by default it is dropped.
     """
 
-    def __init__(self, make: Callable[[], T], *, owner: str) -> None:
+    def __init__(self, make: Callable[[], T], *, owner: str, discard: Callable[[T], object] = lambda _: None) -> None:
         self._make = make
         self._owner = owner
+        self._discard = discard
         # One value, so that no thread sees half of it: the loop, its process, and what belongs to it.
         self._state: tuple[asyncio.AbstractEventLoop | None, int, T | None] = (None, 0, None)
 
@@ -52,17 +54,19 @@ class PerLoop(Generic[T]):
         return held
 
     def pop(self) -> T | None:
-        """Return what the loop that runs has, and let go of it; ``None`` if it has nothing, or no loop runs.
+        """Return what the loop that runs, or one that was closed, has, and let go of it; ``None`` if there is nothing.
 
-        What belongs to another loop stays with it: only there can it be closed.
+        What belongs to another loop that lives stays with it: only there can it be closed.
         """
-        held = self.peek()
+        loop, process, held = self._state
+        is_left = loop is not None and loop.is_closed() and process == os.getpid()
+        held = held if is_left else self.peek()
         if held is not None:
-            self._state = (*self._state[:2], None)
+            self._state = (loop, process, None)
         return held
 
     def peek(self) -> T | None:
-        """Return what the loop that runs has; ``None`` as for `pop`."""
+        """Return what the loop that runs has; ``None`` if it has nothing, or no loop runs."""
         loop, process, held = self._state
         try:
             is_here = asyncio.get_running_loop() is loop and process == os.getpid()
@@ -75,10 +79,12 @@ class PerLoop(Generic[T]):
         is_forked = process not in {0, os.getpid()}
         if held is not None and old is not loop and not is_forked and old is not None and not old.is_closed():
             raise WrongEventLoop(self._owner)
-        if is_forked:
-            _inherited.append(held)
         made = self._make()
         self._state = (loop, os.getpid(), made)
+        if is_forked:
+            _inherited.append(held)
+        elif held is not None:
+            self._discard(held)
         return made
 
 

@@ -3,6 +3,8 @@
 import os
 from typing import TextIO
 
+from vipps_async._output import write
+
 _BOLD, _DIM, _GREEN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m"
 _WIDTH = 50
 
@@ -40,5 +42,4 @@ class Narrator:
         return f"{style}{text}{_PLAIN}" if self._has_colour else text
 
     def _write(self, line: str) -> None:
-        self._out.write(f"{line}\n")
-        self._out.flush()
+        write(self._out, f"{line}\n")

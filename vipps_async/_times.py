@@ -12,6 +12,11 @@ def as_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def to_text(moment: datetime) -> str:
+    """Return *moment* as ISO 8601 text in UTC, ending in ``Z``: an offset may have seconds, which no API reads."""
+    return as_utc(moment).isoformat().replace("+00:00", "Z")
+
+
 def from_http_date(text: str) -> datetime:
     """Return the moment that an HTTP date tells, in any of its forms.
 

@@ -6,10 +6,16 @@ import string
 import unicodedata
 from urllib.parse import SplitResult, quote, urlsplit
 
+CALLED_RULE = (
+    "must be https:// with a host that the internet knows, on port 80, 443 or 8080, and without credentials; "
+    "within private networks http:// and any port will do"
+)
+
 _NO_URL = urlsplit("")
 # A browser would run or read these instead of opening an app.
 _NO_APP = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_CALLED_PORTS = frozenset({None, 80, 443, 8080})  # knowledge base, URL validation
 
 # RFC 1918 and RFC 4193, and loopback.
 _PRIVATE_NETWORKS = tuple(
@@ -118,6 +124,26 @@ def _is_web(parts: SplitResult) -> bool:
     return parts.scheme == "https" or is_private(host)
 
 
+def is_called(url: object) -> bool:
+    """Whether Vipps MobilePay calls *url*: as `is_web`, on a port that it sends requests to.
+
+    Within a private network a sandbox calls every port; elsewhere an address has to be one of the internet.
+    """
+    if not is_web(url):
+        return False
+    parts = parsed(url)
+    host = normal_host(parts.hostname or "")
+    return is_private(host) or (parts.port in _CALLED_PORTS and _is_public(host))
+
+
+def _is_public(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return address.is_global and not address.is_multicast
+
+
 def is_web_or_app(url: object) -> bool:
     """Whether a user can be sent to *url*: a web address, or a custom scheme such as an app's."""
     if isinstance(url, str) and _ORDINARY.fullmatch(url):
@@ -135,6 +161,6 @@ def shown(url: object) -> str:
     parts = parsed(url)
     host = parts.netloc.rpartition("@")[2]
     if not (parts.scheme and host):
-        return f"a {type(url).__name__} that is no URL"
+        return f"<{type(url).__name__}, no URL>"
     rest = parts._replace(scheme="", netloc="").geturl().strip("/")
     return f"{parts.scheme}://{'…@' if '@' in parts.netloc else ''}{host}{'/…' if rest else ''}"

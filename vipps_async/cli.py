@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from io import TextIOWrapper
 
 from vipps_async._commands import demo, inbox, listen, sandbox, trigger, verify
+from vipps_async._output import write
 from vipps_async._version import __version__
 from vipps_async.errors import VippsError
 
@@ -15,15 +17,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Only `verify` has one more, 3: the signature holds, and a receiver refuses its date.
     """
-    options = _parser().parse_args(arguments)
-    run: Callable[[argparse.Namespace], Coroutine[None, None, int]] = options.run
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what it cannot write must not end a command
     try:
+        options = _parser().parse_args(arguments)
+        run: Callable[[argparse.Namespace], Coroutine[None, None, int]] = options.run
         return asyncio.run(run(options))
     except VippsError as error:
-        sys.stderr.write(f"{error}\n")
+        write(sys.stderr, f"{error}\n")
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        write(sys.stdout, "")  # what is buffered, while a pipe that closed can still be told from a fault
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,9 +1,8 @@
 """VippsClient: the credentials, the session and the APIs, put together."""
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NoReturn, Self, TypeVar
 
 import aiohttp
 import attrs
@@ -11,8 +10,10 @@ import attrs
 from vipps_async._http.retry import RetryPolicy, check_seconds
 from vipps_async._http.session import Session, open_session
 from vipps_async._http.token import TokenProvider
-from vipps_async.config import Credentials, Environment, SystemInfo, check_msn
+from vipps_async._redaction import described, hides_arguments
+from vipps_async.config import Credentials, Environ, Environment, SystemInfo, check_msn
 from vipps_async.epayment import EPayment
+from vipps_async.epayment._polling import Polls
 from vipps_async.errors import ConfigurationError
 from vipps_async.token_cache import TokenCache
 from vipps_async.token_cache._sharing import sharing
@@ -37,6 +38,8 @@ class VippsClient:
         retry: how calls are attempted again.
         token_cache: where processes with the same credentials share one access token, such as a `RedisTokenCache`. It
             is not closed. Without it each client fetches its own token.
+        trust_env: whether calls go through the proxy that ``HTTPS_PROXY`` names, but to hosts in ``NO_PROXY``; a
+            *session* of yours has its own.
 
     Raises:
         ConfigurationError: a setting cannot work.
@@ -49,6 +52,7 @@ class VippsClient:
     Make one for the life of the application: it holds the connections and the access token, which all calls share.
     """
 
+    @hides_arguments
     def __init__(
         self,
         credentials: Credentials,
@@ -59,6 +63,7 @@ class VippsClient:
         timeout: float = _DEFAULT_TIMEOUT,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         token_cache: TokenCache | None = None,
+        trust_env: bool = False,
     ) -> None:
         keys = _checked("credentials", credentials, Credentials)
         named = Environment.named(environment) if isinstance(environment, str) else environment
@@ -72,16 +77,22 @@ class VippsClient:
             else _checked("session", session, aiohttp.ClientSession),
             timeout=check_seconds("timeout", timeout),
             retry=_checked("retry", retry, RetryPolicy),
+            trust_env=_checked("trust_env", trust_env, bool),
             share=sharing(token_cache, keys, place),
         )
-        self._use(http, tokens)
+        self._polls = Polls()
+        self._use(http, tokens, EPayment(http, self._polls))
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+    @hides_arguments
+    def from_env(cls, environ: Environ | None = None) -> Self:
         """Make a client from the environment variables.
 
         They are ``VIPPS_CLIENT_ID``, ``VIPPS_CLIENT_SECRET``, ``VIPPS_SUBSCRIPTION_KEY``,
         ``VIPPS_MERCHANT_SERIAL_NUMBER`` and ``VIPPS_ENVIRONMENT`` (``test``, ``production`` or a base URL).
+
+        Args:
+            environ: where to read them, such as a dictionary; `os.environ` by default.
 
         Raises:
             ConfigurationError: a variable is missing or malformed.
@@ -98,6 +109,7 @@ class VippsClient:
         """The Webhooks API."""
         return self._webhooks
 
+    @hides_arguments
     def with_options(
         self,
         *,
@@ -126,13 +138,19 @@ class VippsClient:
             retry=old.retry if retry is None else _checked("retry", retry, RetryPolicy),
         )
         copy = object.__new__(type(self))
-        copy._use(http, self._tokens)
+        copy._polls = self._polls
+        copy._use(http, self._tokens, attrs.evolve(self._epayment, session=http))
         return copy
 
     async def close(self) -> None:
-        """End what is under way in the background, and close the session if it is the client's own."""
+        """End what is under way in the background, and close the session if it is the client's own.
+
+        Calls and waits that go on end in `ClientClosed`, or in `OutcomeUnknown` if they were sent. Closing again, or
+        when the event loop is closed already, does nothing.
+        """
+        self._polls.close()
         await self._tokens.close()
-        await self._http.transport.close()
+        await self._http.http.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -142,18 +160,25 @@ class VippsClient:
     ) -> None:
         await self.close()
 
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: the API keys would be in the pickle, and the connections in neither."""
+        raise TypeError(
+            f"a {type(self).__name__} is neither pickled nor copied: make one in each process, and a copy with "
+            "with_options()"
+        )
+
     def __repr__(self) -> str:
         """Name the host and the merchant, and no secret."""
         return f"<{type(self).__name__} {self._http.headers['Merchant-Serial-Number']} at {self._http.base_url}>"
 
-    def _use(self, http: Session, tokens: TokenProvider) -> None:
+    def _use(self, http: Session, tokens: TokenProvider, epayment: EPayment) -> None:
         self._http = http
         self._tokens = tokens
-        self._epayment = EPayment(http)
+        self._epayment = epayment
         self._webhooks = Webhooks(http)
 
 
 def _checked(name: str, value: object, kind: type[T]) -> T:
     if not isinstance(value, kind):
-        raise ConfigurationError(f"{name}={value!r} must be of type {kind.__name__}")
+        raise ConfigurationError(f"{name}={described(value)} must be of type {kind.__name__}")
     return value

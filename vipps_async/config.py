@@ -1,11 +1,11 @@
 """Who calls, and where: credentials, environments, and the headers that name the calling system."""
 
 import os
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn, Protocol, SupportsIndex
 
 import attrs
 
+from vipps_async._redaction import described, hides_arguments, hides_init_arguments
 from vipps_async._urls import is_web, normal_url, parsed, shown
 from vipps_async._version import __version__
 from vipps_async.errors import ConfigurationError
@@ -15,14 +15,40 @@ _SYSTEM_FIELD_LIMIT = 30  # Vipps MobilePay, HTTP headers: Vipps-System-*
 _MSN_DIGITS = range(4, 11)  # ePayment API, MSN: ^[0-9]{4,10}$
 
 
+class Environ(Protocol):
+    """What variables are read from: `os.environ`, or a dictionary.
+
+    Not a `Mapping`: a web framework that is given ``from_env`` to call would fill one from a request.
+    """
+
+    def get(self, name: str, /) -> str | None:
+        """Return the variable's text, or None where it is not set."""
+        ...
+
+
 class Secret(str):
-    """Text that is sent but never shown: a repr of it, or of anything that holds it, is redacted."""
+    """Text that is sent but never shown: a repr of it, or of what holds it, is redacted, and a pickle is refused."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         """Hide the text, so that a traceback's locals and a logged dictionary do not print it."""
         return "'**********'"
+
+    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
+        """Refuse to be written in the clear."""
+        raise TypeError(
+            "a secret is not pickled, since whoever reads the pickle would have it: have each process read its own, as "
+            "Credentials.from_env() does"
+        )
+
+    def __copy__(self) -> "Secret":
+        """Return itself: text does not change."""
+        return self
+
+    def __deepcopy__(self, _: dict[int, Any]) -> "Secret":
+        """Return itself: text does not change."""
+        return self
 
 
 def _secret(value: Any) -> Any:
@@ -38,10 +64,17 @@ def _check_header_text(_: Any, field: "attrs.Attribute[str]", value: Any) -> Non
 def check_msn(value: Any) -> str:
     """Return *value* if it can be a merchant serial number; raise ConfigurationError otherwise."""
     if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) in _MSN_DIGITS):
-        raise ConfigurationError(f"merchant_serial_number={value!r} must be text of 4 to 10 digits")
+        raise ConfigurationError(f"merchant_serial_number={described(value)} must be text of 4 to 10 digits")
     return value
 
 
+def _variables(environ: Environ | None) -> Environ:
+    if environ is not None and not hasattr(environ, "get"):
+        raise ConfigurationError(f"environ={described(environ)} must be os.environ or a dictionary")
+    return os.environ if environ is None else environ
+
+
+@hides_init_arguments
 @attrs.frozen(kw_only=True)
 class Credentials:
     """The API keys of one sales unit, from the merchant portal under "For developers".
@@ -54,6 +87,8 @@ class Credentials:
 
     Raises:
         ConfigurationError: one of them is empty or malformed.
+
+    They are not pickled, so that the keys are in no file and no queue: each process reads its own.
     """
 
     client_id: str = attrs.field(converter=_secret, validator=_check_header_text, repr=False)
@@ -62,29 +97,35 @@ class Credentials:
     merchant_serial_number: str = attrs.field(converter=check_msn)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Credentials":
+    @hides_arguments
+    def from_env(cls, environ: Environ | None = None) -> "Credentials":
         """Read the environment variables that are named after the arguments: ``VIPPS_CLIENT_ID`` and so on.
+
+        Args:
+            environ: where to read them, such as a dictionary; `os.environ` by default.
 
         Raises:
             ConfigurationError: the message names each variable that is not set.
         """
         names = {field.name: f"VIPPS_{field.name.upper()}" for field in attrs.fields(cls)}
-        missing = [variable for variable in names.values() if not environ.get(variable)]
+        values = {name: _variables(environ).get(variable) or "" for name, variable in names.items()}
+        missing = [names[name] for name, value in values.items() if not value]
         if missing:
             raise ConfigurationError(f"set the environment variables {', '.join(missing)}")
-        return cls(**{name: environ[variable] for name, variable in names.items()})
+        return cls(**values)
 
 
 def _normal_base_url(value: str) -> str:
     url = parsed(value)
     if not is_web(value) or url.query or url.fragment:
         raise ConfigurationError(
-            "base_url must be an address such as https://apitest.vipps.no, with a host that can exist and no user, "
-            f"query, fragment or '..' (plain http stays within private networks), not {shown(value)}"
+            f"base_url={shown(value)} must be an address such as https://apitest.vipps.no, with a host that can exist "
+            "and no user, query, fragment or '..' (plain http stays within private networks)"
         )
     return normal_url(value).rstrip("/")
 
 
+@hides_init_arguments
 @attrs.frozen
 class Environment:
     """Where calls go: `Environment.TEST`, `Environment.PRODUCTION`, or any other host.
@@ -102,24 +143,30 @@ class Environment:
     PRODUCTION: ClassVar["Environment"]
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Environment":
+    @hides_arguments
+    def from_env(cls, environ: Environ | None = None) -> "Environment":
         """Read ``VIPPS_ENVIRONMENT``: ``test`` (the default), ``production``, or a base URL.
+
+        Args:
+            environ: where to read it, such as a dictionary; `os.environ` by default.
 
         Raises:
             ConfigurationError: it is none of these.
         """
-        return cls.named(environ.get("VIPPS_ENVIRONMENT") or "test")
+        return cls.named(_variables(environ).get("VIPPS_ENVIRONMENT") or "test")
 
     @classmethod
+    @hides_arguments
     def named(cls, name: str) -> "Environment":
         """Return the environment called ``test`` or ``production``, or the one at that base URL.
 
         Raises:
             ConfigurationError: it is none of these.
         """
-        named = {"test": cls.TEST, "production": cls.PRODUCTION}.get(name.lower())
-        if named is None and "://" not in name:
-            raise ConfigurationError(f"environment {name!r} must be test, production or a base URL")
+        text = name if isinstance(name, str) else ""
+        named = {"test": cls.TEST, "production": cls.PRODUCTION}.get(text.lower())
+        if named is None and "://" not in text:
+            raise ConfigurationError(f"environment={described(name)} must be test, production or a base URL")
         return named or cls(name)
 
 
@@ -131,10 +178,12 @@ def _check_system_field(_: Any, field: "attrs.Attribute[str]", value: Any) -> No
     printable = isinstance(value, str) and value.isascii() and value.isprintable() and value == value.strip()
     if not (printable and 0 < len(value) <= _SYSTEM_FIELD_LIMIT):
         raise ConfigurationError(
-            f"{field.name}={value!r} must be 1 to {_SYSTEM_FIELD_LIMIT} printable ASCII characters"
+            f"{field.name}={described(value)} must be 1 to {_SYSTEM_FIELD_LIMIT} printable ASCII characters, none of "
+            "them a space at an end"
         )
 
 
+@hides_init_arguments
 @attrs.frozen(kw_only=True)
 class SystemInfo:
     """The ``Vipps-System-*`` headers, by which Vipps MobilePay recognises the calling system.

@@ -16,11 +16,12 @@
     │       ├── BadRequest     400, 422: the request or a business rule
     │       ├── Unauthorized   401: the credentials or the token
     │       ├── Forbidden      403: valid credentials that lack the permission
-    │       ├── NotFound       404
+    │       ├── NotFound       404, where the API itself says so
     │       ├── Conflict       409: the idempotency key or the reference was used for something else
     │       ├── Locked         423: another operation runs on the payment
     │       ├── RateLimited    429: too many calls for one reference
     │       └── ServerError    5xx, on a read
+    ├── NotInReply             a result was asked for what its reply did not tell (also a LookupError)
     ├── WaitTimeout            a payment did not get there in time (also a TimeoutError)
     └── DeliveryError          a webhook delivery that is not handled
         ├── NotAuthentic       its signature, date or content hash does not hold
@@ -32,6 +33,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
+
+_STATE_LIMIT, _KEY_LIMIT = 40, 200
 
 
 @attrs.frozen(kw_only=True)
@@ -45,6 +48,8 @@ class Problem:
         trace_id: what Vipps MobilePay's support asks for.
         instance: path of the request as the API saw it.
         fields: field name -> reason, for a validation error.
+        source: ``"api"`` for the API's own problem document for this very call, ``"gateway"`` for a document of the
+            gateway in front of it, and ``None`` for whatever else answered: a proxy's page, a firewall's, nothing.
         raw: the decoded body, or its first characters where it was not JSON.
     """
 
@@ -54,6 +59,7 @@ class Problem:
     trace_id: str | None = None
     instance: str | None = None
     fields: Mapping[str, str] = attrs.field(factory=dict)
+    source: str | None = None
     raw: Any = attrs.field(default=None, repr=False)
 
 
@@ -92,18 +98,21 @@ class InvalidRequest(VippsError, ValueError):
         super().__init__(f"{field}={shorten(value)} was refused before sending: {rule}")
 
 
-class WrongEventLoop(VippsError, RuntimeError):
-    """A client, a receiver or a store is used in another event loop than it works in; nothing was done.
+_ONE_FOR_EACH_LOOP = (
+    "make one for each event loop or thread, or send the work to its loop with asyncio.run_coroutine_threadsafe"
+)
 
-    What this package makes is made anew once the first loop is closed; a pool or a Redis client is its caller's to make
-    anew.
+
+class WrongEventLoop(VippsError, RuntimeError):
+    """A client, a receiver or a store is used in a second event loop while its first one lives; nothing was done.
+
+    Args:
+        owner: what is used, such as ``"this VippsClient"``.
+        remedy: what to do instead.
     """
 
-    def __init__(self, owner: str) -> None:
-        super().__init__(
-            f"{owner} belongs to another event loop: its connections do not work in this one; "
-            "make one for each event loop or thread, or send the work to its loop with asyncio.run_coroutine_threadsafe"
-        )
+    def __init__(self, owner: str, remedy: str = _ONE_FOR_EACH_LOOP) -> None:
+        super().__init__(f"{owner} belongs to another event loop, and does not work in this one; {remedy}")
 
 
 def shorten(value: object, limit: int = 120) -> str:
@@ -127,7 +136,7 @@ class CallError(VippsError):
 
     Attributes:
         operation: the API operation, such as ``"capture"``.
-        attempts: how many requests were sent.
+        attempts: how often it was tried.
         idempotency_key: the key that all attempts carried, ``None`` for a read.
     """
 
@@ -136,8 +145,21 @@ class CallError(VippsError):
     idempotency_key: str | None = None
 
     def __init__(self, message: str) -> None:
-        self.message = message
         super().__init__(message)
+
+    @property
+    def message(self) -> str:
+        """What failed, without the facts that `str` adds."""
+        return str(self.args[0])
+
+    @message.setter
+    def message(self, text: str) -> None:
+        self.args = (text,)
+
+    @property
+    def reason(self) -> str:
+        """What failed, without what to do next."""
+        return self.message
 
     def __str__(self) -> str:
         facts = ", ".join(f"{name} {value}" for name, value in self._facts() if value)
@@ -152,10 +174,12 @@ class ConnectionFailed(CallError):
 
     Attributes:
         sent: whether the last attempt may have reached the server.
+        is_transient: whether another attempt may fare better; not where a hook or a middleware of the session raised.
     """
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    def __init__(self, message: str, *, sent: bool, is_transient: bool = True) -> None:
         self.sent = sent
+        self.is_transient = is_transient
         super().__init__(message)
 
 
@@ -197,13 +221,18 @@ class ApiError(CallError):
         status: int,
         problem: Problem,
         *,
-        remedy: str | None = None,
+        hint: str | None = None,
         retry_after: float | None = None,
     ) -> None:
         self.status = status
         self.problem = problem
         self.retry_after = retry_after
-        super().__init__(_describe(status, problem, remedy, retry_after))
+        super().__init__(_describe(status, problem, hint, retry_after))
+
+    @property
+    def reason(self) -> str:
+        """What failed, without what to do next."""
+        return _describe(self.status, self.problem, None, self.retry_after)
 
     @property
     def code(self) -> str | None:
@@ -219,12 +248,12 @@ class ApiError(CallError):
         return [*super()._facts(), ("trace", self.trace_id)]
 
 
-def _describe(status: int, problem: Problem, remedy: str | None, retry_after: float | None) -> str:
+def _describe(status: int, problem: Problem, hint: str | None, retry_after: float | None) -> str:
     code = f", error {problem.code}" if problem.code else ""
     parts = [f"HTTP {status}{code}", problem.title, problem.detail]
     parts += [f"{name}: {reason}" for name, reason in problem.fields.items()]
-    if remedy:
-        parts.append(f"next: {remedy}")
+    if hint:
+        parts.append(f"next: {hint}")
     if retry_after is not None:
         parts.append(f"the server asks to wait {retry_after:g} s")
     return "; ".join(part.strip().rstrip(".") for part in parts if part)
@@ -243,7 +272,7 @@ class Forbidden(ApiError):
 
 
 class NotFound(ApiError):
-    """404: no such resource for this merchant serial number."""
+    """404, said by the API itself: no such resource for this merchant serial number."""
 
 
 class Conflict(ApiError):
@@ -262,6 +291,18 @@ class ServerError(ApiError):
     """5xx on a read; a write that ends so raises `OutcomeUnknown`."""
 
 
+class NotInReply(VippsError, LookupError):
+    """A result was asked for what its reply did not tell; the message says how to ask beforehand.
+
+    Attributes:
+        name: the attribute of the result, such as ``"redirect_url"``.
+    """
+
+    def __init__(self, name: str, remedy: str) -> None:
+        self.name = name
+        super().__init__(f"the reply has no {name}: {remedy}")
+
+
 class WaitTimeout(VippsError, TimeoutError):
     """A payment did not get there in time.
 
@@ -272,7 +313,7 @@ class WaitTimeout(VippsError, TimeoutError):
     def __init__(self, reference: str, timeout: float, last: Any) -> None:
         self.reference = reference
         self.last = last
-        seen = f"it was last seen {last.state}" if last is not None else "it could not be read"
+        seen = f"it was last seen {printable(last.state, _STATE_LIMIT)}" if last is not None else "it could not be read"
         super().__init__(
             f"waited {timeout:g} s for payment {reference}: {seen}; "
             "a payment can stay CREATED for 10 minutes, so wait again, read it later or rely on its events"
@@ -301,7 +342,7 @@ class ClaimHeld(DeliveryError):
     def __init__(self, key: str, *, retry_after: float = 2.0) -> None:
         self.key = key
         self.retry_after = retry_after
-        super().__init__(f"event {printable(key, 300)} is being handled elsewhere")
+        super().__init__(f"event {printable(key, _KEY_LIMIT)} is being handled elsewhere")
 
 
 class HandlerTimeout(DeliveryError, TimeoutError):

@@ -265,7 +265,6 @@ async def test_deadline_cuts_an_attempt(sandbox: Sandbox, vipps: VippsClient) ->
         await hurried.epayment.capture(REFERENCE, PART)
     assert caught.value.attempts == 1
     adjustment = await vipps.epayment.capture(REFERENCE, PART, idempotency_key=caught.value.idempotency_key)
-    assert adjustment.aggregate is not None
     assert adjustment.aggregate.captured_amount == PART
 
 

@@ -1,5 +1,6 @@
 """A reply is decoded, or is an error of the tree: whatever the status, and whatever the bytes."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,54 +10,57 @@ from hypothesis import strategies as st
 
 from tests.wire import body, document
 from vipps_async import Payment, errors
-from vipps_async._http import remedies
+from vipps_async._http import call
+from vipps_async._http.hints import hint_for
 from vipps_async._http.reply import decode, ignore, read_as, read_problem, read_retry_after
 from vipps_async.errors import ApiError, InvalidReply, Problem
 
 NOW = datetime(2026, 1, 19, 16, 26, 32, tzinfo=UTC)
+ASKED = call.write("capture", "/epayment/v1/payments/acme-shop-1/capture", {}, key="key-1")
+WITHOUT_BODY = call.write("delete webhook", "/webhooks/v1/webhooks/1", method="DELETE", expects_body=False)
 HTML = b"<html><body>Bad gateway</body></html>"
 
 
 def refusal(status: int, reply: bytes, **headers: str) -> ApiError:
     """The error that a reply decodes to."""
     with pytest.raises(ApiError) as raised:
-        decode(status, headers, reply, now=NOW)
+        decode(ASKED, status, headers, reply, now=NOW)
     return raised.value
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_a_success_is_its_json(status: int) -> None:
     """Any 2xx reply is its decoded body, and ``None`` where the operation's reply has none."""
-    assert decode(status, {}, b'{"reference":"acme-shop-1"}', now=NOW) == {"reference": "acme-shop-1"}
+    assert decode(ASKED, status, {}, b'{"reference":"acme-shop-1"}', now=NOW) == {"reference": "acme-shop-1"}
     for reply in (b"", b"null", b"{}", HTML):
-        assert decode(status, {}, reply, now=NOW, expects_body=False) is None
+        assert decode(WITHOUT_BODY, status, {}, reply, now=NOW) is None
 
 
 def test_only_a_202_may_lack_its_body() -> None:
     """An empty 2xx reply of an operation that has a body is `InvalidReply`, except for 202; so is null, for all."""
-    assert decode(202, {}, b"", now=NOW) is None
+    assert decode(ASKED, 202, {}, b"", now=NOW) is None
     for status in (200, 201, 204, 205, 299):
         with pytest.raises(InvalidReply, match=f"HTTP {status} with an unnamed content type instead of JSON: nothing"):
-            decode(status, {}, b"", now=NOW)
+            decode(ASKED, status, {}, b"", now=NOW)
     for status in (200, 202):
         with pytest.raises(InvalidReply, match=f"HTTP {status} with null"):
-            decode(status, {}, b"null", now=NOW)
+            decode(ASKED, status, {}, b"null", now=NOW)
 
 
 @pytest.mark.parametrize("reply", [HTML, b'{"reference":', b"\xff\xfe", b"NaN"])
 def test_a_success_that_is_not_json_is_an_invalid_reply(reply: bytes) -> None:
     """HTML and a cut body are `InvalidReply`, which shows status, content type and the beginning."""
     with pytest.raises(InvalidReply) as raised:
-        decode(200, {"Content-Type": "text/html"}, reply, now=NOW)
+        decode(ASKED, 200, {"Content-Type": "text/html"}, reply, now=NOW)
     assert "HTTP 200 with text/html instead of JSON" in str(raised.value)
     with pytest.raises(InvalidReply, match="with an unnamed content type"):
-        decode(200, {}, reply, now=NOW)
+        decode(ASKED, 200, {}, reply, now=NOW)
 
 
 def test_a_long_reply_is_shown_in_part() -> None:
     """No more than the first 200 bytes of a body get into a message."""
     with pytest.raises(InvalidReply) as raised:
-        decode(200, {}, b"x" * 5000, now=NOW)
+        decode(ASKED, 200, {}, b"x" * 5000, now=NOW)
     assert "x" * 200 in str(raised.value)
     assert "x" * 201 not in str(raised.value)
 
@@ -67,10 +71,10 @@ def test_a_long_reply_is_shown_in_part() -> None:
         (400, errors.BadRequest),
         (401, errors.Unauthorized),
         (403, errors.Forbidden),
-        (404, errors.NotFound),
-        (409, errors.Conflict),
+        (404, ApiError),
+        (409, ApiError),
         (422, errors.BadRequest),
-        (423, errors.Locked),
+        (423, ApiError),
         (429, errors.RateLimited),
         (500, errors.ServerError),
         (502, errors.ServerError),
@@ -88,6 +92,55 @@ def test_each_status_has_its_error(status: int, kind: type[ApiError]) -> None:
         error = refusal(status, reply)
         assert type(error) is kind
         assert error.status == status
+        assert error.problem.source is None
+
+
+OWN = {"type": "https://httpstatuses.io/404", "title": "No", "traceId": "00-1-01"}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(404, errors.NotFound), (409, errors.Conflict), (423, errors.Locked), (400, errors.BadRequest)]
+)
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"status": "STATUS", "instance": "/v1/payments/acme-shop-1/capture"},
+        {"instance": "/epayment/v1/payments/acme-shop-1/capture/?a=b"},
+        {"instance": None},
+        {"instance": ""},
+    ],
+)
+def test_only_the_api_itself_tells_what_only_it_can_know(
+    status: int, kind: type[ApiError], more: dict[str, Any]
+) -> None:
+    """Its own document, with title and trace, for this status and this path, is its word."""
+    said = {**OWN, **{name: status if value == "STATUS" else value for name, value in more.items()}}
+    error = refusal(status, json.dumps(said).encode())
+    assert (type(error), error.problem.source) == (kind, "api")
+
+
+@pytest.mark.parametrize(
+    ("said", "source"),
+    [
+        ({**OWN, "status": 400}, None),
+        ({**OWN, "status": "503"}, None),
+        ({**OWN, "instance": "/v1/payments/another-order/capture"}, None),
+        ({**OWN, "instance": "/v1/payments/acme-shop-1"}, None),
+        ({**OWN, "instance": "/v1/payments/acme-shop-1/refund"}, None),
+        ({"title": "Not Found"}, None),
+        ({"traceId": "00-1-01"}, None),
+        ({"title": 5, "traceId": "00-1-01"}, None),
+        ({"statusCode": 404, "message": "Resource not found"}, "gateway"),
+        ({"responseInfo": {"responseCode": 404}, "result": {"message": "no"}}, "gateway"),
+        ({"error": "invalid_client"}, "gateway"),
+    ],
+)
+def test_another_s_document_is_not_the_api_s_word(said: dict[str, Any], source: str | None) -> None:
+    """A document for another status or another call, or of another writer, is none of the API for this call."""
+    error = refusal(404, json.dumps(said).encode())
+    assert (type(error), error.problem.source) == (ApiError, source)
+    assert "answered instead" in str(error) or source == "gateway"
 
 
 @pytest.mark.parametrize(
@@ -127,8 +180,10 @@ def test_a_validation_error_names_its_fields() -> None:
 def test_the_draft_s_problem_is_read() -> None:
     """A problem without status and details gives what it has."""
     said = document("draft-problem")
-    problem = read_problem(body("draft-problem"))
-    assert problem == Problem(title=said["title"], detail=said["detail"], trace_id=said["traceId"], raw=said)
+    problem = read_problem(body("draft-problem"), status=400, path=ASKED.path)
+    assert problem == Problem(
+        title=said["title"], detail=said["detail"], trace_id=said["traceId"], source="api", raw=said
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,7 +209,7 @@ def test_errors_of_other_shapes_are_read(
     reply: bytes, title: str | None, detail: str | None, trace: str | None
 ) -> None:
     """The gateway's, the identity provider's and non-JSON bodies give what they say."""
-    problem = read_problem(reply)
+    problem = read_problem(reply, status=400, path=ASKED.path)
     assert (problem.title, problem.detail, problem.trace_id, problem.code) == (title, detail, trace, None)
 
 
@@ -162,22 +217,65 @@ def test_errors_of_other_shapes_are_read(
 def test_details_of_either_name_are_read(name: str) -> None:
     """Older APIs call the details ``invalidParams``; entries that are none are passed over."""
     reply = f'{{"{name}":[{{"name":"ErrorCode","reason":6080}},{{"name":"a","reason":"bad"}},"x",null]}}'
-    problem = read_problem(reply.encode())
+    problem = read_problem(reply.encode(), status=400, path=ASKED.path)
     assert (problem.code, problem.fields) == ("6080", {"a": "bad"})
-    assert read_problem(f'{{"{name}":"x"}}'.encode()).fields == {}
+    assert read_problem(f'{{"{name}":"x"}}'.encode(), status=400, path=ASKED.path).fields == {}
 
 
 def test_all_reasons_of_a_field_are_kept() -> None:
     """A field that is named twice has both reasons."""
     reply = b'{"extraDetails":[{"name":"a","reason":"too long"},{"name":"a","reason":"not ASCII"}]}'
-    assert read_problem(reply).fields == {"a": "too long; not ASCII"}
+    assert read_problem(reply, status=400, path=ASKED.path).fields == {"a": "too long; not ASCII"}
+
+
+HOSTILE = "\x1b[2J\x1b[31mpaid\r\n2026-01-01 INFO captured\x00\u202e\u2028" * 20_000
+
+
+@pytest.mark.parametrize("status", [200, 400, 502])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        json.dumps(dict.fromkeys(("title", "detail", "traceId", "instance", "message", "error"), HOSTILE)).encode(),
+        json.dumps({"result": {"message": HOSTILE}}).encode(),
+        json.dumps({"extraDetails": [{"name": f"{n}{HOSTILE}", "reason": HOSTILE} for n in range(50)]}).encode(),
+        json.dumps({"extraDetails": [{"name": "a", "reason": HOSTILE}] * 50}).encode(),
+        json.dumps({"extraDetails": [{"name": "ErrorCode", "reason": HOSTILE}]}).encode(),
+        json.dumps({"extraDetails": [{"name": [[HOSTILE]], "reason": {"a": HOSTILE}}] * 50}).encode(),
+        json.dumps({"reference": HOSTILE, "state": [HOSTILE], "amount": HOSTILE, "aggregate": {"x": HOSTILE}}).encode(),
+        json.dumps([HOSTILE] * 3).encode(),
+        HOSTILE.encode(),
+        b"9" * 100_000 + b".0",
+    ],
+    ids=lambda reply: str(reply[:16]),
+)
+def test_what_a_server_says_is_shortened_and_made_printable(status: int, reply: bytes) -> None:
+    """Neither escape sequences nor lines of their own nor megabytes get into a message; ``raw`` keeps what came."""
+    with pytest.raises((ApiError, InvalidReply)) as raised:
+        read_as(decode(ASKED, status, {"Content-Type": HOSTILE}, reply, now=NOW), Payment)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 10_000
+    if isinstance(raised.value, ApiError):
+        problem = raised.value.problem
+        shown = [problem.title, problem.detail, problem.code, problem.trace_id, problem.instance]
+        shown += [*problem.fields, *problem.fields.values()]
+        assert all(text is None or text.isprintable() for text in shown)
+        assert len(repr(problem)) < 10_000
+        assert problem.raw == (json.loads(reply) if reply.startswith((b"{", b"[")) else reply[:200].decode())
+
+
+def test_an_error_code_after_many_fields_is_found() -> None:
+    """However many fields are shown, the code is read wherever it stands."""
+    details = [{"name": f"field{n}", "reason": "bad"} for n in range(100)]
+    said = {"extraDetails": [*details, {"name": "ErrorCode", "reason": "6080"}]}
+    problem = read_problem(json.dumps(said).encode(), status=400, path=ASKED.path)
+    assert (problem.code, len(problem.fields)) == ("6080", 20)
 
 
 @given(st.integers(min_value=100, max_value=599), st.binary(max_size=50))
 def test_no_bytes_raise_anything_else(status: int, reply: bytes) -> None:
     """Any status with any bytes is a value or an error of the tree."""
     try:
-        decode(status, {}, reply, now=NOW)
+        decode(ASKED, status, {}, reply, now=NOW)
     except (ApiError, InvalidReply) as error:
         text = str(error)
     else:
@@ -236,12 +334,26 @@ def test_the_wait_is_on_the_error() -> None:
 )
 def test_an_error_says_what_to_do_next(status: int, code: str | None, advice: str) -> None:
     """The advice is the code's, and else the status's."""
-    assert advice in str(remedies.remedy_for(status, code))
+    assert advice in str(hint_for(status, Problem(code=code, source="api"), ASKED))
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, None), (423, None), (423, "6160"), (500, "6280")])
+def test_a_call_without_a_key_is_not_advised_to_use_one(status: int, code: str | None) -> None:
+    """The next step is one that the call can take."""
+    problem = Problem(code=code, source="api")
+    assert "idempotency key" in str(hint_for(status, problem, ASKED))
+    assert "idempotency key" not in str(hint_for(status, problem, call.read("get", "/x")))
+
+
+def test_a_proxy_that_wants_a_password_is_told_as_one() -> None:
+    """A 407 speaks of the proxy, whatever the call: the API keys have nothing to do with it."""
+    assert "the proxy" in str(hint_for(407, Problem(), ASKED))
+    assert "a proxy, a firewall or a gateway" in str(hint_for(403, Problem(detail="<h1>Blocked</h1>"), ASKED))
 
 
 def test_where_only_time_helps_there_is_no_advice() -> None:
     """A plain 5xx and an unknown status have no remedy, and the message none either."""
-    assert remedies.remedy_for(503, None) is None
+    assert hint_for(503, Problem(), ASKED) is None
     assert "next:" not in str(refusal(503, b""))
 
 

@@ -1,5 +1,6 @@
 """Whether a call is attempted again, after how long, and what its end means: decisions without I/O."""
 
+import re
 from typing import Any
 
 import attrs
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 from vipps_async import RetryPolicy
 from vipps_async._http import call
-from vipps_async._http.retry import Again, Attempts, is_transient, may_have_applied, repeat, settles
+from vipps_async._http.retry import Attempts, RetryBudget, is_transient, may_have_applied, proves_no_effect
+from vipps_async._redaction import described
+from vipps_async.epayment._errors import CONCLUSIVE_CODES
 from vipps_async.errors import (
     ApiError,
     CallError,
@@ -24,7 +27,7 @@ from vipps_async.errors import (
 )
 
 READ = call.read("get", "/x")
-KEYED = call.write("capture", "/x", {}, key="key-1")
+KEYED = call.write("capture", "/x", {}, key="key-1", conclusive_codes=CONCLUSIVE_CODES)
 KEYLESS = call.write("register webhook", "/x", {})
 POLICY = RetryPolicy(initial_delay=0.5, longest_delay=8.0)
 
@@ -33,17 +36,19 @@ SILENT = ConnectionFailed("timed out", sent=True)
 GARBLED = InvalidReply("HTML")
 
 
-def said(status: int, retry_after: float | None = None, code: str | None = None) -> ApiError:
-    """An error of that status."""
+def said(
+    status: int, retry_after: float | None = None, code: str | None = None, source: str | None = "api", **fields: str
+) -> ApiError:
+    """An error of that status, in the API's own words unless *source* says whose they are."""
     kind = ServerError if status >= 500 else ApiError
-    return kind(status, Problem(code=code), retry_after=retry_after)
+    return kind(status, Problem(code=code, source=source, fields=fields), retry_after=retry_after)
 
 
 def tried(
     attempted: call.Call, *failures: CallError, policy: RetryPolicy = POLICY
 ) -> tuple[Attempts, list[float | None]]:
     """Fail that often in a row; return the attempts and each wait that was decided."""
-    attempts, waits = Attempts(attempted, policy), []
+    attempts, waits = Attempts(attempted, policy, RetryBudget()), []
     for failure in failures:
         attempts.begin()
         waits.append(attempts.wait_after(failure, left=1000.0, reauthorized=False))
@@ -105,19 +110,19 @@ def test_waits_are_jittered() -> None:
 @pytest.mark.parametrize(("left", "goes_on"), [(20.0, False), (19.0, False), (30.0, True)])
 def test_a_wait_beyond_the_deadline_ends_the_call(left: float, goes_on: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """A server that asks for more time than there is ends the call now, and the wait is on the error."""
-    attempts = Attempts(READ, RetryPolicy(initial_delay=0.1))
+    attempts = Attempts(READ, RetryPolicy(initial_delay=0.1), RetryBudget())
     attempts.begin()
     error = said(429, retry_after=20.0)
     wait = attempts.wait_after(error, left=left, reauthorized=False)
     assert (wait is not None) is goes_on
-    final = attempts.verdict(error)
+    final = attempts.final_error(error)
     assert isinstance(final, ApiError)
     assert final.retry_after == 20.0
 
 
 def test_a_renewed_token_costs_no_attempt() -> None:
     """After a 401 the call is repeated at once, one time, and its four attempts remain."""
-    attempts = Attempts(KEYED, POLICY)
+    attempts = Attempts(KEYED, POLICY, RetryBudget())
     attempts.begin()
     assert attempts.wait_after(said(401), left=5.0, reauthorized=True) == 0.0
     for _ in range(3):
@@ -125,12 +130,12 @@ def test_a_renewed_token_costs_no_attempt() -> None:
         assert attempts.wait_after(said(503), left=1000.0, reauthorized=False) is not None
     attempts.begin()
     assert attempts.wait_after(said(503), left=1000.0, reauthorized=False) is None
-    assert attempts.sent == 5
+    assert attempts.made == 5
 
 
 def test_a_second_401_ends_the_call() -> None:
     """A token that is refused right after it was renewed is not renewed again."""
-    attempts = Attempts(KEYED, POLICY)
+    attempts = Attempts(KEYED, POLICY, RetryBudget())
     attempts.begin()
     attempts.wait_after(said(401), left=5.0, reauthorized=True)
     attempts.begin()
@@ -145,20 +150,20 @@ CLEAR = [UNSENT, *map(said, (400, 401, 403, 404, 409, 422, 423, 429))]
 def test_silence_leaves_a_write_unknown(error: CallError) -> None:
     """A write that was sent and not answered may have taken effect; a read never leaves anything unknown."""
     assert may_have_applied(error)
-    unknown = tried(KEYED, *[error] * 4)[0].verdict(error)
+    unknown = tried(KEYED, *[error] * 4)[0].final_error(error)
     assert type(unknown) is OutcomeUnknown
     assert (unknown.operation, unknown.attempts, unknown.idempotency_key) == ("capture", 4, "key-1")
     assert unknown.__cause__ is error
     assert "it may or may not have taken effect" in str(unknown)
     assert "next: repeat it with the same arguments and this idempotency key" in str(unknown)
-    assert tried(READ, *[error] * 4)[0].verdict(error) is error
+    assert tried(READ, *[error] * 4)[0].final_error(error) is error
 
 
 @pytest.mark.parametrize("error", CLEAR, ids=text_of)
 def test_an_answer_leaves_nothing_unknown(error: CallError) -> None:
     """A write that was never sent, or was refused, is told as it is, with the call's facts."""
     assert not may_have_applied(error)
-    assert tried(KEYED, error)[0].verdict(error) is error
+    assert tried(KEYED, error)[0].final_error(error) is error
     assert (error.operation, error.attempts, error.idempotency_key) == ("capture", 1, "key-1")
 
 
@@ -167,7 +172,7 @@ def test_a_write_without_a_key_is_not_repeated_blindly(error: CallError) -> None
     """Without a key nothing would tell that a repetition is one, so the call ends with the advice to look first."""
     attempts, waits = tried(KEYLESS, error)
     assert waits == [None]
-    unknown = attempts.verdict(error)
+    unknown = attempts.final_error(error)
     assert type(unknown) is OutcomeUnknown
     assert "next: read what it changes before repeating it" in str(unknown)
     assert unknown.idempotency_key is None
@@ -179,46 +184,134 @@ def test_a_write_without_a_key_that_was_never_sent_is_repeated() -> None:
     assert tried(KEYLESS, said(429))[1] != [None]
 
 
-@pytest.mark.parametrize("status", [400, 404, 418, 422])
-def test_a_refusal_settles_the_attempts_before_it(status: int) -> None:
-    """A repeated key is answered as the first request was, so a refusal tells that nothing took effect."""
-    assert settles(said(status))
-    final = said(status)
-    assert tried(KEYED, SILENT, final)[0].verdict(final) is final
+SETTLED = [
+    said(400, code="4040"),
+    said(403, code="5030"),
+    said(400, reference="must match"),
+    said(422, amount="too much"),
+]
+SETTLED_NOTHING = [
+    *(said(status, source=None) for status in (301, 400, 403, 404, 405, 407, 410, 413, 422, 431, 451, 499)),
+    *(said(status, source="gateway") for status in (400, 401, 403, 404, 429)),
+    *(said(status, code="4040", source=None) for status in (400, 422)),
+    *(said(status) for status in (301, 400, 401, 403, 404, 408, 409, 422, 423, 429, 503)),
+    *(said(404, field="is unknown"), said(409, code="4150")),
+]
 
 
-@pytest.mark.parametrize("status", [301, 401, 403, 408, 409, 423, 429, 503])
-def test_an_answer_that_tells_nothing_of_earlier_attempts_settles_nothing(status: int) -> None:
-    """After a silent attempt, a gateway's refusal, a lock, a conflict or a redirect leaves the outcome unknown."""
-    final = said(status)
-    assert not settles(final)
-    unknown = tried(KEYED, SILENT, final)[0].verdict(final)
+@pytest.mark.parametrize("final", SETTLED[:1] + SETTLED[2:], ids=str)
+def test_what_is_wrong_with_the_request_settles_the_attempts_before_it(final: ApiError) -> None:
+    """A request that the API itself calls wrong was so at each attempt: nothing took effect."""
+    assert proves_no_effect(final, KEYED)
+    assert tried(KEYED, SILENT, final)[0].final_error(final) is final
+
+
+@pytest.mark.parametrize("final", SETTLED_NOTHING, ids=str)
+def test_nothing_but_the_api_s_own_words_settles_the_attempts_before_them(final: ApiError) -> None:
+    """After a silent attempt, a page of any status, a lock, a conflict or an absence leaves the outcome unknown."""
+    assert not proves_no_effect(final, KEYED)
+    unknown = tried(KEYED, SILENT, final)[0].final_error(final)
     assert type(unknown) is OutcomeUnknown
+    assert unknown.idempotency_key == "key-1"
     assert unknown.__cause__ is final
 
 
-@pytest.mark.parametrize(
-    ("operation", "code", "is_settled"),
-    [
-        ("cancel", "6050", False),
-        ("cancel", "6190", False),
-        ("capture", "6170", False),
-        ("refund", "6180", False),
-        ("capture", "6080", True),
-    ],
-)
-def test_a_refusal_that_an_earlier_attempt_may_have_caused_settles_nothing(
-    operation: str,
-    code: str,
-    is_settled: bool,  # noqa: FBT001 - a parameter of the test
-) -> None:
-    """Done already, after silence, may be the call's own doing; alone it is a refusal, as any other always is."""
-    write = call.write(operation, "/x", {}, key="key-1")
+STATE_CODES = ["4050", "4060", "4150", "5070", "5090", "6020", "6030", "6040", "6050", "6060", "6070", "6080", "6090"]
+STATE_CODES += ["6100", "6120", "6150", "6170", "6180", "6190", "6200", "6210", "6220", "6230", "6260", "7010", "9999"]
+
+
+@pytest.mark.parametrize("code", STATE_CODES)
+def test_what_an_earlier_attempt_may_have_caused_settles_nothing(code: str) -> None:
+    """More than remains, done already, gone, or a code that nobody knows: alone a refusal, after silence no proof."""
     final = said(400, code=code)
-    assert settles(final) is is_settled
-    told = tried(write, SILENT, final)[0].verdict(final)
-    assert (told is final, type(told) is OutcomeUnknown) == (is_settled, not is_settled)
-    assert tried(write, final)[0].verdict(final) is final
+    assert type(tried(KEYED, SILENT, final)[0].final_error(final)) is OutcomeUnknown
+    assert tried(KEYED, final)[0].final_error(final) is final
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 407, 409, 410, 413, 422, 423, 429, 431, 451])
+def test_a_page_in_place_of_the_api_s_answer_leaves_a_write_unknown(status: int) -> None:
+    """Whoever answered the only attempt may have passed it on; a read changes nothing, and is told as it is."""
+    page = said(status, source=None)
+    assert may_have_applied(page)
+    assert type(tried(KEYED, page)[0].final_error(page)) is OutcomeUnknown
+    assert tried(READ, page)[0].final_error(page) is page
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+def test_who_does_not_let_a_sender_through_passes_nothing_on(status: int) -> None:
+    """A gateway that knows no such key, or has heard too much: nothing took effect. Another's page tells nothing."""
+    refusal = said(status, source="gateway")
+    assert not may_have_applied(refusal)
+    assert tried(KEYED, refusal)[0].final_error(refusal) is refusal
+    assert may_have_applied(said(status, source=None))
+
+
+@pytest.mark.parametrize("error", [said(400, code="4040"), said(401), said(400, source=None), said(503)], ids=str)
+def test_a_token_that_cannot_be_had_tells_nothing_of_what_was_sent(error: ApiError) -> None:
+    """Between two attempts the token endpoint's refusal leaves the outcome open; before any it is told as it is."""
+    unknown = tried(KEYED, SILENT)[0].without_token(error)
+    assert type(unknown) is OutcomeUnknown
+    assert unknown.idempotency_key == "key-1"
+    told = Attempts(KEYED, POLICY, RetryBudget()).without_token(error)
+    assert type(told) is type(error)
+    assert "no access token: " in str(told)
+    assert (told.operation, told.attempts) == ("capture", 0)
+    assert error.operation == "call"  # the error that all callers share stays as it is
+
+
+def test_a_storm_is_answered_with_a_bounded_number_of_repeats() -> None:
+    """While nothing succeeds, all calls of a client are repeated a hundred times in all; success earns repeats anew."""
+    budget = RetryBudget()
+
+    def repeats() -> int:
+        attempts = Attempts(READ, POLICY, budget)
+        for count in range(4):
+            attempts.begin()
+            if attempts.wait_after(said(503), left=1000.0, reauthorized=False) is None:
+                return count
+        return 4
+
+    assert sum(repeats() for _ in range(500)) == 100
+    for _ in range(100):
+        answered = Attempts(READ, POLICY, budget)
+        answered.begin()
+        answered.succeeded()
+    assert 8 <= sum(repeats() for _ in range(500)) <= 10
+
+
+def test_calls_that_succeed_after_repeats_cost_the_budget_nothing() -> None:
+    """A service that fails half of its calls is served as long as it lives."""
+    budget = RetryBudget()
+    for _ in range(1000):
+        attempts = Attempts(READ, POLICY, budget)
+        attempts.begin()
+        assert attempts.wait_after(said(503), left=1000.0, reauthorized=False) is not None
+        attempts.begin()
+        attempts.succeeded()
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_what_interrupts_a_call_is_told_by_what_was_sent(sent: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A bug, a closed loop, anything: once a write was sent its outcome is open, before it nothing happened."""
+    attempts = Attempts(KEYED, POLICY, RetryBudget())
+    attempts.begin()
+    if sent:
+        attempts.on_sent()
+    cause = KeyError("a metric\nwithout this label")
+    error = attempts.interrupted(cause)
+    assert type(error) is (OutcomeUnknown if sent else ConnectionFailed)
+    assert error.__cause__ is cause
+    assert "\n" not in str(error)
+    assert error.idempotency_key == "key-1"
+
+
+def test_an_unknown_outcome_has_one_next_step() -> None:
+    """The advice of the error that ended the call would be another, and is left out."""
+    last = ServerError(500, Problem(code="3010", title="Internal error"), hint="compare the request with the documents")
+    unknown = str(tried(KEYED, SILENT, last)[0].final_error(last))
+    assert unknown.count("next:") == 1
+    assert "HTTP 500, error 3010; Internal error" in unknown
+    assert "compare" not in unknown
 
 
 def test_a_deadline_during_an_attempt_leaves_a_write_unknown() -> None:
@@ -229,9 +322,10 @@ def test_a_deadline_during_an_attempt_leaves_a_write_unknown() -> None:
         (KEYED, False, DeadlineExceeded),
         (READ, True, DeadlineExceeded),
     ]:
-        attempts = Attempts(attempted, POLICY)
+        attempts = Attempts(attempted, POLICY, RetryBudget())
         if sends:
             attempts.begin()
+            attempts.on_sent()
         error = attempts.out_of_time(5.0, cause)
         assert type(error) is kind
         assert error.__cause__ is cause
@@ -246,39 +340,10 @@ def test_a_deadline_between_attempts_remembers_the_ones_before() -> None:
     assert type(tried(KEYED, UNSENT)[0].out_of_time(5.0, TimeoutError())) is DeadlineExceeded
 
 
-async def test_repeating_goes_on_until_something_else_than_again() -> None:
-    """`repeat` awaits as often as `Again` is raised, and then gives the result."""
-    left = [Again(0.0)] * 7
-
-    async def attempt() -> str:
-        if left:
-            raise left.pop()
-        return "done"
-
-    assert await repeat(attempt) == "done"
-    assert left == []
-
-
-async def test_any_other_error_ends_the_repetition() -> None:
-    """What is not `Again` is raised as it is, the same object."""
-    error = said(400)
-    count = 0
-
-    async def attempt() -> None:
-        nonlocal count
-        count += 1
-        raise error
-
-    with pytest.raises(ApiError) as raised:
-        await repeat(attempt)
-    assert raised.value is error
-    assert count == 1
-
-
 @pytest.mark.parametrize("attempts", [0, 5, -1, True, 2.0, "3", None])
 def test_a_policy_makes_one_to_four_attempts(attempts: Any) -> None:
     """Five writes a minute are allowed, and one is kept for a renewed token: more than 4 attempts are refused."""
-    with pytest.raises(ConfigurationError, match=rf"attempts={attempts!r} must be 1 to 4"):
+    with pytest.raises(ConfigurationError, match=rf"attempts={re.escape(described(attempts))} must be 1 to 4"):
         RetryPolicy(attempts=attempts)
 
 
@@ -289,5 +354,5 @@ def test_a_policy_s_times_are_seconds_above_zero(field: str, value: Any) -> None
     fields: dict[str, Any] = {field: value}
     with pytest.raises(ConfigurationError) as refusal:
         RetryPolicy(**fields)
-    assert str(refusal.value) == f"{field}={value!r} must be a number of seconds above 0, and a day at most"
+    assert str(refusal.value) == f"{field}={described(value)} must be a number of seconds above 0, and a day at most"
     assert attrs.evolve(POLICY, **{field: 1}) == RetryPolicy(**{**attrs.asdict(POLICY), field: 1})

@@ -41,7 +41,7 @@ class Issuer:
         self.gate.set()
         self.error: Exception | None = None
 
-    async def __call__(self, old: AccessToken | None) -> AccessToken:
+    async def __call__(self, old: AccessToken | None, _: float) -> AccessToken:
         """Issue the next token."""
         self.replaced.append(old)
         self.issued += 1
@@ -237,7 +237,7 @@ async def test_closing_ends_a_fetch_with_an_error_of_the_tree(issuer: Issuer, cl
 async def test_closing_ends_a_fetch_that_loses_a_cancellation(clock: Clock) -> None:
     """A fetch that goes on although it was cancelled, as what it waits for can, is cancelled again."""
 
-    async def go_on(_: AccessToken | None) -> AccessToken:
+    async def go_on(_: AccessToken | None, __: float) -> AccessToken:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(60)
         await asyncio.sleep(60)

@@ -4,8 +4,8 @@ To add one: write a class like `Sqlite`, and name it in `STORES`, or in `INBOXES
 the long form then run on it.
 """
 
+import asyncio
 import sqlite3
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from datetime import timedelta
@@ -30,8 +30,21 @@ Effect = Callable[[PaymentEvent, Any], Awaitable[None]]
 
 
 @attrs.frozen
+class Written:
+    """What an effect left.
+
+    Attributes:
+        event: the event's ``pspReference``.
+        seen: how many effects of its payment the handler had read before it wrote, where the store has transactions.
+    """
+
+    event: str
+    seen: int | None = None
+
+
+@attrs.frozen
 class Opened:
-    """A store as one receiver process has it, and how its handlers take effect: they note the event's reference.
+    """A store as one receiver process has it, and how its handlers take effect: they read, then they write.
 
     Attributes:
         store: the store.
@@ -82,8 +95,16 @@ class ChaosStore(Protocol):
         """Open the store in a receiver process."""
         ...
 
-    async def effects(self, location: str) -> Counter[str]:
-        """Return how often each reference took effect."""
+    async def effects(self, location: str) -> list[Written]:
+        """Return what handlers have written, in the order in which they did."""
+        ...
+
+
+class ChaosServer(Protocol):
+    """A server that crashes in its run."""
+
+    async def crash(self) -> None:
+        """Let it crash, and start it again."""
         ...
 
 
@@ -95,7 +116,12 @@ class ChaosInbox(ChaosStore, Protocol):
         ...
 
 
-_EFFECT = "INSERT INTO effects (reference) VALUES (?)"
+def payment_of(event: PaymentEvent) -> str:
+    """Whose payment it is, and which."""
+    return f"{event.msn}/{event.reference}"
+
+
+_WRITTEN = "SELECT event, seen FROM effects ORDER BY id"
 
 
 class Sqlite:
@@ -108,18 +134,24 @@ class Sqlite:
         """A file has no server; the table of effects holds doubles."""
         location = str(folder / "events.db")
         with closing(sqlite3.connect(location)) as connection:
-            connection.execute("CREATE TABLE effects (reference TEXT NOT NULL)")
+            connection.execute("CREATE TABLE effects (id INTEGER PRIMARY KEY, payment TEXT, event TEXT, seen INTEGER)")
         yield location
 
     @asynccontextmanager
     async def opened(self, location: str, lease: timedelta) -> AsyncIterator[Opened]:
         """Open the store, and a connection of the shop's own."""
 
+        async def take_effect(connection: Any, event: PaymentEvent) -> None:
+            payment = payment_of(event)
+            ((seen,),) = await connection.execute_fetchall("SELECT count(*) FROM effects WHERE payment = ?", [payment])
+            insert = "INSERT INTO effects (payment, event, seen) VALUES (?, ?, ?)"
+            await connection.execute(insert, [payment, event.psp_reference, seen])
+
         async def together(event: PaymentEvent, claim: Any) -> None:
-            await claim.connection.execute(_EFFECT, [event.reference])
+            await take_effect(claim.connection, event)
 
         async def apart(event: PaymentEvent, _: Any) -> None:
-            await own.execute(_EFFECT, [event.reference])
+            await take_effect(own, event)
 
         async with (
             aiosqlite.connect(location, timeout=10, isolation_level=None) as own,
@@ -127,11 +159,11 @@ class Sqlite:
         ):
             yield Opened(store, together, apart)
 
-    async def effects(self, location: str) -> Counter[str]:
-        """Count the rows, and have SQLite check the file that so many processes died over."""
+    async def effects(self, location: str) -> list[Written]:
+        """Read the rows, and have SQLite check the file that so many processes died over."""
         with closing(sqlite3.connect(location)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            return Counter(reference for (reference,) in connection.execute("SELECT reference FROM effects"))
+            return [Written(*row) for row in connection.execute(_WRITTEN)]
 
     async def held(self, location: str) -> Held:
         """Read the file as another program does."""
@@ -155,18 +187,17 @@ class InRedis:
         """Open the store; the shop counts its effects in the same server, with a client of its own."""
 
         async def note(event: PaymentEvent, _: Any) -> None:
-            await own.hincrby("effects", event.reference, 1)
+            await own.rpush("effects", event.psp_reference)
 
         async with Redis.from_url(location) as client, Redis.from_url(location) as own:
             yield Opened(RedisStore(client, lease=lease), note, note)
 
-    async def effects(self, location: str) -> Counter[str]:
-        """Return the shop's counts, and check that nothing but them stays in the server."""
+    async def effects(self, location: str) -> list[Written]:
+        """Return the shop's list, and check that nothing else stays in the server."""
         async with Redis.from_url(location, decode_responses=True) as client:
             staying = [key async for key in client.scan_iter(count=1000) if await client.pttl(key) == -1]
             assert staying == ["effects"]
-            counted = await client.hgetall("effects")
-            return Counter({str(reference): int(times) for reference, times in counted.items()})
+            return [Written(str(event)) for event in await client.lrange("effects", 0, -1)]
 
 
 class InPostgres:
@@ -174,34 +205,40 @@ class InPostgres:
 
     is_exact = True
     statement_cache_size = 100
+    _server: PostgresServer | None = None
 
     @asynccontextmanager
     async def server(self, folder: Path) -> AsyncIterator[str]:  # noqa: ARG002 - a server has a folder of its own
         """A server for this run; the table of effects holds doubles."""
         with PostgresServer() as server:
+            self._server = server
             await self._prepare(server.url())
             yield server.url()
 
     async def _prepare(self, location: str) -> None:
         async with self._pool(location, 1) as pool:
             await PostgresStore(pool).create_schema()
-            await pool.execute("CREATE TABLE effects (reference text NOT NULL)")
+            await pool.execute("CREATE TABLE effects (id bigserial, payment text, event text, seen integer)")
 
     def _pool(self, location: str, connections: int) -> Any:
-        return asyncpg.create_pool(
-            location, min_size=0, max_size=connections, statement_cache_size=self.statement_cache_size
-        )
+        cached = self.statement_cache_size
+        return asyncpg.create_pool(location, min_size=0, max_size=connections, statement_cache_size=cached)
 
     @asynccontextmanager
     async def opened(self, location: str, lease: timedelta) -> AsyncIterator[Opened]:  # noqa: ARG002 - it has none
         """Open the store, and a pool of the shop's own, since handlers that wait for the store's would starve it."""
-        insert = "INSERT INTO effects VALUES ($1)"
+
+        async def take_effect(connection: Any, event: PaymentEvent) -> None:
+            payment = payment_of(event)
+            seen = await connection.fetchval("SELECT count(*) FROM effects WHERE payment = $1", payment)
+            insert = "INSERT INTO effects (payment, event, seen) VALUES ($1, $2, $3)"
+            await connection.execute(insert, payment, event.psp_reference, seen)
 
         async def together(event: PaymentEvent, claim: Any) -> None:
-            await claim.connection.execute(insert, event.reference)
+            await take_effect(claim.connection, event)
 
         async def apart(event: PaymentEvent, _: Any) -> None:
-            await own.execute(insert, event.reference)
+            await take_effect(own, event)
 
         async with (
             self._pool(location, 8) as pool,
@@ -209,11 +246,17 @@ class InPostgres:
         ):
             yield Opened(PostgresStore(pool), together, apart)
 
-    async def effects(self, location: str) -> Counter[str]:
-        """Count the rows, and check that the processes that died left no lock behind."""
+    async def effects(self, location: str) -> list[Written]:
+        """Read the rows, and check that the processes that died left no lock behind."""
         async with self._pool(location, 1) as pool:
             assert await pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
-            return Counter(reference for (reference,) in await pool.fetch("SELECT reference FROM effects"))
+            return [Written(*row) for row in await pool.fetch(_WRITTEN)]
+
+    async def crash(self) -> None:
+        """Shut the server down immediately, which leaves it no time to write anything, and start it again."""
+        assert self._server is not None
+        await asyncio.to_thread(self._server.stop_immediately)
+        await asyncio.to_thread(self._server.start)
 
     async def held(self, location: str) -> Held:
         """Read the table on a connection of its own."""
@@ -230,9 +273,12 @@ class ThroughPgBouncer(InPostgres):
     async def server(self, folder: Path) -> AsyncIterator[str]:  # noqa: ARG002 - as above
         """A server for this run, and a PgBouncer in front of it."""
         with PostgresServer() as server, PgBouncer(server, connections=12) as bouncer:
+            self._server = server
             await self._prepare(bouncer.url)
             yield bouncer.url
 
 
-INBOXES: dict[str, ChaosInbox] = {"sqlite": Sqlite(), "postgres": InPostgres(), "pgbouncer": ThroughPgBouncer()}
+_POSTGRES, _PGBOUNCER = InPostgres(), ThroughPgBouncer()
+SERVERS: dict[str, ChaosServer] = {"postgres": _POSTGRES, "pgbouncer": _PGBOUNCER}
+INBOXES: dict[str, ChaosInbox] = {"sqlite": Sqlite(), "postgres": _POSTGRES, "pgbouncer": _PGBOUNCER}
 STORES: dict[str, ChaosStore] = {"redis": InRedis(), **INBOXES}

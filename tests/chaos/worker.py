@@ -32,7 +32,7 @@ class Job:
         order: a name in `ORDERS`.
         lease: of the store.
         inbox: how events are handled after the answer, or ``None`` for before.
-        healed: the file without which every fourth event fails, if there is an inbox.
+        healed: the file without which the events of every fourth payment fail, if there is an inbox.
         journal: the file that gets a line when a handler begins, and when its claim was left.
         before: seconds that a handler takes at most before its effect.
         after: seconds that it takes at most after its effect.
@@ -155,7 +155,7 @@ def _receiver(store: EventStore, effect: Effect, job: Job) -> WebhookReceiver:
     @receiver.on_all
     async def handler(event: PaymentEvent, claim: Any) -> None:
         await asyncio.sleep(pause(0, job.before))
-        if job.inbox and int(event.reference[-5:]) % 4 == 0 and not job.healed.exists():
+        if job.inbox and int(event.reference[-3:]) % 4 == 0 and not job.healed.exists():
             raise RuntimeError("fails until it is healed")
         await effect(event, claim)
         await asyncio.sleep(pause(0, job.after))

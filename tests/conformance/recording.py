@@ -80,7 +80,7 @@ async def recording(target: str) -> AsyncIterator[Recorder]:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        recorder.url = f"http://127.0.0.1:{site.port}"
+        recorder.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         try:
             yield recorder
         finally:

@@ -20,9 +20,8 @@ from schemathesis.engine import events, from_schema
 from tests.conformance.amendments import AMENDMENTS, FUZZED
 from tests.conformance.documents import document, needs_documents
 from tests.sandbox.merchant import at, of
-from vipps_async.sandbox import Sandbox
+from vipps_async.sandbox import Sandbox, run_in_thread
 from vipps_async.sandbox._faults import wishes
-from vipps_async.testing._thread import run_in_thread
 
 pytestmark = needs_documents
 
@@ -142,7 +141,7 @@ def test_every_answer_is_documented(dialect: str, name: str, base: str, monkeypa
     # Hypothesis draws numbers from the code that it runs, and would find every amount that asks for a fault.
     monkeypatch.setattr(wishes, "AMOUNTS", {})
     schema = schema_of(name)
-    with run_in_thread(dialect=dialect, rate_limits=False) as sandbox:
+    with run_in_thread(dialect=dialect, retry_delays=[0.05], rate_limits=False) as sandbox:
         headers = asyncio.run(prepare(sandbox))
         schema.config.update(base_url=sandbox.base_url + base, headers=headers)
         told = list(from_schema(schema).execute())

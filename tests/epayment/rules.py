@@ -21,6 +21,7 @@ class Rule:
         text: what a refusal says.
         takes: values that are taken, those at the rule's edge among them.
         refuses: values that are refused.
+        is_secret: whether a refusal keeps the value to itself.
     """
 
     model: type
@@ -28,9 +29,15 @@ class Rule:
     text: str
     takes: list[Any]
     refuses: list[Any]
+    is_secret: bool = False
 
     def __str__(self) -> str:
         return f"{self.model.__name__}.{self.field}"
+
+
+def text_of(length: str) -> str:
+    """What a refusal says of a text that is not *length*, such as ``"3 to 100 characters"``."""
+    return f"must be text of {length}, none of them a control character"
 
 
 def taken(rules: Iterable[Rule]) -> pytest.MarkDecorator:
@@ -54,6 +61,7 @@ def assert_refused(rule: Rule, value: Any, others: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         rule.model(**{**others, rule.field: value})
     error = refusal.value
-    assert (error.field, error.value, error.rule) == (rule.field, value, rule.text)
+    told = "**********" if rule.is_secret else value
+    assert (error.field, error.value, error.rule) == (rule.field, told, rule.text)
     assert str(error).startswith(f"{rule.field}=")
     assert str(error).endswith(f" was refused before sending: {rule.text}")

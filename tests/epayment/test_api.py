@@ -1,9 +1,10 @@
 """The ePayment operations over real HTTP, in both dialects."""
 
 import asyncio
+import inspect
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import aiohttp
@@ -43,7 +44,6 @@ async def test_one_payment_lives_its_whole_life_in_either_dialect(both: tuple[Sa
         amount=PRICE, reference=REFERENCE, return_url="https://shop.example/return", payment_description="Socks"
     )
     assert created.reference == REFERENCE
-    assert created.redirect_url is not None
     assert created.redirect_url.startswith(sandbox.base_url)
     await sandbox.approve(REFERENCE)
     await vipps.epayment.capture(REFERENCE, PART)
@@ -93,7 +93,6 @@ async def test_draft_creation_returns_the_whole_payment() -> None:
             REFERENCE, Amount(1000, "NOK", type="PURCHASE"), modification_reference="capture-0001"
         )
         assert accepted.is_accepted_only
-        assert accepted.aggregate is None
         body = json.loads(requests_of(sandbox, "capture")[0].body)
         assert body == {
             "modificationAmount": {"value": 1000, "currency": "NOK", "type": "PURCHASE"},
@@ -105,7 +104,6 @@ async def test_current_adjustment_carries_the_totals_and_its_key(sandbox: Sandbo
     """A current adjustment has the totals after it, and the key that it was sent with."""
     await authorize(sandbox, vipps)
     adjustment = await vipps.epayment.capture(REFERENCE, PART, idempotency_key="capture-1")
-    assert adjustment.aggregate is not None
     assert adjustment.aggregate.captured_amount == PART
     assert adjustment.state is PaymentState.AUTHORIZED
     assert adjustment.idempotency_key == "capture-1"
@@ -131,12 +129,49 @@ async def test_reference_taken_by_another_payment_is_a_conflict(vipps: VippsClie
     assert caught.value.trace_id
 
 
+async def test_creation_that_is_spelled_otherwise_returns_the_same_payment(
+    sandbox: Sandbox, vipps: VippsClient
+) -> None:
+    """What means the same is the same creation: the order of metadata and of scopes, and an instant's zone."""
+    instant = sandbox.clock.now() + timedelta(days=3)
+    pairs = [("order", "17"), ("location", "Oslo"), ("till", "4")]
+    receipt = Receipt(
+        order_lines=[
+            OrderLine(
+                name="Socks",
+                id="1",
+                total_amount=1000,
+                total_amount_excluding_tax=800,
+                total_tax_amount=200,
+                tax_rate=2500,
+            )
+        ],
+        bottom_line=BottomLine(currency="NOK"),
+    )
+    for zone, scope, metadata in (
+        (UTC, "name email", dict(pairs)),
+        (timezone(timedelta(hours=2)), {"email", "name"}, dict(reversed(pairs))),
+    ):
+        created = await vipps.epayment.create(
+            amount=PRICE,
+            reference=REFERENCE,
+            return_url="https://shop.example/",
+            expires_at=instant.astimezone(zone),
+            profile_scope=scope,
+            metadata=metadata,
+            receipt=receipt,
+        )
+    first, second = requests_of(sandbox, "create")
+    assert (first.idempotency_key, first.body) == (second.idempotency_key, second.body)
+    assert created.idempotency_key == first.idempotency_key
+    assert len(sandbox.payments) == 1
+
+
 async def test_two_equal_captures_are_two_captures(sandbox: Sandbox, vipps: VippsClient) -> None:
     """Without a key of the caller's, each capture is one of its own."""
     await authorize(sandbox, vipps)
     await vipps.epayment.capture(REFERENCE, PART)
     second = await vipps.epayment.capture(REFERENCE, PART)
-    assert second.aggregate is not None
     assert second.aggregate.captured_amount == Amount(800, "NOK")
 
 
@@ -192,7 +227,6 @@ async def test_force_approve_takes_a_customer_or_a_token(vipps: VippsClient) -> 
     await vipps.epayment.force_approve(REFERENCE, customer=Customer(phone_number="4712345678"))
     assert (await vipps.epayment.get(REFERENCE)).state is PaymentState.AUTHORIZED
     created = await vipps.epayment.create(amount=PRICE, reference="order-0002", return_url="https://shop.example/")
-    assert created.redirect_url is not None
     token = created.redirect_url.partition("token=")[2]
     await vipps.epayment.force_approve("order-0002", token=token)
     assert (await vipps.epayment.get("order-0002")).state is PaymentState.AUTHORIZED
@@ -237,6 +271,18 @@ async def test_malformed_key_is_refused_before_sending(sandbox: Sandbox, vipps: 
     assert not sandbox.requests
 
 
+async def test_amount_from_a_forgotten_variable_never_leaves(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """None is no amount: to type checkers neither, and to capture no word for all that remains."""
+    await authorize(sandbox, vipps)
+    both_ways = r"must be an Amount, such as Amount\(1000, \"NOK\"\); to capture all that remains, leave it out"
+    with pytest.raises(InvalidRequest, match=both_ways):
+        await vipps.epayment.capture(REFERENCE, None)  # type: ignore[arg-type]  # it is the error
+    with pytest.raises(InvalidRequest, match="must be an Amount"):
+        await vipps.epayment.refund(REFERENCE, None)  # type: ignore[arg-type]  # it is the error
+    assert not requests_of(sandbox, "events") + requests_of(sandbox, "get") + requests_of(sandbox, "capture")
+    assert "all that remains" in str(inspect.signature(vipps.epayment.capture))
+
+
 @pytest.mark.parametrize("value", [1.9, True, "12", None])
 async def test_amount_that_is_no_int_never_leaves(sandbox: Sandbox, vipps: VippsClient, value: int) -> None:
     """A float, a bool or a numeric text is no amount."""
@@ -275,7 +321,7 @@ async def test_every_field_of_a_long_living_payment_is_taken(sandbox: Sandbox, v
     payment = await vipps.epayment.get(REFERENCE)
     assert payment.metadata == {"location": "Oslo"}
     body = json.loads(requests_of(sandbox, "create")[0].body)
-    assert body["profile"] == {"scope": "name email"}
+    assert body["profile"] == {"scope": "email name"}
     assert datetime.fromisoformat(body["expiresAt"]) > datetime.now(UTC)
     assert "customerInteraction" not in body
 

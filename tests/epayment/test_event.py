@@ -34,7 +34,7 @@ def test_an_event_without_a_required_field_is_refused(name: str, attribute: str)
     said = document("current-webhook-epayment-captured")
     del said[name]
     for without in (said, {**said, name: None}):
-        with pytest.raises(Malformed, match=rf"required field missing @ PaymentEvent\.{attribute}"):
+        with pytest.raises(Malformed, match=rf"(required field missing|, not None) @ PaymentEvent\.{attribute}"):
             structure(without, PaymentEvent)
 
 

@@ -1,15 +1,20 @@
 """Payments, events and adjustments are read in full from either dialect."""
 
+import copy
+import json
+import pickle
 import re
 from datetime import UTC, datetime
 from typing import Any
 
 import attrs
+import orjson
 import pytest
 
 from tests.wire import document, names
 from vipps_async import (
     Adjustment,
+    Amount,
     CreatedPayment,
     Payment,
     PaymentEvent,
@@ -20,7 +25,7 @@ from vipps_async import (
 )
 from vipps_async._converter import Malformed, structure
 from vipps_async.epayment._replies import read_adjustment, read_created, read_log
-from vipps_async.errors import InvalidReply
+from vipps_async.errors import InvalidReply, NotInReply
 
 RENAMED = {"paymentAction": "name", "processedAt": "timestamp"}
 TRANSLATED = {
@@ -31,6 +36,18 @@ TRANSLATED = {
     "TERMINATION": "TERMINATED",
 }
 GARBAGE = [1.9, 1.0, True, "12", None, -1, 2**70, [], {}]
+
+
+def created_from(name: str) -> CreatedPayment:
+    """The result of a creation that is answered with that document."""
+    said = document(name)
+    return read_created(said, said["reference"], "key-1")
+
+
+def adjusted_from(name: str, **changes: Any) -> Adjustment:
+    """The result of a change that is answered with that document, *changes* made to it."""
+    said = document(name)
+    return read_adjustment({**said, **changes}, said["reference"], "key-1")
 
 
 def attribute_of(name: str) -> str:
@@ -84,7 +101,7 @@ def test_every_field_of_a_delivered_event_lands(name: str) -> None:
 @pytest.mark.parametrize("name", ["current-event-log", "draft-event-log"])
 def test_every_field_of_a_log_lands(name: str) -> None:
     """Each entry of an event log is read in full, in order."""
-    assert_lands(document(name), read_log(document(name), "123456"))
+    assert_lands(document(name), read_log(document(name), document(name)[0]["reference"], "123456"))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +110,7 @@ def test_every_field_of_a_log_lands(name: str) -> None:
 )
 def test_every_field_of_an_adjustment_lands(name: str) -> None:
     """A capture's, a refund's and a cancellation's reply is read in full, with the key that was sent."""
-    adjustment = read_adjustment(document(name), "ignored-here", "key-1")
+    adjustment = adjusted_from(name)
     assert_lands(document(name), adjustment)
     assert adjustment.idempotency_key == "key-1"
     assert not adjustment.is_accepted_only
@@ -103,16 +120,16 @@ def test_every_field_of_an_adjustment_lands(name: str) -> None:
 @pytest.mark.parametrize("name", names("current-create-payment-response-*"))
 def test_every_field_of_a_creation_s_reply_lands(name: str) -> None:
     """The short reply gives reference and redirect URL, which PUSH_MESSAGE has not, and no payment."""
-    created = read_created(document(name), "key-1")
+    created = created_from(name)
     assert_lands(document(name), created)
-    assert (created.redirect_url is None) is ("push" in name)
+    assert created.has_redirect_url is ("push" not in name)
     assert (created.idempotency_key, created.payment, created.raw) == ("key-1", None, document(name))
 
 
 def test_the_draft_s_reply_to_a_creation_is_a_whole_payment() -> None:
     """The draft's reply gives what the current one gives, and the payment besides."""
     said = document("draft-create-payment-response")
-    created = read_created(said, "key-1")
+    created = read_created(said, said["reference"], "key-1")
     assert (created.reference, created.redirect_url) == (said["reference"], said["redirectUrl"])
     assert created.payment == structure(said, Payment)
     assert_lands(said, created.payment)
@@ -124,8 +141,114 @@ def test_the_draft_s_reply_to_a_capture_is_empty() -> None:
     adjustment = read_adjustment(None, "acme-shop-1", "key-1")
     assert adjustment == Adjustment(reference="acme-shop-1", idempotency_key="key-1")
     assert adjustment.is_accepted_only
-    assert (adjustment.state, adjustment.amount, adjustment.aggregate, adjustment.psp_reference) == (None,) * 4
+    for name in ("state", "amount", "aggregate", "psp_reference"):
+        with pytest.raises(NotInReply, match=f"the reply has no {name}: .* read the payment") as refusal:
+            getattr(adjustment, name)
+        assert refusal.value.name == name
     assert adjustment.raw == {}
+
+
+def test_a_pushed_payment_has_no_url_to_redirect_to() -> None:
+    """Its redirect URL raises, and says what to ask: an empty one would send the user nowhere."""
+    created = created_from("current-create-payment-response-push")
+    with pytest.raises(NotInReply, match="PUSH_MESSAGE has none; ask has_redirect_url"):
+        _ = created.redirect_url
+
+
+@pytest.mark.parametrize("without", ["aggregate", "reference"])
+def test_a_change_whose_reply_lacks_what_decides_is_not_accepted_only(without: str) -> None:
+    """Only an empty reply says that the result is still to come; one that lacks the totals is broken."""
+    said = document("current-capture-response")
+    reference = said["reference"]
+    del said[without]
+    with pytest.raises(InvalidReply):
+        read_adjustment(said, reference, "key-1")
+
+
+@pytest.mark.parametrize("field", ["state", "amount", "aggregate"])
+@pytest.mark.parametrize("odd", [5, [], {"value": 1}])
+def test_a_change_whose_reply_has_odd_totals_is_refused(field: str, odd: Any) -> None:
+    """What decides over money is strict in an adjustment too."""
+    with pytest.raises(InvalidReply):
+        adjusted_from("current-capture-response", **{field: odd})
+
+
+def results() -> list[Any]:
+    """A result of each kind, as it is read from a document."""
+    return [
+        created_from("current-create-payment-response-redirect"),
+        created_from("current-create-payment-response-push"),
+        created_from("draft-create-payment-response"),
+        adjusted_from("current-capture-response"),
+        read_adjustment(None, "acme-shop-1", "key-1"),
+        structure(document("current-get-payment-express"), Payment),
+        structure(document("draft-get-payment-captured"), Payment),
+        structure({**document("current-get-payment-authorized"), "metadata": {"a": "b"}}, Payment),
+        *(structure(document(name), PaymentEvent) for name in names("current-webhook-epayment-*")),
+        *read_log(document("draft-event-log"), document("draft-event-log")[0]["reference"], "123456"),
+    ]
+
+
+@pytest.mark.parametrize("result", results(), ids=lambda result: type(result).__name__)
+def test_a_result_travels(result: Any) -> None:
+    """Pickled, copied and evolved it is equal, and its repr names what its constructor takes."""
+    for again in (pickle.loads(pickle.dumps(result)), copy.deepcopy(result), attrs.evolve(result)):  # noqa: S301 - pickled here
+        assert again == result
+        assert again.raw == result.raw
+        assert repr(again) == repr(result)
+    assert re.match(rf"{type(result).__name__}\(reference=", repr(result))
+    assert "(_" not in repr(result)
+    assert " _" not in repr(result)
+    assert "raw" not in repr(result)
+
+
+def test_what_is_equal_is_told_apart_by_what_it_says() -> None:
+    """Another redirect URL, and other totals, make another result."""
+    created = created_from("current-create-payment-response-redirect")
+    assert attrs.evolve(created, redirect_url="https://other.example") != created
+    adjustment = adjusted_from("current-capture-response")
+    assert attrs.evolve(adjustment, aggregate=None) != adjustment
+
+
+def assert_plain(value: Any) -> None:
+    """Assert that *value* is JSON's own types, and none of their subclasses."""
+    assert type(value) in {dict, list, str, int, bool, type(None)}
+    for part in [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []:
+        assert_plain(part)
+
+
+@pytest.mark.parametrize("result", results(), ids=lambda result: type(result).__name__)
+def test_a_result_leaves_for_json(result: Any) -> None:
+    """`to_dict` gives plain types under Python's names, all of them, whatever the document said, and no ``raw``."""
+    plain = result.to_dict()
+    assert_plain(plain)
+    assert list(plain) == [field.alias for field in attrs.fields(type(result)) if field.name != "raw"]
+    assert json.loads(json.dumps(plain)) == json.loads(orjson.dumps(plain)) == plain
+
+
+def test_a_payment_leaves_as_it_reads() -> None:
+    """Amounts, times, enums and parts have the form that a web page expects."""
+    said = {
+        **document("current-get-payment-express"),
+        "state": "NEW\x1bSTATE",
+        "captureGuaranteedUntil": "2026-09-01T09:53:44.812+02:00",
+        "metadata": {"location": "Oslo"},
+    }
+    plain = structure(said, Payment).to_dict()
+    assert plain["amount"] == {"value": said["amount"]["value"], "currency": "NOK"}
+    assert plain["aggregate"]["captured_amount"] == {"value": 0, "currency": "NOK"}
+    assert plain["state"] == "NEW\x1bSTATE"
+    assert plain["capture_guaranteed_until"] == "2026-09-01T07:53:44.812000Z"
+    assert plain["metadata"] == {"location": "Oslo"}
+    assert plain["payment_method"] == {"type": said["paymentMethod"]["type"], "card_bin": None}
+    assert plain["user_details"]["email"] == said["userDetails"]["email"]
+    assert plain["user_details"]["addresses"][0]["city"] == said["userDetails"]["addresses"][0]["city"]
+    assert plain["redirect_url"] == said.get("redirectUrl")
+
+
+def test_the_draft_s_type_does_not_leave() -> None:
+    """The draft's amounts and the current API's look the same from outside."""
+    assert Amount(1000, "NOK", type="PURCHASE").to_dict() == {"value": 1000, "currency": "NOK"}
 
 
 def in_draft(current: dict[str, Any]) -> dict[str, Any]:
@@ -226,9 +349,9 @@ def test_what_a_payment_does_not_say_is_empty(name: str, says: dict[str, Any]) -
     assert payment.metadata is None
 
 
-@pytest.mark.parametrize("field", ["profile", "userDetails", "shippingDetails", "paymentMethod", "aggregate"])
+@pytest.mark.parametrize("field", ["amount", "aggregate"])
 @pytest.mark.parametrize("value", ["abc", [], 5])
-def test_a_part_of_another_type_is_refused(field: str, value: Any) -> None:
+def test_a_part_that_decides_of_another_type_is_refused(field: str, value: Any) -> None:
     """Where the API says an object, nothing else is read."""
     with pytest.raises(Malformed, match=rf"expected an object, not .* @ Payment\.{attribute_of(field)}"):
         structure({**document("current-get-payment-authorized"), field: value}, Payment)
@@ -244,7 +367,7 @@ def test_a_payment_is_a_value() -> None:
 def test_a_new_field_of_a_creation_s_reply_is_passed_over() -> None:
     """A field that happens to be called ``payment`` is not taken for the draft's whole payment."""
     said = {**document("current-create-payment-response-redirect"), "payment": {"id": 1}, "idempotencyKey": "other"}
-    created = read_created(said, "key-1")
+    created = read_created(said, said["reference"], "key-1")
     assert (created.payment, created.idempotency_key, created.raw) == (None, "key-1", said)
 
 
@@ -252,19 +375,20 @@ def test_a_new_field_of_a_creation_s_reply_is_passed_over() -> None:
 def test_a_reply_of_another_shape_is_refused(said: Any) -> None:
     """A reply that is no object, and a log that is no list, are `InvalidReply`."""
     with pytest.raises(InvalidReply):
-        read_created(said, "key-1")
+        read_created(said, "acme-shop-1", "key-1")
     if said is not None:
         with pytest.raises(InvalidReply):
             read_adjustment(said, "acme-shop-1", "key-1")
     if said != []:
         with pytest.raises(InvalidReply):
-            read_log(said, "123456")
+            read_log(said, "acme-shop-1", "123456")
 
 
 def test_an_entry_of_a_log_that_is_no_event_is_refused() -> None:
     """One bad entry makes the reply invalid, and the message says what is wrong with it."""
+    log = document("current-event-log")
     with pytest.raises(InvalidReply, match="required field missing @ PaymentEvent"):
-        read_log([*document("current-event-log"), {"reference": "x"}], "123456")
+        read_log([*log, {"reference": "x"}], log[0]["reference"], "123456")
 
 
 def test_personal_details_stay_out_of_reprs() -> None:

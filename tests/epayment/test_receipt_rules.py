@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.epayment.rules import NOT_WHOLE, Rule, assert_refused, refused, taken
+from tests.epayment.rules import NOT_WHOLE, Rule, assert_refused, refused, taken, text_of
 from vipps_async import (
     Amount,
     Barcode,
@@ -27,6 +27,7 @@ LINE: dict[str, Any] = {
     "total_amount": 1,
     "total_amount_excluding_tax": 1,
     "total_tax_amount": 0,
+    "tax_rate": 0,
 }
 OPTION = ShippingOption(id="home", amount=Amount(1000, "NOK"), name="Home")
 GROUP: dict[str, Any] = {"type": "MAILBOX", "brand": "POSTEN", "options": [OPTION]}
@@ -43,7 +44,10 @@ VALID: dict[type, dict[str, Any]] = {
     Shipping: {"fixed_options": [ShippingGroup(**GROUP)]},
 }
 
-URL_RULE = "must be https:// or a custom scheme, 2500 characters at most; http:// stays within private networks"
+CALLED_RULE = (
+    "must be https:// with a host that the internet knows, on port 80, 443 or 8080, and without credentials; "
+    "within private networks http:// and any port will do; 2500 characters at most"
+)
 QUANTITY_RULE = 'must be a decimal number as text of at most 10 characters, such as "2" or "0.822"'
 TOKEN_RULE = "must be 1 to 50 characters of a-z, A-Z, 0-9 and -"
 LIST_RULE = "must be a list or a tuple"
@@ -52,8 +56,8 @@ MONEY_RULE = f"must be a whole number, an int from 0 to {2**63 - 1}"
 SIGNED_RULE = f"must be a whole number, an int from {-(2**63)} to {2**63 - 1}"
 PRIORITY_RULE = f"must be a whole number, an int from {-(2**31)} to {2**31 - 1}"
 PERCENT_RULE = "must be a whole number, an int from 0 to 100"
-NAME_RULE = "must be text of 1 or more characters"
-TEXT_RULE = "must be text of 0 or more characters"
+NAME_RULE = text_of("1 or more characters")
+TEXT_RULE = text_of("0 or more characters")
 
 RULES: list[Rule] = [
     Rule(UnitInfo, "unit_price", MONEY_RULE, [0], [-1, *NOT_WHOLE]),
@@ -65,11 +69,17 @@ RULES: list[Rule] = [
         ["", "2.", ".5", "1.123456789", "12345678901", "-1", "1,5", "٢", "2\n", 2],
     ),
     Rule(UnitInfo, "quantity_unit", "must be one of PCS, KG, KM, MINUTE, LITRE, KWH", ["KWH", None], ["kg", "STK"]),
-    Rule(OrderLine, "name", NAME_RULE, ["x"], ["", None]),
+    Rule(
+        OrderLine,
+        "name",
+        NAME_RULE,
+        ["x", "Socks\nred\tand\r\nblue", "🧦\u200d"],
+        ["", None, "Socks\x00", "\x1b[31m", "\x7f", "\x85"],
+    ),
     Rule(OrderLine, "id", NAME_RULE, ["x"], ["", 5]),
-    Rule(OrderLine, "total_amount", SIGNED_RULE, [-1, 0], [2**63, *NOT_WHOLE]),
-    Rule(OrderLine, "total_amount_excluding_tax", SIGNED_RULE, [-1], NOT_WHOLE),
-    Rule(OrderLine, "total_tax_amount", SIGNED_RULE, [-1], NOT_WHOLE),
+    Rule(OrderLine, "total_amount", SIGNED_RULE, [1], [2**63, *NOT_WHOLE]),
+    Rule(OrderLine, "total_amount_excluding_tax", SIGNED_RULE, [1], NOT_WHOLE),
+    Rule(OrderLine, "total_tax_amount", SIGNED_RULE, [0], NOT_WHOLE),
     Rule(OrderLine, "tax_rate", "must be a whole number, an int from 0 to 10000", [0, 10000], [-1, 10001, 0.25]),
     Rule(OrderLine, "tax_percentage", PERCENT_RULE, [0, 100], [-1, 101, 25.0]),
     Rule(OrderLine, "unit_info", "must be of type UnitInfo", [None], [{}]),
@@ -84,11 +94,11 @@ RULES: list[Rule] = [
     Rule(Barcode, "format", "must be one of EAN-13, CODE 39, CODE 128", ["CODE 128"], ["QR"]),
     Rule(Barcode, "data", NAME_RULE, ["x"], ["", 5]),
     *(
-        Rule(ShippingInfo, field, MONEY_RULE, [0], [-1, *NOT_WHOLE])
+        Rule(ShippingInfo, field, MONEY_RULE, [VALID[ShippingInfo][field]], [-1, *NOT_WHOLE])
         for field in ("amount", "amount_excluding_tax", "tax_amount")
     ),
     Rule(ShippingInfo, "tax_percentage", PERCENT_RULE, [0, 100], [-1, 101]),
-    Rule(BottomLine, "currency", "must be text of 3 characters", ["DKK"], ["DK", "DKKK", None]),
+    Rule(BottomLine, "currency", text_of("3 characters"), ["DKK"], ["DK", "DKKK", "NO\x1b", None]),
     *(
         Rule(BottomLine, field, MONEY_RULE, [0], [-1, *NOT_WHOLE])
         for field in ("tip_amount", "gift_card_amount", "total_tax", "total_discount", "shipping_amount")
@@ -119,8 +129,24 @@ RULES: list[Rule] = [
     ),
     Rule(ShippingGroup, "is_default", FLAG_RULE, [False], [0]),
     Rule(ShippingGroup, "priority", PRIORITY_RULE, [0], [-(2**31) - 1]),
-    Rule(DynamicOptions, "callback_url", URL_RULE, ["https://a.b:8080"], ["http://shop.example", None]),
-    Rule(DynamicOptions, "callback_authorization_token", TOKEN_RULE, ["a", "x" * 50], ["", "x" * 51, "a b", "å"]),
+    Rule(
+        DynamicOptions,
+        "callback_url",
+        CALLED_RULE,
+        ["https://a.b:8080", "https://a.b:443/x?y=1", "http://127.0.0.1:9/x", "http://sandbox:1"],
+        [
+            *("http://shop.example", "https://a.b:8443", "https://a.b:0", "acme://shipping", "https://u:p@a.b/", None),
+            *("https://169.254.169.254/", "https://a..b/", "https://a.b/" + "x" * 2489, "https://a.b/\x1b", ""),
+        ],
+    ),
+    Rule(
+        DynamicOptions,
+        "callback_authorization_token",
+        TOKEN_RULE,
+        ["a", "x" * 50],
+        ["", "x" * 51, "a b", "å"],
+        is_secret=True,
+    ),
 ]
 
 
@@ -134,6 +160,45 @@ def test_a_value_within_its_rule_is_taken(rule: Rule, value: Any) -> None:
 def test_a_value_outside_its_rule_is_refused(rule: Rule, value: Any) -> None:
     """What lies beyond the rule is refused by field, value and rule."""
     assert_refused(rule, value, VALID.get(rule.model, {}))
+
+
+def line(**changes: Any) -> OrderLine:
+    """Return an order line that is valid but for the changes."""
+    return OrderLine(**{**LINE, **changes})
+
+
+@pytest.mark.parametrize(
+    ("total", "excluding_tax", "tax"), [(1000, 800, 200), (-1000, -800, -200), (0, 0, 0), (5, 6, -1)]
+)
+def test_a_line_that_adds_up_is_taken(total: int, excluding_tax: int, tax: int) -> None:
+    """The total is what excludes the tax and the tax together, of returns and discounts too."""
+    taken = line(total_amount=total, total_amount_excluding_tax=excluding_tax, total_tax_amount=tax)
+    assert taken.total_amount == total
+    if total >= excluding_tax >= 0:
+        assert ShippingInfo(amount=total, amount_excluding_tax=excluding_tax, tax_amount=tax, tax_percentage=25)
+
+
+@pytest.mark.parametrize("total", [0, 999, 1001, 800, 2**63 - 1])
+def test_a_line_that_does_not_add_up_is_refused(total: int) -> None:
+    """Another total is refused, of an order line as of shipping, and the message has the sum."""
+    with pytest.raises(InvalidRequest) as refusal:
+        line(total_amount=total, total_amount_excluding_tax=800, total_tax_amount=200)
+    assert (refusal.value.field, refusal.value.value) == ("total_amount", total)
+    assert refusal.value.rule == "must be total_amount_excluding_tax and total_tax_amount together, which is 1000"
+    with pytest.raises(InvalidRequest, match="amount_excluding_tax and tax_amount together, which is 1000"):
+        ShippingInfo(amount=total, amount_excluding_tax=800, tax_amount=200, tax_percentage=25)
+
+
+def test_a_line_has_a_tax_rate_in_either_unit() -> None:
+    """The rate or the percentage is enough, 0 too; a line without both is refused as the API refuses it."""
+    assert line(tax_rate=None, tax_percentage=0)
+    assert line(tax_rate=1500)
+    assert line(tax_rate=2500, tax_percentage=25)
+    with pytest.raises(
+        InvalidRequest, match="the API requires it, or tax_percentage; 0 for a line free of tax"
+    ) as refusal:
+        line(tax_rate=None)
+    assert refusal.value.field == "tax_rate"
 
 
 @pytest.mark.parametrize("lines", [[], ["Socks"], [OrderLine(**LINE), None]])

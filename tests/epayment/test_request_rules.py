@@ -1,13 +1,13 @@
 """A request that breaks a rule is not built: the refusal names the field, the value and the rule."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.epayment.rules import NOT_WHOLE, Rule, assert_refused, refused, taken
+from tests.epayment.rules import NOT_WHOLE, Rule, assert_refused, refused, taken, text_of
 from vipps_async import (
     AirlineData,
     Amount,
@@ -26,7 +26,7 @@ from vipps_async.epayment._request import Cancellation, CreatePayment, Modificat
 from vipps_async.errors import InvalidRequest
 
 NOK = Amount(1000, "NOK")
-LINE = OrderLine(name="Socks", id="1", total_amount=1, total_amount_excluding_tax=1, total_tax_amount=0)
+LINE = OrderLine(name="Socks", id="1", total_amount=1, total_amount_excluding_tax=1, total_tax_amount=0, tax_rate=0)
 RECEIPT = Receipt(order_lines=[LINE], bottom_line=BottomLine(currency="NOK"))
 WEB: dict[str, Any] = {
     "amount": NOK,
@@ -50,10 +50,26 @@ VALID: dict[type, dict[str, Any]] = {
 REFERENCE_RULE = "must be 8 to 64 characters of a-z, A-Z, 0-9 and -"
 URL_RULE = "must be https:// or a custom scheme, 2500 characters at most; http:// stays within private networks"
 MSISDN_RULE = "must be an MSISDN as text: country code and number, 9 to 15 digits, no + and no spaces"
-METADATA_RULE = "must be a mapping of at most 5 texts, keys up to 100 and values up to 500 characters"
+METADATA_RULE = (
+    "must be a mapping of at most 5 texts, keys up to 100 and values up to 500 characters, none of them a control "
+    "character"
+)
 AWARE_RULE = "must be a datetime with a time zone, such as datetime.now(timezone.utc) + timedelta(days=1)"
 LIST_RULE = "must be a list or a tuple"
 FLAG_RULE = "must be True or False"
+
+
+class Nowhere(tzinfo):
+    """A time zone that does not know how far it is from UTC, so that a time in it is naive."""
+
+    def utcoffset(self, _: datetime | None) -> None:
+        """Return nothing, as the other two do."""
+
+    dst = utcoffset
+
+    def tzname(self, _: datetime | None) -> None:
+        """Return nothing."""
+
 
 RULES: list[Rule] = [
     Rule(
@@ -68,15 +84,15 @@ RULES: list[Rule] = [
         "return_url",
         URL_RULE,
         ["acme://back", "http://localhost/x", "https://a.b/" + "x" * 2488],
-        ["http://shop.example", "https://a.b/" + "x" * 2489, "shop.example", "", 5],
+        ["http://shop.example", "https://a.b/" + "x" * 2489, "shop.example", "https://a..b/", "", 5],
     ),
     Rule(CreatePayment, "receipt_url", URL_RULE, ["https://a.b"], ["http://shop.example", ""]),
     Rule(
         CreatePayment,
         "payment_description",
-        "must be text of 3 to 100 characters",
+        text_of("3 to 100 characters"),
         ["abc", "x" * 100],
-        ["ab", "x" * 101, "", 500, "\ud800abc"],
+        ["ab", "x" * 101, "", 500, "\ud800abc", "Socks\x1b[31m", "Socks\x00"],
     ),
     Rule(
         CreatePayment,
@@ -106,10 +122,20 @@ RULES: list[Rule] = [
         [{}, {"k" * 100: "v" * 500}, dict.fromkeys("abcde", "")],
         [
             *(dict.fromkeys("abcdef", ""), {"k" * 101: ""}, {"": "v" * 501}, {"a": 1}, {1: "a"}, [("a", "b")]),
-            *({"a": "\ud800"}, {"\udfff": "a"}),
+            *({"a": "\ud800"}, {"\udfff": "a"}, {"a": "\x00"}, {"\x1b": "a"}),
         ],
     ),
-    Rule(CreatePayment, "expires_at", AWARE_RULE, [], [datetime(2026, 9, 26), "2026-09-26T17:32:28Z", 1700000000]),  # noqa: DTZ001 - the point
+    Rule(
+        CreatePayment,
+        "expires_at",
+        AWARE_RULE,
+        [],
+        [
+            *(datetime(2026, 9, 26), "2026-09-26T17:32:28Z", 1700000000),  # noqa: DTZ001 - the point
+            datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))),  # which is beyond what Python knows in UTC
+            datetime(2026, 9, 26, tzinfo=Nowhere()),
+        ],
+    ),
     Rule(CreatePayment, "receipt", "must be of type Receipt", [RECEIPT], [{"orderLines": []}]),
     Rule(
         CreatePayment,
@@ -132,8 +158,8 @@ RULES: list[Rule] = [
         ["1" * 9, "1" * 15],
         ["1" * 8, "1" * 16, "+4712345678", "47 12345678", "٤٧١٢٣٤٥٦٧٨", "4712345678\n", "", 4712345678],
     ),
-    Rule(Customer, "personal_qr", "must be text of 5 to 255 characters", ["x" * 5, "x" * 255], ["x" * 4, "x" * 256, 5]),
-    Rule(Customer, "customer_token", "must be text of 1 or more characters", ["x"], ["", 5]),
+    Rule(Customer, "personal_qr", text_of("5 to 255 characters"), ["x" * 5, "x" * 255], ["x" * 4, "x" * 256, 5]),
+    Rule(Customer, "customer_token", text_of("1 or more characters"), ["x"], ["", 5]),
     Rule(PaymentMethod, "type", "must be one of WALLET, CARD", ["CARD"], ["CARD_PASSTHROUGH", "wallet"]),
     Rule(PaymentMethod, "blocked_sources", LIST_RULE, [["COMMERCIAL_CARDS"], [], None], ["COMMERCIAL_CARDS", 5]),
     Rule(
@@ -147,14 +173,14 @@ RULES: list[Rule] = [
     Rule(
         AirlineData,
         "agency_invoice_number",
-        "must be text of 1 to 6 characters",
+        text_of("1 to 6 characters"),
         ["1", "123456"],
         ["", "1234567", None],
     ),
-    Rule(AirlineData, "airline_code", "must be text of 3 characters", ["074"], ["74", "0744"]),
-    Rule(AirlineData, "airline_designator_code", "must be text of 2 characters", ["KL"], ["K", "KLM"]),
-    Rule(AirlineData, "passenger_name", "must be text of 1 to 49 characters", ["x" * 49], ["", "x" * 50]),
-    Rule(AirlineData, "ticket_number", "must be text of 1 to 150 characters", ["x" * 150], ["", "x" * 151]),
+    Rule(AirlineData, "airline_code", text_of("3 characters"), ["074"], ["74", "0744"]),
+    Rule(AirlineData, "airline_designator_code", text_of("2 characters"), ["KL"], ["K", "KLM"]),
+    Rule(AirlineData, "passenger_name", text_of("1 to 49 characters"), ["x" * 49], ["", "x" * 50]),
+    Rule(AirlineData, "ticket_number", text_of("1 to 150 characters"), ["x" * 150], ["", "x" * 151]),
 ]
 
 

@@ -203,7 +203,7 @@ async def shop() -> AsyncIterator[Shop]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    opened.url = f"http://127.0.0.1:{site.port}/hook"
+    opened.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
     try:
         yield opened
     finally:

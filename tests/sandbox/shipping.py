@@ -51,7 +51,7 @@ async def callback() -> AsyncIterator[Callback]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    served.url = f"http://127.0.0.1:{site.port}/shipping"
+    served.url = f"http://127.0.0.1:{runner.addresses[0][1]}/shipping"
     try:
         yield served
     finally:

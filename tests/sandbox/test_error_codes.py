@@ -12,6 +12,7 @@ import pytest
 from tests.sandbox.merchant import PAYMENTS, REFERENCE, Got, Merchant, at, create_body, of
 from tests.sandbox.test_create import EXPRESS, RECEIPT
 from vipps_async import Amount, Customer, VippsClient
+from vipps_async._http import call
 from vipps_async._http.reply import decode
 from vipps_async.errors import ApiError, BadRequest, Conflict, Forbidden, Locked, NotFound, ServerError
 from vipps_async.sandbox import Sandbox
@@ -210,10 +211,13 @@ STATUSES = {code: ERRORS[code][0] for code in CODES}
 FITTING: Mapping[int, type[ApiError]] = {403: Forbidden, 423: Locked, 500: ServerError}
 
 
+ANY_CALL = call.read("any", "")
+
+
 def error_of(got: Got) -> ApiError:
     """What the client makes of an answer."""
     with pytest.raises(ApiError) as caught:
-        decode(got.status, got.headers, got.body, now=datetime.now(UTC))
+        decode(ANY_CALL, got.status, got.headers, got.body, now=datetime.now(UTC))
     return caught.value
 
 

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from tests.sandbox.merchant import REFERENCE, Merchant, Shop, at, of, until
+from vipps_async._redaction import described
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import Sandbox, State
@@ -84,8 +85,8 @@ class TestPython:
         ],
     )
     def test_arguments_that_cannot_work(self, name: str, value: Any, rule: str) -> None:
-        """The message names the argument, its value and the rule, before anything is started."""
-        with pytest.raises(ConfigurationError, match=rf"^{name}={re.escape(repr(value))} must be {rule}"):
+        """The message names the argument, what it is and the rule, before anything is started."""
+        with pytest.raises(ConfigurationError, match=rf"^{name}={re.escape(described(value))} must be {rule}"):
             Sandbox(**{name: value})
 
     async def test_a_public_url_may_end_in_a_slash(self) -> None:

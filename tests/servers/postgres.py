@@ -81,6 +81,10 @@ class PostgresServer:
         """Stop the server as an administrator does who does not wait for its clients."""
         self._end(signal.SIGINT)
 
+    def stop_immediately(self) -> None:
+        """Stop the server by an immediate shutdown, after which it has to recover."""
+        self._end(signal.SIGQUIT)
+
     def kill(self) -> None:
         """Stop the server as a crash does: every one of its processes is killed."""
         if self._process is not None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from vipps_async.testing import vipps_client, vipps_event, vipps_sandbox
+from vipps_async.testing import vipps_client, vipps_event, vipps_sandbox, vipps_sandbox_session
 
-__all__ = ["vipps_client", "vipps_event", "vipps_sandbox"]
+__all__ = ["vipps_client", "vipps_event", "vipps_sandbox", "vipps_sandbox_session"]
 
 
 @pytest.fixture(autouse=True)

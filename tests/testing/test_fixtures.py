@@ -1,9 +1,11 @@
 """The fixtures of the pytest plugin, in tests with an event loop and in tests without one."""
 
 import asyncio
+import socket
 import threading
 from collections import Counter
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -12,8 +14,8 @@ from aiohttp.test_utils import TestServer
 
 from tests.support import PRICE, REFERENCE, create
 from vipps_async import PaymentEvent, PaymentState, VippsClient
-from vipps_async.errors import BadRequest, ConnectionFailed
-from vipps_async.sandbox import Fault, Sandbox, State, UnknownReference
+from vipps_async.errors import BadRequest, ConfigurationError, ConnectionFailed
+from vipps_async.sandbox import Fault, Sandbox, State, UnknownReference, run_in_thread
 from vipps_async.testing.events import EventSource
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
@@ -29,7 +31,6 @@ async def test_a_payment_in_an_asynchronous_test(vipps_sandbox: Sandbox, vipps_c
     approved = await vipps_sandbox.approve(REFERENCE)
     assert approved == vipps_sandbox.payments[REFERENCE]
     captured = await vipps_client.epayment.capture(REFERENCE)
-    assert captured.aggregate is not None
     assert captured.aggregate.captured_amount == PRICE
 
 
@@ -190,3 +191,40 @@ async def test_events_are_posted_to_a_server(vipps_event: EventSource, receiver:
         url = str(server.make_url("/anywhere"))
         assert (await vipps_event("CREATED").post(url)).status == 200
         assert (await EventSource(secret="another")("CREATED").post(url)).status == 401
+
+
+@pytest.fixture(scope="module")
+def addresses(vipps_sandbox_session: Sandbox) -> list[str]:
+    """What a fixture that lives longer than a test is told, and what tests add."""
+    return [vipps_sandbox_session.base_url]
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_a_session_has_one_sandbox(vipps_sandbox_session: Sandbox, addresses: list[str], time: str) -> None:
+    """Each test has the same one, and finds it empty if the one before reset it."""
+    assert vipps_sandbox_session.base_url == addresses[0]
+    assert not vipps_sandbox_session.payments
+
+    async def check_out() -> None:
+        sandbox = vipps_sandbox_session
+        async with VippsClient(sandbox.credentials, environment=sandbox.environment) as client:
+            await create(client)
+
+    asyncio.run(check_out())
+    asyncio.run(vipps_sandbox_session.approve(REFERENCE))
+    assert vipps_sandbox_session.payments[REFERENCE].state is State.AUTHORIZED
+    asyncio.run(vipps_sandbox_session.reset())
+
+
+def test_a_sandbox_in_a_thread_ends_with_its_block() -> None:
+    """Its settings are those of Sandbox; at the end, or if it does not start, no port and no thread is left."""
+    before = threading.active_count()
+    with run_in_thread(dialect="draft", copies=2) as sandbox:
+        port = urlsplit(sandbox.base_url).port
+        assert port is not None
+        with pytest.raises(OSError, match="in use"), run_in_thread(port=port):
+            pytest.fail("two servers cannot have one port")
+    with pytest.raises(ConfigurationError, match="dialect"), run_in_thread(dialect="klingon"):
+        pytest.fail("there is no such dialect")
+    with socket.create_server(("127.0.0.1", port)):
+        assert threading.active_count() == before

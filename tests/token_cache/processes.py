@@ -20,7 +20,7 @@ _PATIENCE = 30.0  # seconds that a start, or the calls, may take on a busy machi
 class Job:
     """What a process does: it reads *reference* at *base_url*, *calls* times at once whenever it is told to."""
 
-    credentials: Credentials
+    environ: dict[str, str]  # has the keys, which no pickle carries as Credentials
     base_url: str
     redis_url: str
     reference: str
@@ -36,7 +36,9 @@ async def _serve(job: Job, parent: Connection) -> None:
     async with (
         Redis.from_url(job.redis_url) as redis,
         VippsClient(
-            job.credentials, environment=Environment(job.base_url), token_cache=RedisTokenCache(redis)
+            Credentials.from_env(job.environ),
+            environment=Environment(job.base_url),
+            token_cache=RedisTokenCache(redis),
         ) as vipps,
     ):
         parent.send("ready")

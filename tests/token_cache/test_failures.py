@@ -38,8 +38,7 @@ async def test_no_failing_cache_fails_a_call(
 ) -> None:
     """Whichever method raises, hangs or answers nonsense, calls go on, after a revocation too, and no more is told."""
     monkeypatch.setattr(_sharing, "_CACHE_TIMEOUT", 0.05)
-    monkeypatch.setattr(_sharing, "_PATIENCE", 0.1)
-    async with shop.client(Failing(method, how)) as vipps:
+    async with shop.client(Failing(method, how), timeout=0.4) as vipps:
         await vipps.epayment.get(REFERENCE)
         shop.sandbox.revoke_tokens()
         await vipps.epayment.get(REFERENCE)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import attrs
 from redis.asyncio import Redis
 
 from tests.servers.redis import RedisServer
@@ -16,9 +17,8 @@ SIZE = 8
 def team_of(shop: Shop, redis_server: RedisServer, size: int = SIZE) -> Team:
     """Processes that read the shop's payment."""
     sandbox = shop.sandbox
-    job = Job(
-        credentials=sandbox.credentials, base_url=sandbox.base_url, redis_url=redis_server.url, reference=REFERENCE
-    )
+    environ = {f"VIPPS_{name.upper()}": str(value) for name, value in attrs.asdict(sandbox.credentials).items()}
+    job = Job(environ=environ, base_url=sandbox.base_url, redis_url=redis_server.url, reference=REFERENCE)
     return Team(job, size)
 
 

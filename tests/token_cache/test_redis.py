@@ -13,13 +13,15 @@ import pytest_asyncio
 import redis as redis_library
 from redis.asyncio import Redis
 
+from tests.hostile import hostile, payment, token
 from tests.servers.redis import RedisServer
-from tests.support import PRICE, REFERENCE, requests_of
+from tests.support import KEYS, PRICE, REFERENCE, requests_of
 from tests.token_cache.shop import Shop
 from vipps_async import Environment, VippsClient
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import Sandbox
-from vipps_async.token_cache import RedisTokenCache
+from vipps_async.token_cache import RedisTokenCache, _sharing
+from vipps_async.token_cache._seal import Seal
 
 LONG = timedelta(minutes=1)
 
@@ -124,6 +126,29 @@ async def test_tokens_that_live_for_a_second_are_shared(redis: Redis) -> None:
         await one.epayment.create(amount=PRICE, reference=REFERENCE, return_url="https://shop.example/")
         while len(requests_of(sandbox, "token")) < 4:
             await asyncio.gather(*(vipps.epayment.get(REFERENCE) for vipps in (one, other)))
+
+
+async def test_a_slow_endpoint_is_asked_once_by_all(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fetch that takes longer than the lock lives renews it, so that no other process fetches too."""
+    monkeypatch.setattr(_sharing, "_LOCK_LIFETIME", timedelta(milliseconds=300))
+    monkeypatch.setattr(_sharing, "_LOCK_RENEWED_EVERY", 0.05)
+    cache = RedisTokenCache(redis)
+    async with (
+        hostile(lambda _: payment(REFERENCE), lambda _: [1.5, token()], token_cache=cache) as (server, vipps),
+        VippsClient(KEYS, environment=server.url, token_cache=cache) as other,
+    ):
+        await asyncio.gather(*(each.epayment.get(REFERENCE) for each in (vipps, other) for _ in range(3)))
+    assert len(server.token_requests) == 1
+
+
+async def test_a_wait_for_another_s_fetch_is_bounded_by_the_call(redis: Redis) -> None:
+    """Who waits for a process that holds the lock, and does not get on, ends at its own deadline, or fetches itself."""
+    cache = RedisTokenCache(redis)
+    async with hostile(lambda _: payment(REFERENCE), lambda _: token(), token_cache=cache) as (server, vipps):
+        name = Seal(KEYS, Environment(server.url)).name
+        await cache.add(f"{name}:lock", b"somebody's", lifetime=LONG)
+        await vipps.with_options(timeout=1).epayment.get(REFERENCE)
+    assert len(server.token_requests) == 1
 
 
 async def test_redis_keeps_the_promises_of_a_cache(client: Redis) -> None:

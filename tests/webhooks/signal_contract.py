@@ -15,9 +15,8 @@ import pytest
 
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
-from tests.support import REFERENCE, create, requests_of
+from tests.support import REFERENCE, create, polling, reads_of, requests_of
 from vipps_async import Payment, PaymentState, VippsClient
-from vipps_async.epayment._wait import PollSchedule, is_decided, wait_for
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import Sandbox
 from vipps_async.webhooks.signals import _listening
@@ -26,7 +25,6 @@ from vipps_async.webhooks.signals.base import Signal
 
 LAST = "acme-shop-the-last-one"
 _PATIENCE = 10  # seconds, for what takes an instant unless the machine is busy; less than a heartbeat
-_NO_POLL = PollSchedule(first=300, interval=300, asleep=300)
 
 
 class Site(Protocol):
@@ -126,10 +124,11 @@ class SignalContract:
     async def test_an_announcement_of_another_process_ends_a_wait(
         self, site: Site, sandbox: Sandbox, vipps: VippsClient
     ) -> None:
-        """A wait reads the payment when a process that received the event announces it, and only then."""
+        """A wait reads the payment when a process that received the event announces it, and before only once."""
         await create(vipps)
         async with listening(site) as signal:
             waiting = asyncio.create_task(wait(vipps, signal))
+            await reads_of(sandbox, 1)
             await sandbox.approve(REFERENCE)
             command = ["-W", "error", "-c", site.program, site.url, REFERENCE]
             other = await asyncio.create_subprocess_exec(sys.executable, *command)
@@ -137,7 +136,7 @@ class SignalContract:
                 assert await other.wait() == 0
                 payment = await waiting
         assert payment.state is PaymentState.AUTHORIZED
-        assert len(requests_of(sandbox, "get")) == 1
+        assert len(requests_of(sandbox, "get")) == 2
 
     async def test_who_begins_to_wait_late_is_woken_at_once(self, site: Site) -> None:
         """What another process announced before is remembered for who begins to wait a moment later."""
@@ -377,6 +376,4 @@ async def announce_each(signal: Signal, references: Iterator[str]) -> None:
 
 async def wait(vipps: VippsClient, signal: Signal) -> Payment:
     """Wait for the payment, without a poll that could find it."""
-    return await wait_for(
-        vipps.epayment.get, REFERENCE, timeout=300, until=is_decided, signal=signal, schedule=_NO_POLL
-    )
+    return await polling(vipps, interval=0.01, asleep=300).wait(REFERENCE, timeout=300, signal=signal)

@@ -50,15 +50,32 @@ async def test_an_event_is_remembered_for_the_retention() -> None:
     assert await is_new(store, "a")
 
 
-async def test_a_duplicate_does_not_prolong_the_memory() -> None:
-    """The retention counts from when the event took effect, not from its last redelivery."""
+async def test_a_duplicate_renews_the_memory() -> None:
+    """As long as an event is redelivered, it is known, and it is forgotten a retention after the last time."""
     clock = Clock()
-    store = MemoryStore(retention=timedelta(seconds=60), clock=clock)
-    await is_new(store, "a")
-    clock.now += 50
-    assert not await is_new(store, "a")
-    clock.now += 11
+    store = MemoryStore(retention=timedelta(days=8), clock=clock)
     assert await is_new(store, "a")
+    for _ in range(5):
+        clock.now += 7 * 86_400
+        assert not await is_new(store, "a")
+    clock.now += 8 * 86_400 + 1
+    assert await is_new(store, "b")
+    assert await is_new(store, "a")
+    assert sum(map(len, store._shards)) == 2
+
+
+async def test_a_duplicate_that_gains_less_than_an_hour_renews_nothing() -> None:
+    """However often an event is redelivered, it takes the memory of one or a few."""
+    clock = Clock()
+    store = MemoryStore(retention=timedelta(days=8), clock=clock)
+    await is_new(store, "a")
+    for _ in range(100):
+        clock.now += 35
+        assert not await is_new(store, "a")
+    assert len(store._oldest_first) == 1
+    clock.now += 101
+    assert not await is_new(store, "a")
+    assert len(store._oldest_first) == 2
 
 
 async def test_the_oldest_event_is_forgotten_first() -> None:

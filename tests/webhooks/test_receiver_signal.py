@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from tests.servers.redis import RedisServer
-from tests.support import REFERENCE, create, requests_of
+from tests.support import REFERENCE, create, reads_of, requests_of
 from tests.webhooks.deliveries import delivery, event, receiver_of
 from tests.webhooks.serving import serving
 from tests.webhooks.signal_contract import frozen, happens, subscribed, wait
@@ -30,7 +30,7 @@ async def hearing(server: RedisServer) -> AsyncIterator[RedisSignal]:
 async def test_an_event_that_another_process_received_ends_a_wait(
     redis_server: RedisServer, sandbox: Sandbox, vipps: VippsClient
 ) -> None:
-    """A delivery to one process has the wait in another read the payment, once."""
+    """A delivery to one process has the wait in another read the payment again, once."""
     app = web.Application()
     async with redis_server.client() as client, hearing(redis_server) as signal:
         receiver = WebhookReceiver(store=RedisStore(client), signal=RedisSignal(client), allow_unsigned=True)
@@ -39,11 +39,12 @@ async def test_an_event_that_another_process_received_ends_a_wait(
             await vipps.webhooks.register(server.url("/vipps/events"))
             await create(vipps)
             waiting = asyncio.create_task(wait(vipps, signal))
+            await reads_of(sandbox, 1)
             await sandbox.approve(REFERENCE)
             async with asyncio.timeout(10):
                 payment = await waiting
     assert payment.state is PaymentState.AUTHORIZED
-    assert len(requests_of(sandbox, "get")) == 1
+    assert len(requests_of(sandbox, "get")) == 2
 
 
 async def test_a_receiver_hears_what_others_received(redis_server: RedisServer) -> None:

@@ -17,6 +17,7 @@ from vipps_async.webhooks.stores.sqlite import SQLiteClaim, SQLiteStore
 
 KEY = "psp-1:CAPTURED"
 SHIP = "INSERT INTO shipments VALUES ('order-1')"
+SLOW = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT max(i) FROM n"
 TABLES = """
 CREATE TABLE shipments (number TEXT);
 CREATE TABLE seen (number TEXT UNIQUE);
@@ -179,6 +180,31 @@ async def test_what_a_handler_left_running_writes_nothing_after_its_claim(path: 
         with pytest.raises(sqlite3.ProgrammingError, match="left"):
             await task
     assert shipments(path) == 0
+
+
+async def test_what_waits_while_its_handler_fails_is_not_run(path: Path, store: SQLiteStore) -> None:
+    """A statement behind a slow one of the same handler is given up with the claim, and reaches no other event's."""
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def fail(claim: SQLiteClaim) -> None:
+        await claim.connection.execute("SELECT 1")
+        tasks.append(asyncio.create_task(_do(claim.connection.execute(SLOW))))
+        tasks.append(asyncio.create_task(_do(claim.connection.execute(SHIP))))
+        await asyncio.sleep(0)
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - it has no message
+        await handle(store, fail)
+    async with store.claim("psp-2:CAPTURED") as other:
+        await other.connection.execute("SELECT 1")
+        with pytest.raises(sqlite3.ProgrammingError, match="left"):
+            await tasks[1]
+        await tasks[0]
+    assert shipments(path) == 0
+
+
+async def _do(work: Awaitable[object]) -> None:
+    await work
 
 
 @pytest.mark.parametrize(

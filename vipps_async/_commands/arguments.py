@@ -8,7 +8,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vipps_async._urls import is_web, normal_url
+from vipps_async._urls import is_web, normal_url, shown
 from vipps_async.config import Secret
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import Permission
@@ -45,7 +45,7 @@ def _number(text: str, kind: str, allowed: range) -> int:
 def url(text: str) -> str:
     """Return the URL that *text* is, in its one form, if deliveries may go there."""
     if not is_web(text):
-        raise argparse.ArgumentTypeError(f"{text!r} must be https://…, or http:// within a private network")
+        raise argparse.ArgumentTypeError(f"{shown(text)} must be https://…, or http:// within a private network")
     return normal_url(text)
 
 

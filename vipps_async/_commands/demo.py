@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vipps_async import _demo
 from vipps_async._commands.arguments import DIALECTS
+from vipps_async._output import write
 from vipps_async.errors import VippsError
 
 if TYPE_CHECKING:
@@ -23,6 +24,6 @@ async def _run(options: argparse.Namespace) -> int:
     try:
         await _demo.run(options.dialect, sys.stdout)
     except (_demo.DemoFailed, VippsError) as error:
-        sys.stderr.write(f"The demo failed: {error}\n")
+        write(sys.stderr, f"The demo failed: {error}\n")
         return 1
     return 0

@@ -4,11 +4,14 @@ import argparse
 import json
 import os
 import sys
+from argparse import SUPPRESS
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vipps_async._output import write
+from vipps_async._urls import shown
 from vipps_async.errors import ConfigurationError, printable
 from vipps_async.webhooks.stores.base import DeadLetter, Inbox
 from vipps_async.webhooks.stores.postgres import PostgresStore
@@ -28,21 +31,28 @@ _CHANGES = {
 def add_to(commands: "Commands") -> None:
     """Add the command."""
     inbox = commands.add_parser("inbox", help="list, requeue or discard the dead letters of an inbox")
-    inbox.add_argument(
-        "--store",
-        default=os.environ.get(_VARIABLE),
-        help=f"an SQLite file, or postgresql://… (default: {_VARIABLE}, which keeps a password off the command line)",
-    )
-    inbox.add_argument("--table", default="vipps_events", help="its table in PostgreSQL (default: vipps_events)")
+    _add_place(inbox, store=os.environ.get(_VARIABLE), table="vipps_events")
     actions = inbox.add_subparsers(title="actions", required=True)
     listing = actions.add_parser("list", help="show how many events wait, and the dead letters, oldest first")
+    _add_place(listing)
     listing.add_argument("--json", action="store_true", help="a JSON document a line, bodies included")
     listing.set_defaults(run=_run, act=_list)
     for name, what in _CHANGES.items():
         change = actions.add_parser(name, help=what)
+        _add_place(change)
         change.add_argument("keys", nargs="*", metavar="KEY", help="as list shows it")
         change.add_argument("--all", action="store_true", help="every dead letter")
         change.set_defaults(run=_run, act=_change, change=name)
+
+
+def _add_place(parser: argparse.ArgumentParser, *, store: str | None = SUPPRESS, table: str = SUPPRESS) -> None:
+    """Add where the inbox is; to an action without defaults, which would count more than what stands before it."""
+    parser.add_argument(
+        "--store",
+        default=store,
+        help=f"an SQLite file, or postgresql://… (default: {_VARIABLE}, which keeps a password off the command line)",
+    )
+    parser.add_argument("--table", default=table, help="its table in PostgreSQL (default: vipps_events)")
 
 
 async def _run(options: argparse.Namespace) -> int:
@@ -64,6 +74,8 @@ async def _opened(store: str | None, table: str) -> AsyncIterator[Inbox]:
 
 
 def _existing(path: str) -> str:
+    if "://" in path:
+        raise ConfigurationError(f"--store {shown(path)} must be an SQLite file, or postgresql://…")
     if not Path(path).is_file():  # which the store would make
         raise ConfigurationError(f"--store {path}: there is no such file, and it is no postgresql:// URL")
     return path
@@ -78,7 +90,12 @@ async def _pool(url: str) -> AsyncIterator[Any]:
     try:
         async with asyncpg.create_pool(url, min_size=1, max_size=1) as pool:
             yield pool
-    except (OSError, asyncpg.PostgresError) as error:
+    except ConfigurationError:
+        raise  # which is a ValueError too, and the store's own word
+    except ValueError:
+        # Its message may have a part of the password, which urlsplit took for another part.
+        raise ConfigurationError("the postgresql:// URL cannot be read: percent-encode its user and password") from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         advice = " ".join(getattr(error, "__notes__", ()))
         raise ConfigurationError(f"PostgreSQL says no: {error} {advice}".rstrip()) from error
 
@@ -86,10 +103,10 @@ async def _pool(url: str) -> AsyncIterator[Any]:
 async def _list(inbox: Inbox, options: argparse.Namespace) -> int:
     size, letters = await inbox.size(), await _all_dead(inbox)
     if options.json:
-        sys.stdout.writelines(f"{_as_json(letter)}\n" for letter in letters)
+        write(sys.stdout, "".join(f"{_as_json(letter)}\n" for letter in letters))
         return 0
-    sys.stdout.write(f"waiting: {size.waiting}, dead: {size.dead}\n")
-    sys.stdout.writelines(f"{_as_text(letter)}\n" for letter in letters)
+    write(sys.stdout, f"waiting: {size.waiting}, dead: {size.dead}\n")
+    write(sys.stdout, "".join(f"{_as_text(letter)}\n" for letter in letters))
     return 0
 
 
@@ -123,12 +140,13 @@ async def _change(inbox: Inbox, options: argparse.Namespace) -> int:
     if options.all == bool(options.keys):
         raise ConfigurationError(f"inbox {options.change} takes either keys or --all")
     shown = {_shown(letter.key): letter.key for letter in await _all_dead(inbox)}
-    keys = [*shown.values()] if options.all else [shown.get(key, key) for key in options.keys]
+    given: list[str] = options.keys
+    keys = [*shown.values()] if options.all else [shown.get(key, key) for key in given]
     change: Callable[[str], Awaitable[bool]] = getattr(inbox, options.change)
     unknown = [key for key in keys if not await change(key)]
-    sys.stdout.write(f"{options.change}: {len(keys) - len(unknown)} of {len(keys)}\n")
+    write(sys.stdout, f"{options.change}: {len(keys) - len(unknown)} of {len(keys)}\n")
     if unknown:
-        sys.stderr.write(f"there is no dead letter {', '.join(map(_shown, unknown))}\n")
+        write(sys.stderr, f"there is no dead letter {', '.join(map(_shown, unknown))}\n")
     return 1 if unknown else 0
 
 

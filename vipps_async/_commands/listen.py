@@ -19,6 +19,7 @@ from yarl import URL
 from vipps_async._commands.arguments import export_webhook, port, url, webhook_secret
 from vipps_async._commands.lines import STYLES, Lines
 from vipps_async._commands.running import stop_signal
+from vipps_async._output import write
 from vipps_async.errors import ConfigurationError, NotAnEvent
 from vipps_async.webhooks._events import read_event
 
@@ -50,11 +51,11 @@ async def _run(options: argparse.Namespace) -> int:
         secret = webhook_secret()
         async with _listening(options, forwarder) as address, _registered(session, options, address, secret):
             stopped = stop_signal()
-            sys.stdout.write(
+            write(
+                sys.stdout,
                 f"Forwarding the events of {options.sandbox} to {options.to} until Ctrl-C. Give the receiver:\n\n"
-                + export_webhook(address, secret)
+                + export_webhook(address, secret),
             )
-            sys.stdout.flush()
             await stopped.wait()
     return 0
 
@@ -96,19 +97,17 @@ async def _listening(options: argparse.Namespace, forwarder: _Forwarder) -> Asyn
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=_SHUTDOWN)
     await runner.setup()
     try:
-        site = await _started(runner, options.port)
-        yield str(URL.build(scheme="http", host=_HOST, port=site.port).join(forwarder.to.relative()))
+        await _start(runner, options.port)
+        yield str(URL.build(scheme="http", host=_HOST, port=runner.addresses[0][1]).join(forwarder.to.relative()))
     finally:
         await runner.cleanup()
 
 
-async def _started(runner: web.AppRunner, number: int) -> web.TCPSite:
-    site = web.TCPSite(runner, _HOST, number)
+async def _start(runner: web.AppRunner, number: int) -> None:
     try:
-        await site.start()
+        await web.TCPSite(runner, _HOST, number).start()
     except OSError as error:
         raise ConfigurationError(f"cannot listen on {_HOST}:{number}: {error}") from error
-    return site
 
 
 @asynccontextmanager
@@ -140,4 +139,4 @@ async def _delete(session: aiohttp.ClientSession, webhook: str) -> None:
         async with session.delete(webhook):
             pass
     except (aiohttp.ClientError, OSError):
-        sys.stderr.write("The sandbox was gone before its webhook could be removed.\n")
+        write(sys.stderr, "The sandbox was gone before its webhook could be removed.\n")

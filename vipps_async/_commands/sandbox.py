@@ -4,7 +4,7 @@ import argparse
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -23,6 +23,7 @@ from vipps_async._commands.arguments import (
 from vipps_async._commands.faults_help import faults_help
 from vipps_async._commands.lines import STYLES, Lines, SandboxLog
 from vipps_async._commands.running import stop_signal
+from vipps_async._output import write
 from vipps_async.config import Credentials
 from vipps_async.sandbox import Permission, Sandbox
 from vipps_async.sandbox._person import NOBODYS_NUMBER
@@ -113,14 +114,13 @@ async def _run(options: argparse.Namespace) -> int:
     try:
         await sandbox.start()
     except OSError as error:
-        sys.stderr.write(f"The sandbox cannot listen on {options.host}:{options.port}: {error}\n")
+        write(sys.stderr, f"The sandbox cannot listen on {options.host}:{options.port}: {error}\n")
         return 1
     try:
         stopped = stop_signal()
-        _print_environment(sandbox, sys.stdout, keys_are_known=credentials is not None)
+        write(sys.stdout, _environment(sandbox, keys_are_known=credentials is not None))
         if options.webhook:
-            await _register(sandbox, options.webhook, sys.stdout)
-        sys.stdout.flush()
+            write(sys.stdout, await _register(sandbox, options.webhook))
         await stopped.wait()
     finally:
         await sandbox.stop()
@@ -139,16 +139,16 @@ def _known_credentials() -> Credentials | None:
     return Credentials.from_env() if all(map(os.environ.get, _KEYS.values())) else None
 
 
-def _print_environment(sandbox: Sandbox, out: TextIO, *, keys_are_known: bool) -> None:
-    out.write(f"Vipps MobilePay is at {sandbox.base_url} until Ctrl-C. No money moves here. Seed: {sandbox.seed}.\n")
+def _environment(sandbox: Sandbox, *, keys_are_known: bool) -> str:
+    place = f"Vipps MobilePay is at {sandbox.base_url} until Ctrl-C. No money moves here. Seed: {sandbox.seed}.\n"
+    address = "\n" + export("VIPPS_ENVIRONMENT", sandbox.base_url)
     if keys_are_known:
-        out.write(f"It takes the keys in {', '.join(_KEYS.values())}, which are not shown.\n")
-    out.write("\n" + export("VIPPS_ENVIRONMENT", sandbox.base_url))
-    if not keys_are_known:
-        out.writelines(export(variable, getattr(sandbox.credentials, name)) for name, variable in _KEYS.items())
+        return f"{place}It takes the keys in {', '.join(_KEYS.values())}, which are not shown.\n{address}"
+    keys = (export(variable, getattr(sandbox.credentials, name)) for name, variable in _KEYS.items())
+    return place + address + "".join(keys)
 
 
-async def _register(sandbox: Sandbox, webhook: str, out: TextIO) -> None:
+async def _register(sandbox: Sandbox, webhook: str) -> str:
     secret = webhook_secret()
     await sandbox.add_webhook(webhook, secret=secret)
-    out.write(export_webhook(webhook, secret))
+    return export_webhook(webhook, secret)

@@ -12,6 +12,7 @@ import attrs
 
 from vipps_async._commands.arguments import SECRET_VARIABLE, URL_VARIABLE, add_webhook_arguments
 from vipps_async._commands.captured import Captured
+from vipps_async._output import write
 from vipps_async._times import from_http_date
 from vipps_async.errors import ConfigurationError, NotAuthentic
 from vipps_async.webhooks._settings import CLOCK_LEEWAY, REDELIVERY_WINDOW
@@ -44,23 +45,25 @@ async def _run(options: argparse.Namespace) -> int:
     try:
         damage = _verify(captured, options.secret, options.url)
     except NotAuthentic as refusal:
-        sys.stdout.write(f"The signature does not hold: {refusal}\n")
-        sys.stdout.writelines(f"But it would hold {how}\n" for how in _causes(captured, options.secret, options.url))
+        write(sys.stdout, f"The signature does not hold: {refusal}\n")
+        write(
+            sys.stdout, "".join(f"But it would hold {how}\n" for how in _causes(captured, options.secret, options.url))
+        )
         return 1
     if damage:
-        sys.stdout.write(f"One copy of the signature is enough, but {damage}.\n")
+        write(sys.stdout, f"One copy of the signature is enough, but {damage}.\n")
     return _tell_age(captured, options.secret, options.url)
 
 
 def _tell_age(captured: Captured, secret: str, url: str) -> int:
     """Tell when a delivery was signed whose signature holds, and what a receiver with its usual limits makes of it."""
     now, signed_at = datetime.now(UTC).replace(microsecond=0), from_http_date(captured.headers["x-ms-date"])
-    sys.stdout.write(f"The signature holds. It was signed at {signed_at}, and it is {now} now.\n")
+    write(sys.stdout, f"The signature holds. It was signed at {signed_at}, and it is {now} now.\n")
     try:
         _verify(captured, secret, url, max_age=REDELIVERY_WINDOW, leeway=CLOCK_LEEWAY)
     except NotAuthentic as refusal:
         beyond = max(now - REDELIVERY_WINDOW - signed_at, signed_at - now - CLOCK_LEEWAY)
-        sys.stdout.write(f"But a receiver with the usual limits refuses it, {beyond} beyond them: {refusal}\n")
+        write(sys.stdout, f"But a receiver with the usual limits refuses it, {beyond} beyond them: {refusal}\n")
         return _OUT_OF_DATE
     return 0
 

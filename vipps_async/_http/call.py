@@ -25,6 +25,7 @@ class Call:
         writes: whether it can change something, so that silence leaves its outcome unknown.
         expects_body: whether its reply has a documented body.
         is_sensitive: whether its reply carries a secret, which no traceback may show.
+        conclusive_codes: error codes that tell that no attempt of it took effect: what they say was so each time.
     """
 
     operation: str
@@ -35,6 +36,7 @@ class Call:
     writes: bool = False
     expects_body: bool = True
     is_sensitive: bool = False
+    conclusive_codes: frozenset[str] = frozenset()
 
 
 def read(operation: str, path: str) -> Call:

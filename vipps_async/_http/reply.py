@@ -1,12 +1,15 @@
 """Status, headers and bytes -> decoded JSON, or an error of the tree. Performs no I/O."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 from vipps_async import _json
 from vipps_async._converter import Malformed, structure
-from vipps_async._http.remedies import remedy_for
+from vipps_async._http.call import Call
+from vipps_async._http.hints import hint_for
 from vipps_async._times import from_http_date
 from vipps_async.errors import (
     ApiError,
@@ -20,6 +23,8 @@ from vipps_async.errors import (
     RateLimited,
     ServerError,
     Unauthorized,
+    printable,
+    shorten,
 )
 
 T = TypeVar("T")
@@ -28,39 +33,40 @@ _ERRORS: Mapping[int, type[ApiError]] = {
     400: BadRequest,
     401: Unauthorized,
     403: Forbidden,
-    404: NotFound,
-    409: Conflict,
     422: BadRequest,
-    423: Locked,
     429: RateLimited,
 }
-_EXCERPT = 200
+# What only the API itself can know.
+_ERRORS_OF_THE_API: Mapping[int, type[ApiError]] = {**_ERRORS, 404: NotFound, 409: Conflict, 423: Locked}
+_VERSION = re.compile(r"/v[0-9]+/")
+_EXCERPT, _TEXT, _NAME = 200, 500, 100  # characters of an error's parts that are shown
+_FIELDS = 20
 
 
-def decode(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, expects_body: bool = True) -> Any:
-    """Return the JSON of a 2xx reply, ``None`` for one that has no body and needs none.
+def decode(call: Call, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Any:
+    """Return the JSON of a 2xx reply to *call*, ``None`` for one that has no body and needs none.
 
     Args:
+        call: what was asked; a 202 never has a body, whatever it expects.
         status: the HTTP status.
         headers: the reply's headers.
         body: its bytes.
         now: the present, aware.
-        expects_body: whether the operation's reply has one; a 202 never does.
 
     Raises:
         InvalidReply: a 2xx reply that is not JSON, or lacks its body.
         ApiError: any other status, as its subclass.
     """
     if 200 <= status < 300:
-        if not body and (status == 202 or not expects_body):
+        if not body and (status == 202 or not call.expects_body):
             return None
-        return _json_of(status, headers, body) if expects_body else None
-    problem = read_problem(body)
-    kind = _ERRORS.get(status, ServerError if status >= 500 else ApiError)
-    raise kind(
+        return _json_of(status, headers, body) if call.expects_body else None
+    problem = read_problem(body, status=status, path=call.path)
+    errors = _ERRORS_OF_THE_API if problem.source == "api" else _ERRORS
+    raise errors.get(status, ServerError if status >= 500 else ApiError)(
         status,
         problem,
-        remedy=remedy_for(status, problem.code),
+        hint=hint_for(status, problem, call),
         retry_after=read_retry_after(headers.get("Retry-After"), now=now),
     )
 
@@ -69,8 +75,10 @@ def _json_of(status: int, headers: Mapping[str, str], body: bytes) -> Any:
     try:
         document = _json.decode(body)
     except _json.NotJson as error:
-        kind = headers.get("Content-Type", "an unnamed content type")
-        raise InvalidReply(f"HTTP {status} with {kind} instead of JSON: {_excerpt(body)}") from error
+        kind = printable(headers.get("Content-Type", "an unnamed content type"), _NAME)
+        raise InvalidReply(
+            f"HTTP {status} with {kind} instead of JSON: {printable(_excerpt(body), _EXCERPT)}"
+        ) from error
     if document is None:
         raise InvalidReply(f"HTTP {status} with null instead of a document")
     return document
@@ -92,45 +100,85 @@ def ignore(_: Any) -> None:
     """Read nothing of a reply that has no documented body."""
 
 
-def read_problem(body: bytes) -> Problem:
-    """Read an error body in any of the shapes that the APIs, the gateway and the identity provider use."""
+def read_problem(body: bytes, *, status: int, path: str) -> Problem:
+    """Read an error body in any of the shapes that the APIs, the gateway and the identity provider use.
+
+    All but ``raw`` is shortened and made printable: it goes into messages and logs.
+
+    Args:
+        body: the reply's.
+        status: the HTTP status.
+        path: of the request that it answers.
+    """
     try:
         document = _json.decode(body)
     except _json.NotJson:
         text = _excerpt(body) if body else None
-        return Problem(detail=text, raw=text)
+        return Problem(detail=text and printable(text, _EXCERPT), raw=text)
     if not isinstance(document, dict):
         return Problem(raw=document)
-    details = _name_reason_pairs(document)
+    details = _details(document)
     return Problem(
-        title=_first_text(document, "title", "error"),
-        detail=_first_text(document, "detail", "error_description", "message") or _gateway_text(document),
-        code=details.pop("ErrorCode", None),
-        trace_id=_first_text(document, "traceId", "contextId", "trace_id"),
-        instance=_first_text(document, "instance"),
-        fields=details,
+        title=_first_text(document, "title", "error", limit=_TEXT),
+        detail=_first_text(document, "detail", "error_description", "message", limit=_TEXT) or _gateway_text(document),
+        code=next((reason for name, reason in details if name == "ErrorCode"), None),
+        trace_id=_first_text(document, "traceId", "contextId", "trace_id", limit=_NAME),
+        instance=_first_text(document, "instance", limit=_EXCERPT),
+        fields=_fields((name, reason) for name, reason in details if name != "ErrorCode"),
+        source=_source_of(document, status, path),
         raw=document,
     )
 
 
-def _name_reason_pairs(document: dict[str, Any]) -> dict[str, str]:
+def _source_of(document: dict[str, Any], status: int, path: str) -> str | None:
+    """Return who can have written a problem document: RFC 9457, and Vipps MobilePay, errors.
+
+    The API's own has a title and a trace, tells the status that it came with, and names the path that was asked.
+    """
+    has_trace = _first_text(document, "traceId", "contextId", limit=_NAME) is not None
+    if _first_text(document, "title", limit=_TEXT) and has_trace:
+        return "api" if _is_for(document, status, path) else None
+    is_gateways = "statusCode" in document or "responseInfo" in document or "ResponseInfo" in document
+    return "gateway" if is_gateways or "error" in document else None
+
+
+def _is_for(document: dict[str, Any], status: int, path: str) -> bool:
+    if str(document.get("status", status)) != str(status):
+        return False
+    # Without the API's own name, which the path that it tells lacks, or has another of: "/v1/payments/…/capture".
+    asked = _VERSION.split(path, maxsplit=1)[-1].rstrip("/")
+    instance = document.get("instance")
+    return not isinstance(instance, str) or not instance or instance.partition("?")[0].rstrip("/").endswith(asked)
+
+
+def _details(document: dict[str, Any]) -> list[tuple[str, str]]:
     # Older APIs of the platform call extraDetails invalidParams.
     entries = document.get("extraDetails") or document.get("invalidParams")
-    details: dict[str, str] = {}
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict):
-            name, reason = str(entry.get("name")), str(entry.get("reason"))
-            details[name] = f"{details[name]}; {reason}" if name in details else reason
-    return details
+    return [
+        (_shown(entry.get("name"), _NAME), _shown(entry.get("reason"), _EXCERPT))
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict)
+    ]
 
 
-def _first_text(document: dict[str, Any], *names: str) -> str | None:
-    return next((document[name] for name in names if isinstance(document.get(name), str)), None)
+def _fields(details: Iterable[tuple[str, str]]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, reason in islice(details, _FIELDS):
+        fields[name] = f"{fields[name]}; {reason}" if name in fields else reason
+    return fields
+
+
+def _shown(value: Any, limit: int) -> str:
+    return printable(value, limit) if isinstance(value, str) else shorten(value, limit)
+
+
+def _first_text(document: dict[str, Any], *names: str, limit: int) -> str | None:
+    return next((printable(document[name], limit) for name in names if isinstance(document.get(name), str)), None)
 
 
 def _gateway_text(document: dict[str, Any]) -> str | None:
     result = document.get("result")
-    return _first_text(result, "message") if isinstance(result, dict) else None
+    return _first_text(result, "message", limit=_TEXT) if isinstance(result, dict) else None
 
 
 def _excerpt(body: bytes) -> str:

@@ -1,12 +1,18 @@
-"""Whether a call is attempted again, after how long, and what its end means. The only module that knows backoff."""
+"""Whether a call is attempted again, after how long, and what its end means. The only module that knows backoff.
 
-from collections.abc import Awaitable, Callable, Generator
-from typing import Any, TypeVar
+Of backoff are the waits and their jitter. Its decorators are not used: they call a function of asyncio that Python 3.14
+deprecates and 3.16 removes.
+"""
+
+import copy
+from collections.abc import Generator
+from typing import Any
 
 import attrs
 import backoff
 
 from vipps_async._http.call import Call
+from vipps_async._redaction import described, hides_init_arguments
 from vipps_async.errors import (
     ApiError,
     CallError,
@@ -15,29 +21,31 @@ from vipps_async.errors import (
     DeadlineExceeded,
     InvalidReply,
     OutcomeUnknown,
+    printable,
 )
-
-T = TypeVar("T")
 
 # With the repeat after a 401, the five requests a minute that one reference is allowed: ePayment API, rate limiting.
 MOST_ATTEMPTS = 4
 
 _DAY = 86_400.0
 _TRANSIENT_STATUSES = frozenset({408, 423, 429})
-_REMEDIES = {
+_NEXT = {
     True: "repeat it with the same arguments and this idempotency key, which cannot do it twice",
     False: "read what it changes before repeating it: this operation has no idempotency key",
 }
-# Given by a gateway or a lock, or because of an earlier attempt at the same call: they tell nothing of that attempt.
-_TELLS_NOTHING_OF_EARLIER = frozenset({401, 403, 408, 409, 423, 429})
-# Cancelled, captured or refunded already: what an earlier attempt of the same call would have done.
-_MAY_BE_OWN_DOING = frozenset({"6050", "6170", "6180", "6190"})
+# What the gateway says no to with these is the sender, not the operation: it passed nothing on to the API.
+_NOT_PASSED_ON = frozenset({401, 403, 429})
+# Of the API's own refusals, those that an earlier attempt of the same call may have caused, or a lock.
+_TELLS_NOTHING_OF_EARLIER = frozenset({401, 403, 404, 408, 409, 423, 429})
+# Repeats that all calls of a client may be ahead of their successes: some seconds of trouble, and no storm.
+_BUDGET = 100.0
+_EARNED = 0.1  # of a repeat, by each call that succeeds at once
 
 
 def check_seconds(name: str, value: Any) -> float:
     """Return *value* if it is a number of seconds above 0 and below a day; raise ConfigurationError otherwise."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _DAY:
-        raise ConfigurationError(f"{name}={value!r} must be a number of seconds above 0, and a day at most")
+        raise ConfigurationError(f"{name}={described(value)} must be a number of seconds above 0, and a day at most")
     return float(value)
 
 
@@ -48,11 +56,12 @@ def _check_positive(_: Any, field: "attrs.Attribute[Any]", value: float) -> None
 def _check_attempts(_: Any, __: Any, value: int) -> None:
     if type(value) is not int or not 1 <= value <= MOST_ATTEMPTS:
         raise ConfigurationError(
-            f"attempts={value!r} must be 1 to {MOST_ATTEMPTS}: Vipps MobilePay takes 5 writes a minute for one "
-            "reference, and one is kept for the repeat after a renewed token"
+            f"attempts={described(value)} must be 1 to {MOST_ATTEMPTS}: Vipps MobilePay takes 5 writes a minute for "
+            "one reference, and one is kept for the repeat after a renewed token"
         )
 
 
+@hides_init_arguments
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
     """How a call is attempted again after a connection error, a timeout, 408, 423, 429 or 5xx.
@@ -73,54 +82,58 @@ class RetryPolicy:
     attempt_timeout: float = attrs.field(default=10.0, validator=_check_positive)
 
 
-class Again(Exception):
-    """Asks for another attempt after *wait* seconds."""
+class RetryBudget:
+    """Bounds what repeats add to the load of a service that is in trouble; all calls of a client share one.
 
-    def __init__(self, wait: float) -> None:
-        self.wait = wait
-        super().__init__(wait)
+    It holds a number of repeats. Each repeat takes one out, a call that succeeds after repeats puts its own back, and
+    one that succeeds at once earns a tenth. While most calls succeed it stays full; when none does, it is empty after a
+    hundred repeats, and calls are attempted once until the service is well again.
+    """
 
+    def __init__(self) -> None:
+        self._left = _BUDGET
 
-def _asked_waits() -> Generator[float, Any, None]:
-    again: Again = yield 0.0
-    while True:
-        again = yield again.wait
+    def take(self) -> bool:
+        """Take a repeat out; ``False`` if none is left."""
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
 
-
-async def repeat(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Await *attempt()* until it returns, or raises anything but `Again`."""
-    # The first attempt, which most calls end with, does without backoff's accounts of attempts.
-    try:
-        return await attempt()
-    except Again as again:
-        asked = [again]
-    return await _repeat_after(asked, attempt)
-
-
-# jitter=None: backoff's own jitter would undercut Retry-After; the waits are jittered where they are decided.
-@backoff.on_exception(_asked_waits, Again, jitter=None, logger=None)
-async def _repeat_after(asked: list[Again], attempt: Callable[[], Awaitable[T]]) -> T:
-    if asked:
-        raise asked.pop()
-    return await attempt()
+    def earn(self, repeats: int) -> None:
+        """Note that a call succeeded after so many *repeats*."""
+        self._left = min(_BUDGET, self._left + (repeats or _EARNED))
 
 
 class Attempts:
     """What is known of one call: how often it was sent, and whether it may have taken effect."""
 
-    def __init__(self, call: Call, policy: RetryPolicy) -> None:
+    def __init__(self, call: Call, policy: RetryPolicy, budget: RetryBudget) -> None:
         self._call = call
         self._policy = policy
+        self._budget = budget
         self._renewals = 0
         self._in_flight = False
         self._may_have_applied = False
         self._delays: Generator[float, Any, None] | None = None
-        self.sent = 0
+        self.made = 0
 
     def begin(self) -> None:
-        """Note that a request is about to be sent."""
-        self.sent += 1
+        """Note that another attempt begins."""
+        self.made += 1
+
+    def on_sent(self) -> None:
+        """Note that the request is about to be written to a connection: from now on it may have taken effect."""
         self._in_flight = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an attempt may have taken effect that no reply has settled."""
+        return self._call.writes and (self._in_flight or self._may_have_applied)
+
+    def succeeded(self) -> None:
+        """Note that the latest attempt was answered."""
+        self._budget.earn(self.made - 1 - self._renewals)
 
     def wait_after(self, error: CallError, *, left: float, reauthorized: bool) -> float | None:
         """Return the seconds to wait before the next attempt, or ``None`` if *error* ends the call.
@@ -137,12 +150,12 @@ class Attempts:
             return 0.0
         if self._call.writes and self._call.idempotency_key is None and self._may_have_applied:
             return None  # nothing would tell the server that it is the same operation
-        if not is_transient(error) or self.sent - self._renewals >= self._policy.attempts:
+        if not is_transient(error) or self.made - self._renewals >= self._policy.attempts:
             return None
         wait = backoff.full_jitter(self._next_delay())
         if isinstance(error, ApiError) and error.retry_after is not None:
             wait += error.retry_after
-        return wait if wait < left else None
+        return wait if wait < left and self._budget.take() else None
 
     def _next_delay(self) -> float:
         if self._delays is None:
@@ -150,27 +163,42 @@ class Attempts:
             self._delays.send(None)
         return next(self._delays)
 
-    def verdict(self, error: CallError) -> CallError:
+    def final_error(self, error: CallError) -> CallError:
         """Return what the caller is told when *error* ended the call; its cause is set."""
-        unsettled = self._may_have_applied and not settles(error)
-        if self._call.writes and unsettled:
-            return self._named(self._unknown(error.message), cause=error)
+        if self.is_open and not proves_no_effect(error, self._call):
+            return self._named(self._unknown(error.reason), cause=error)
         return self._named(error, cause=error.__cause__)
+
+    def without_token(self, error: CallError) -> CallError:
+        """Return what the caller is told when there was no token for another attempt, which tells nothing of others."""
+        own = copy.copy(error)  # callers that shared one token request each get their own call's facts on the error
+        own.message = f"no access token: {error.message}"
+        if self.is_open:
+            return self._named(self._unknown(f"no access token: {error.reason}"), cause=error)
+        return self._named(own, cause=error)
+
+    def timed_out(self, seconds: float) -> ConnectionFailed:
+        """Return what an attempt ends with that took longer than it may."""
+        return ConnectionFailed(f"no complete reply within {seconds:g} s", sent=self._in_flight)
 
     def out_of_time(self, timeout: float, cause: BaseException) -> CallError:
         """Return what the caller is told when the deadline cut the call."""
         reason = f"no reply within {timeout:g} s"
-        unsettled = self._in_flight or self._may_have_applied
-        error = self._unknown(reason) if self._call.writes and unsettled else DeadlineExceeded(reason)
+        return self._named(self._unknown(reason) if self.is_open else DeadlineExceeded(reason), cause=cause)
+
+    def interrupted(self, cause: Exception) -> CallError:
+        """Return what the caller is told when this package, or what it calls, failed in an unforeseen way."""
+        reason = f"interrupted by {type(cause).__name__}: {printable(str(cause))}"
+        error = self._unknown(reason) if self.is_open else ConnectionFailed(reason, sent=self._in_flight)
         return self._named(error, cause=cause)
 
     def _unknown(self, reason: str) -> OutcomeUnknown:
         has_key = self._call.idempotency_key is not None
-        return OutcomeUnknown(f"it may or may not have taken effect ({reason}); next: {_REMEDIES[has_key]}")
+        return OutcomeUnknown(f"it may or may not have taken effect ({reason}); next: {_NEXT[has_key]}")
 
     def _named(self, error: CallError, *, cause: BaseException | None) -> CallError:
         error.operation = self._call.operation
-        error.attempts = self.sent
+        error.attempts = self.made
         error.idempotency_key = self._call.idempotency_key
         error.__cause__ = cause
         return error
@@ -180,22 +208,32 @@ def is_transient(error: CallError) -> bool:
     """Whether another attempt may fare better."""
     if isinstance(error, ApiError):
         return error.status in _TRANSIENT_STATUSES or error.status >= 500
-    return isinstance(error, ConnectionFailed | InvalidReply)
+    if isinstance(error, ConnectionFailed):
+        return error.is_transient
+    return isinstance(error, InvalidReply)
 
 
 def may_have_applied(error: CallError) -> bool:
-    """Whether the attempt that ended so may have taken effect all the same."""
+    """Whether the attempt that ended so may have taken effect all the same.
+
+    Only the API itself can say that it did not; or the gateway before it, of a sender that it does not let through.
+    """
     if isinstance(error, ApiError):
-        return error.status == 408 or error.status >= 500
+        is_refusal = 400 <= error.status < 500 and error.status != 408
+        is_not_passed_on = error.problem.source == "gateway" and error.status in _NOT_PASSED_ON
+        return not ((is_refusal and error.problem.source == "api") or is_not_passed_on)
     return isinstance(error, InvalidReply) or (isinstance(error, ConnectionFailed) and error.sent)
 
 
-def settles(error: CallError) -> bool:
-    """Whether *error* proves that no attempt of the call took effect.
+def proves_no_effect(error: CallError, call: Call) -> bool:
+    """Whether *error* proves that no attempt of *call* took effect.
 
-    A repeated key is answered as the first request was, so a refusal speaks for all attempts, except for one that an
-    earlier attempt itself may have caused: the key of a cancellation need not be honoured.
+    A repeated key is answered as the first request was, so a refusal by the API itself speaks for all attempts; but it
+    need not honour the key for ever, and what it says of the payment's state may be an earlier attempt's doing. What is
+    wrong with the request, or with what the merchant may do, was so each time.
     """
-    if not isinstance(error, ApiError) or error.code in _MAY_BE_OWN_DOING:
+    if not isinstance(error, ApiError) or error.problem.source != "api" or error.status in _TELLS_NOTHING_OF_EARLIER:
         return False
-    return 400 <= error.status < 500 and error.status not in _TELLS_NOTHING_OF_EARLIER
+    if not 400 <= error.status < 500:
+        return False
+    return error.code in call.conclusive_codes if error.code else bool(error.problem.fields)

@@ -1,22 +1,26 @@
 """The access token's life: one fetch for all callers, renewed before it expires, replaced when it is refused."""
 
 import asyncio
+import copy
 import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import attrs
 
+from vipps_async._loops import PerLoop
 from vipps_async.config import Secret
-from vipps_async.errors import ClientClosed, InvalidReply, VippsError
+from vipps_async.errors import ApiError, CallError, ClientClosed, InvalidReply, VippsError
 
 _logger = logging.getLogger("vipps_async")
 
 _RENEW_AHEAD = 300.0  # seconds; the token lives 3600 in test and 86400 in production
 _MOST_DIGITS = 9  # of a lifetime in seconds: 31 years
-_PAUSE_AFTER_FAILED_RENEWAL = 10.0
+# How long a failed fetch is remembered: twice as long each time, and longer where the keys were refused.
+_FIRST_PAUSE, _LONGEST_PAUSE, _PAUSE_AFTER_REFUSAL = 1.0, 60.0, 30.0
 _CANCEL_AGAIN_AFTER = 1.0  # seconds
 
 
@@ -98,12 +102,26 @@ class ApiKeys:
         return False
 
 
-# Fetches a token in place of the one that it is passed, if there was one.
-Fetch = Callable[[AccessToken | None], Awaitable[AccessToken]]
+# Fetches a token in place of the one that it is passed, if there was one, within so many seconds.
+Fetch = Callable[[AccessToken | None, float], Awaitable[AccessToken]]
+
+
+@attrs.define
+class _Failure:
+    """A fetch that failed, as the calls that need its token are told until *ends_at*."""
+
+    error: VippsError
+    began_at: float
+    ends_at: float
+    pause: float
 
 
 class TokenProvider:
     """Authorizes with the current token; the fetch is injected.
+
+    One fetch serves all callers: whoever needs a token waits for the same task, and a caller that gives up leaves it to
+    the others. A token is renewed in the background before it dies. A fetch that failed is remembered: for as long as
+    the endpoint asked for, or for a while, callers get its error instead of asking again.
 
     Args:
         fetch: fetches a new token; retries and deadline are its own.
@@ -114,21 +132,21 @@ class TokenProvider:
         self._fetch = fetch
         self._clock = clock
         self._token: AccessToken | None = None
-        self._renewal: asyncio.Task[AccessToken] | None = None
-        self._no_renewal_before = 0.0
+        self._renewals: PerLoop[_Renewal] = PerLoop(_Renewal, owner="this VippsClient")
+        self._failure: _Failure | None = None
 
     async def authorize(self, deadline: float) -> Mapping[str, str]:
         """Return a token's header, waiting only while there is no token that the server takes.
 
         Raises:
-            VippsError: whatever ended the fetch.
+            VippsError: whatever ended the fetch, or the last one, a short while ago.
             TimeoutError: it goes on at *deadline*, on the monotonic clock.
         """
         now, token = self._clock(), self._token
         if token is None or not token.is_usable(now):
             token = await self._renewed(deadline - now)
-        elif not token.is_fresh(now) and now >= self._no_renewal_before:
-            self._renew()
+        elif not token.is_fresh(now) and not self._has_just_failed(now):
+            self._renew(deadline - now)
         return token.headers
 
     def refused(self, headers: Mapping[str, str]) -> bool:
@@ -138,39 +156,69 @@ class TokenProvider:
         return True
 
     async def close(self) -> None:
-        """End a renewal that is under way."""
-        while self._renewal is not None:
-            self._renewal.cancel()
+        """End a renewal that is under way in the event loop that runs."""
+        renewal = self._renewals.peek()
+        while renewal is not None and renewal.task is not None:
+            renewal.task.cancel()
             # Again: what waits inside can lose a cancellation, as asyncio.wait_for of Python 3.11 does.
-            await asyncio.wait([self._renewal], timeout=_CANCEL_AGAIN_AFTER)
+            await asyncio.wait([renewal.task], timeout=_CANCEL_AGAIN_AFTER)
 
     async def _renewed(self, within: float) -> AccessToken:
-        renewal = self._renew()
+        now = self._clock()
+        if self._failure is not None and self._has_just_failed(now):
+            raise self._remembered(self._failure, now)
+        task = self._renew(within)
         # Waited for, not awaited: a caller that gives up does not take the fetch from the others.
-        await asyncio.wait([renewal], timeout=within)
-        if not renewal.done():
+        await asyncio.wait([task], timeout=within)
+        if not task.done():
             raise TimeoutError
-        if renewal.cancelled():
+        if task.cancelled():
             raise ClientClosed
-        return renewal.result()
+        return task.result()
 
-    def _renew(self) -> "asyncio.Task[AccessToken]":
-        if self._renewal is None:
-            self._renewal = asyncio.create_task(self._fetch_one(), name="vipps_async token renewal")
-            self._renewal.add_done_callback(self._finish)
-        return self._renewal
+    def _renew(self, within: float) -> "asyncio.Task[AccessToken]":
+        renewal = self._renewals.get()
+        if renewal.task is None:
+            task = asyncio.create_task(self._fetch_one(within), name="vipps_async token renewal")
+            task.add_done_callback(partial(self._finish, renewal))
+            renewal.task = task
+        return renewal.task
 
-    async def _fetch_one(self) -> AccessToken:
-        return await self._fetch(self._token)
+    async def _fetch_one(self, within: float) -> AccessToken:
+        return await self._fetch(self._token, within)
 
-    def _finish(self, renewal: "asyncio.Task[AccessToken]") -> None:
-        self._renewal = None
-        if renewal.cancelled():
+    def _finish(self, renewal: "_Renewal", task: "asyncio.Task[AccessToken]") -> None:
+        renewal.task = None
+        if task.cancelled():
             return
-        error = renewal.exception()
+        error = task.exception()
         if error is None:
-            self._token = renewal.result()
-            return
-        self._no_renewal_before = self._clock() + _PAUSE_AFTER_FAILED_RENEWAL
-        if isinstance(error, VippsError):
+            self._token, self._failure = task.result(), None
+        elif isinstance(error, VippsError):
+            self._failure = self._failed(error)
             _logger.warning("no new access token: %s", error)
+
+    def _failed(self, error: VippsError) -> _Failure:
+        now, last = self._clock(), self._failure
+        pause = min(2 * last.pause, _LONGEST_PAUSE) if last else _FIRST_PAUSE
+        is_refusal = isinstance(error, ApiError) and 400 <= error.status < 500
+        least = _PAUSE_AFTER_REFUSAL if is_refusal else pause
+        asked = error.retry_after if isinstance(error, ApiError) else None
+        return _Failure(error, began_at=now, ends_at=now + (least if asked is None else asked), pause=pause)
+
+    def _has_just_failed(self, now: float) -> bool:
+        return self._failure is not None and now < self._failure.ends_at
+
+    def _remembered(self, failure: _Failure, now: float) -> VippsError:
+        error = copy.copy(failure.error)
+        error.__cause__ = failure.error
+        if isinstance(error, CallError):
+            error.message += f" (asked {now - failure.began_at:.0f} s ago; not again for {failure.ends_at - now:.0f} s)"
+        return error
+
+
+@attrs.define
+class _Renewal:
+    """The fetch that is under way in an event loop, if there is one."""
+
+    task: "asyncio.Task[AccessToken] | None" = None

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from vipps_async.epayment._event import PaymentEvent
     from vipps_async.epayment._payment import (
         Address,
-        Adjustment,
         Aggregate,
-        CreatedPayment,
         Payment,
         PaymentMethodUsed,
         Profile,
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
         UnitInfo,
     )
     from vipps_async.epayment._request import AirlineData, Customer, IndustryData, PaymentMethod, QrFormat
+    from vipps_async.epayment._results import Adjustment, CreatedPayment
     from vipps_async.epayment._shipping import DynamicOptions, Shipping, ShippingGroup, ShippingOption
     from vipps_async.epayment._vocabulary import (
         AuthorisationType,
@@ -91,7 +90,7 @@ __all__ = [
 
 _HOMES = {
     "Address": "_payment",
-    "Adjustment": "_payment",
+    "Adjustment": "_results",
     "Aggregate": "_payment",
     "AirlineData": "_request",
     "AuthorisationType": "_vocabulary",
@@ -99,7 +98,7 @@ _HOMES = {
     "BarcodeFormat": "_vocabulary",
     "BlockedSource": "_vocabulary",
     "BottomLine": "_receipt",
-    "CreatedPayment": "_payment",
+    "CreatedPayment": "_results",
     "Customer": "_request",
     "CustomerInteraction": "_vocabulary",
     "DynamicOptions": "_shipping",

@@ -10,13 +10,15 @@ from typing import Any
 import attrs
 
 from vipps_async._http import call
-from vipps_async._http.reply import ignore, read_as
+from vipps_async._http.reply import ignore
 from vipps_async._http.session import Session
+from vipps_async.epayment._errors import CONCLUSIVE_CODES
 from vipps_async.epayment._event import PaymentEvent
-from vipps_async.epayment._payment import Adjustment, CreatedPayment, Payment
+from vipps_async.epayment._full_capture import ALL_THAT_REMAINS, amount_of_full_capture, check_given, check_modification
+from vipps_async.epayment._payment import Payment
+from vipps_async.epayment._polling import Polls
 from vipps_async.epayment._receipt import Receipt
-from vipps_async.epayment._remainder import all_that_remains, check_modification
-from vipps_async.epayment._replies import read_adjustment, read_created, read_log
+from vipps_async.epayment._replies import read_adjustment, read_created, read_log, read_payment
 from vipps_async.epayment._request import (
     Approval,
     Cancellation,
@@ -27,6 +29,7 @@ from vipps_async.epayment._request import (
     PaymentMethod,
     QrFormat,
 )
+from vipps_async.epayment._results import Adjustment, CreatedPayment
 from vipps_async.epayment._rules import check_reference
 from vipps_async.epayment._shipping import Shipping
 from vipps_async.epayment._vocabulary import (
@@ -35,13 +38,14 @@ from vipps_async.epayment._vocabulary import (
     PaymentMethodType,
     UserFlow,
 )
-from vipps_async.epayment._wait import WakeUp, is_decided, schedule_for, wait_for
-from vipps_async.errors import InvalidRequest
+from vipps_async.epayment._wait import WakeUp, is_decided, wait_for
+from vipps_async.errors import Conflict, InvalidRequest
 from vipps_async.money import Amount
 
 _PAYMENTS = "/epayment/v1/payments"
 _TEST_PAYMENTS = "/epayment/v1/test/payments"
 _DERIVED_KEY_LENGTH = 40
+_OTHER_CAPTURE = "4010"  # ePayment API, errors: the key belongs to a capture with another body
 
 
 @attrs.frozen
@@ -54,6 +58,7 @@ class EPayment:
     """
 
     _session: Session
+    _polls: Polls = attrs.field(factory=Polls)
 
     async def create(
         self,
@@ -103,8 +108,9 @@ class EPayment:
             industry_data: what an airline has to give.
             authorisation_type: the draft API's PRE_AUTH or FINAL_AUTH.
             direct_capture: the draft API's; captures at once.
-            idempotency_key: 1 to 50 characters. Without one, the key is derived from reference and body, so that a
-                process that died can call again with the same arguments and gets the same payment.
+            idempotency_key: 1 to 50 characters. Without one, the key is derived from what is asked for, so that a
+                process that died can call again with the same arguments and gets the same payment. Neither the order
+                of *metadata* or of the words of *profile_scope* matters, nor the time zone of *expires_at*.
 
         Returns:
             Where to send the user, and the key that the creation was sent with.
@@ -140,9 +146,12 @@ class EPayment:
         )
         body = call.encoded(request)
         key = self._derived_key(body) if idempotency_key is None else call.check_key(idempotency_key)
-        return await self._session.send(
-            call.write("create", _PAYMENTS, body=body, key=key), partial(read_created, key=key)
+        created = await self._session.send(
+            call.write("create", _PAYMENTS, body=body, key=key, conclusive_codes=CONCLUSIVE_CODES),
+            partial(read_created, reference=request.reference, key=key),
         )
+        self._polls.note_creation((self._merchant, request.reference))
+        return created
 
     async def get(self, reference: str) -> Payment:
         """Return the payment as it stands.
@@ -156,7 +165,7 @@ class EPayment:
 
         Source: ePayment API, get payment; 120 reads a minute for one reference.
         """
-        return await self._session.send(call.read("get", _path(reference)), partial(read_as, cls=Payment))
+        return await self._session.send(call.read("get", _path(reference)), partial(read_payment, reference=reference))
 
     async def events(self, reference: str) -> list[PaymentEvent]:
         """Return the payment's event log, oldest first: the history that settles what happened.
@@ -172,13 +181,13 @@ class EPayment:
 
         Source: ePayment API, get event log.
         """
-        read = partial(read_log, msn=self._session.headers["Merchant-Serial-Number"])
+        read = partial(read_log, reference=reference, msn=self._merchant)
         return await self._session.send(call.read("events", _path(reference, "/events")), read)
 
     async def capture(
         self,
         reference: str,
-        amount: Amount | None = None,
+        amount: Amount = ALL_THAT_REMAINS,
         *,
         idempotency_key: str | None = None,
         modification_reference: str | None = None,
@@ -187,9 +196,11 @@ class EPayment:
 
         Args:
             reference: the payment's.
-            amount: how much, in parts as often as wanted; without it, all that remains to capture.
+            amount: how much, in parts as often as wanted; leave it out to capture all that remains. ``None`` is
+                refused, since it may come from a variable that was forgotten.
             idempotency_key: 1 to 50 characters; a fresh one without it, because two equal captures are two captures.
-                To repeat a capture whose outcome is unknown, give the key of the error.
+                To repeat a capture whose outcome is unknown, give the key of the error. A capture of all that remains
+                is then repeated with its first amount, which is looked for in the event log.
             modification_reference: the draft API's name for this capture.
 
         Returns:
@@ -203,13 +214,28 @@ class EPayment:
 
         Source: ePayment API, capture payment; 5 a minute for one reference.
         """
-        if amount is not None:
-            return await self._modify("capture", reference, amount, idempotency_key, modification_reference)
+        if amount is not ALL_THAT_REMAINS:
+            return await self._modify(
+                "capture", reference, check_given(amount), idempotency_key, modification_reference
+            )
         check_modification(reference, idempotency_key, modification_reference)
         # One deadline for the reads and the capture together.
-        bounded = EPayment(self._session.ending_at(time.monotonic() + self._session.timeout))
-        amount = await all_that_remains(bounded, reference, idempotency_key)
-        return await bounded._modify("capture", reference, amount, idempotency_key, modification_reference)
+        deadline = time.monotonic() + self._session.timeout
+        bounded = attrs.evolve(self, session=self._session.ending_at(deadline))
+        find_amount = partial(amount_of_full_capture, bounded, reference, idempotency_key, deadline=deadline)
+        capture = partial(
+            bounded.capture,
+            reference,
+            idempotency_key=idempotency_key,
+            modification_reference=modification_reference,
+        )
+        amount = await find_amount()
+        try:
+            return await capture(amount)
+        except Conflict as error:
+            if idempotency_key is None or error.code != _OTHER_CAPTURE:
+                raise
+        return await capture(await find_amount(refused=amount))
 
     async def refund(
         self,
@@ -298,40 +324,47 @@ class EPayment:
         """Return the payment once it is no longer CREATED, or once *until* holds for it.
 
         A payment that was aborted, expired or terminated is returned whatever *until* says: it never changes again.
+        The payment is read at once, so that one that is decided already is returned without delay, and then every 2
+        seconds. Any number of waits on one payment, also by copies of this client, are answered by the same reads.
 
         Args:
             reference: the payment's.
             timeout: seconds; a user has 10 minutes to act.
-            until: what to wait for, asked of each payment that is read; a plain function.
+            until: what to wait for, asked of each payment that is read; a plain function, not a coroutine function.
             signal: a `WebhookReceiver` in this process, or a signal that other processes' receivers announce their
-                events on, such as `PostgresSignal`: an event for the payment has it read at once. It is then read once
-                a minute instead of every 2 seconds, and a last time before the wait ends, so give it only if the events
-                arrive there.
+                events on, such as `PostgresSignal`: an event for the payment has it read at once, or 2 seconds after
+                the last read. Without events it is then read once a minute instead of every 2 seconds, and a last time
+                before the wait ends, so give it only if the events arrive there.
 
         Raises:
             WaitTimeout: *until* does not hold yet; ``last`` is the last payment seen.
+            InvalidRequest: an argument is malformed, or *until* returns something that would have to be awaited.
             NotFound: there is no such payment for this merchant serial number.
             CallError: as another of its subclasses, where waiting on cannot help.
 
-        Source: ePayment API, polling: first after 5 s, then every 2 s, slower after a 429.
+        Source: ePayment API, polling: every 2 s, but not within 5 s after the creation of a payment that was CREATED
+        when it was read; slower after a 429, and not before the time in a ``Retry-After``.
         """
         return await wait_for(
-            self._get_once,
-            check_reference(reference),
+            self._polls,
+            (self._merchant, check_reference(reference)),
+            partial(self._get_once, reference),
             timeout=timeout,
             until=until,
             signal=signal,
-            schedule=schedule_for(signal),
         )
 
     async def _get_once(self, reference: str) -> Payment:
-        # In one attempt: how soon the next comes is the schedule's to say.
-        return await EPayment(self._session.attempting_once()).get(reference)
+        # In one attempt: how soon the next comes is the poll's to say.
+        return await attrs.evolve(self, session=self._session.attempting_once()).get(reference)
+
+    @property
+    def _merchant(self) -> str:
+        # For whose payments alone a reference is unique.
+        return self._session.headers["Merchant-Serial-Number"]
 
     def _derived_key(self, body: bytes) -> str:
-        # With the merchant, for whose payments alone a reference is unique.
-        merchant = self._session.headers["Merchant-Serial-Number"].encode()
-        return sha256(merchant + b"\0" + body).hexdigest()[:_DERIVED_KEY_LENGTH]
+        return sha256(self._merchant.encode() + b"\0" + body).hexdigest()[:_DERIVED_KEY_LENGTH]
 
     async def _modify(
         self, operation: str, reference: str, amount: Amount, key: str | None, modification_reference: str | None
@@ -343,7 +376,8 @@ class EPayment:
         key = call.fresh_key() if key is None else call.check_key(key)
         path = _path(reference, f"/{operation}")
         read = partial(read_adjustment, reference=reference, key=key)
-        return await self._session.send(call.write(operation, path, body, key=key), read)
+        modification = call.write(operation, path, body, key=key, conclusive_codes=CONCLUSIVE_CODES)
+        return await self._session.send(modification, read)
 
 
 def _path(reference: str, rest: str = "") -> str:

@@ -11,14 +11,17 @@ import attrs
 
 from vipps_async._converter import wire
 from vipps_async._netstrings import netstrings
+from vipps_async._serializable import Serializable
 from vipps_async.epayment._payment import ShippingDetails, UserDetails
 from vipps_async.epayment._vocabulary import AuthorisationType, PaymentEventName
 from vipps_async.money import Amount
 
 
 @attrs.frozen(kw_only=True)
-class PaymentEvent:
+class PaymentEvent(Serializable):
     """Something happened to a payment.
+
+    What informs, such as the user's details, is ``None`` where the document has nothing that fits.
 
     Attributes:
         reference: the payment's.
@@ -43,9 +46,9 @@ class PaymentEvent:
     amount: Amount
     timestamp: datetime = attrs.field(metadata=wire(also="processedAt"))
     # The draft does not require it; an event that does not say that it failed reports what happened.
-    success: bool = True
-    idempotency_key: str | None = None
-    msn: str | None = None
+    success: bool = attrs.field(default=True, metadata=wire(decides=True))
+    idempotency_key: str | None = attrs.field(default=None, metadata=wire(decides=True))
+    msn: str | None = attrs.field(default=None, metadata=wire(decides=True))
     user_details: UserDetails | None = None
     shipping_details: ShippingDetails | None = None
     sub: str | None = attrs.field(default=None, metadata=wire(also="profile.sub"))

@@ -1,4 +1,6 @@
-"""What the ePayment API answers, read from either dialect into one model. Unknown fields stay in ``raw``.
+"""A payment as the ePayment API tells it, read from either dialect into one model. Unknown fields stay in ``raw``.
+
+What decides over money is strict; what informs is ``None`` where the document has nothing that fits.
 
 Source: ePayment API 1.8.1, get payment and adjustment responses; draft 0.9.0, payment object.
 """
@@ -9,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from vipps_async._serializable import Serializable
 from vipps_async.epayment._vocabulary import (
     AuthorisationType,
     CustomerInteraction,
@@ -20,7 +23,7 @@ from vipps_async.money import Amount
 
 
 @attrs.frozen(kw_only=True)
-class Aggregate:
+class Aggregate(Serializable):
     """How much of a payment was authorized, captured, refunded and cancelled, as running totals.
 
     Attributes:
@@ -49,7 +52,7 @@ class Aggregate:
 
 
 @attrs.frozen(kw_only=True)
-class PaymentMethodUsed:
+class PaymentMethodUsed(Serializable):
     """What the payment is paid with.
 
     Attributes:
@@ -57,12 +60,12 @@ class PaymentMethodUsed:
         card_bin: the card's first 6 digits, when known.
     """
 
-    type: PaymentMethodType
+    type: PaymentMethodType | None = None
     card_bin: str | None = None
 
 
 @attrs.frozen(kw_only=True)
-class Profile:
+class Profile(Serializable):
     """Who paid.
 
     Attributes:
@@ -73,8 +76,8 @@ class Profile:
 
 
 @attrs.frozen(kw_only=True)
-class Address:
-    """An address.
+class Address(Serializable):
+    """An address; each line is ``None`` where the API does not tell it.
 
     Attributes:
         address_line1: street and number.
@@ -84,16 +87,18 @@ class Address:
         country: ISO 3166-1 alpha-2.
     """
 
-    address_line1: str
+    address_line1: str | None = None
     address_line2: str | None = None
-    city: str
-    post_code: str
-    country: str
+    city: str | None = None
+    post_code: str | None = None
+    country: str | None = None
 
 
 @attrs.frozen(kw_only=True)
-class UserDetails:
-    """The user's details, with profile sharing and Express; none of them is shown in a repr.
+class UserDetails(Serializable):
+    """The user's details, with profile sharing and Express: those that the user shared, and the API tells.
+
+    None of them is shown in a repr.
 
     Attributes:
         email: e-mail address.
@@ -104,33 +109,33 @@ class UserDetails:
         addresses: the user's addresses.
     """
 
-    email: str = attrs.field(repr=False)
-    first_name: str = attrs.field(repr=False)
-    last_name: str = attrs.field(repr=False)
-    mobile_number: str = attrs.field(repr=False)
+    email: str | None = attrs.field(default=None, repr=False)
+    first_name: str | None = attrs.field(default=None, repr=False)
+    last_name: str | None = attrs.field(default=None, repr=False)
+    mobile_number: str | None = attrs.field(default=None, repr=False)
     date_of_birth: str | None = attrs.field(default=None, repr=False)
     addresses: tuple[Address, ...] | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)
-class ShippingDetails:
+class ShippingDetails(Serializable):
     """What the user chose with Express.
 
     Attributes:
         address: where to.
-        shipping_cost: minor units of the payment's currency.
+        shipping_cost: minor units of the payment's currency; what it adds up to is in `Payment.aggregate`.
         shipping_option_id: the merchant's identifier of the option.
         shipping_option_name: what the user read.
     """
 
-    address: Address = attrs.field(repr=False)
-    shipping_cost: int
-    shipping_option_id: str
-    shipping_option_name: str
+    address: Address | None = attrs.field(default=None, repr=False)
+    shipping_cost: int | None = None
+    shipping_option_id: str | None = None
+    shipping_option_name: str | None = None
 
 
 @attrs.frozen(kw_only=True)
-class Payment:
+class Payment(Serializable):
     """A payment as it stands.
 
     Attributes:
@@ -156,7 +161,7 @@ class Payment:
     state: PaymentState
     amount: Amount
     aggregate: Aggregate
-    payment_method: PaymentMethodUsed
+    payment_method: PaymentMethodUsed = PaymentMethodUsed()
     profile: Profile = Profile()
     redirect_url: str | None = None
     metadata: Mapping[str, str] | None = attrs.field(default=None, hash=False)
@@ -170,53 +175,3 @@ class Payment:
     return_url: str | None = None
     payment_description: str | None = None
     raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
-
-
-@attrs.frozen(kw_only=True)
-class CreatedPayment:
-    """The reply to a creation.
-
-    Attributes:
-        reference: the merchant's.
-        redirect_url: where to send the user; ``None`` for PUSH_MESSAGE. Open it unchanged, never in a frame.
-        idempotency_key: what the creation was sent with.
-        payment: the whole payment, from the draft API only.
-        raw: the document as it came.
-    """
-
-    reference: str
-    redirect_url: str | None = None
-    idempotency_key: str
-    payment: Payment | None = None
-    raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
-
-
-@attrs.frozen(kw_only=True)
-class Adjustment:
-    """The reply to a capture, refund or cancellation.
-
-    Attributes:
-        reference: the merchant's.
-        idempotency_key: what the operation was sent with.
-        psp_reference: of the payment's creation, not of this operation.
-        state: the payment's.
-        amount: what the payment is over.
-        aggregate: the totals after the operation; look here before shipping.
-        raw: the document as it came.
-
-    The draft API only accepts an operation, and reports its result later by event: then `is_accepted_only` holds, and
-    all but *reference* and *idempotency_key* is ``None``.
-    """
-
-    reference: str
-    idempotency_key: str
-    psp_reference: str | None = None
-    state: PaymentState | None = None
-    amount: Amount | None = None
-    aggregate: Aggregate | None = None
-    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
-
-    @property
-    def is_accepted_only(self) -> bool:
-        """Whether the result is still to come by event."""
-        return self.aggregate is None

@@ -4,15 +4,24 @@ Source: ePayment API, Receipt.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
 from vipps_async.epayment import _rules as rules
 from vipps_async.epayment._vocabulary import BarcodeFormat, QuantityUnit
+from vipps_async.errors import InvalidRequest
 
 _optional_money = attrs.validators.optional(rules.whole(0))
 _optional_text = attrs.validators.optional(rules.text(0))
 _optional_flag = attrs.validators.optional(rules.flag)
+
+
+def _check_sum(line: Any, total: str, excluding_tax: str, tax: str) -> None:
+    expected = getattr(line, excluding_tax) + getattr(line, tax)
+    if getattr(line, total) != expected:
+        rule = f"must be {excluding_tax} and {tax} together, which is {expected}"
+        raise InvalidRequest(total, getattr(line, total), rule)
 
 
 @attrs.frozen(kw_only=True)
@@ -41,14 +50,17 @@ class OrderLine:
         id: the product's identifier.
         total_amount: tax and discount included.
         total_amount_excluding_tax: discount included.
-        total_tax_amount: the tax.
-        tax_rate: hundredths of a percent, 2500 is 25 %; the API wants this or *tax_percentage*.
+        total_tax_amount: the tax; what makes up the difference of the two.
+        tax_rate: hundredths of a percent, 2500 is 25 %; a line has this or *tax_percentage*, 0 where it is free of tax.
         tax_percentage: whole percent; the API prefers *tax_rate*.
         unit_info: quantity and unit price; one piece by default.
         discount: discount included in the total.
         product_url: link to the product.
         is_return: the line is a return, and counts negative.
         is_shipping: the line is the shipping.
+
+    Raises:
+        InvalidRequest: a field is malformed, the line has no tax rate, or its amounts do not add up.
     """
 
     name: str = attrs.field(validator=rules.text(1))
@@ -65,6 +77,11 @@ class OrderLine:
     product_url: str | None = attrs.field(default=None, validator=_optional_text)
     is_return: bool | None = attrs.field(default=None, validator=_optional_flag)
     is_shipping: bool | None = attrs.field(default=None, validator=_optional_flag)
+
+    def __attrs_post_init__(self) -> None:
+        if self.tax_rate is None and self.tax_percentage is None:
+            raise InvalidRequest("tax_rate", None, "the API requires it, or tax_percentage; 0 for a line free of tax")
+        _check_sum(self, "total_amount", "total_amount_excluding_tax", "total_tax_amount")
 
 
 @attrs.frozen(kw_only=True)
@@ -104,14 +121,20 @@ class ShippingInfo:
     Args:
         amount: minor units, tax and discount included.
         amount_excluding_tax: minor units.
-        tax_amount: minor units.
+        tax_amount: minor units; what makes up the difference of the two.
         tax_percentage: whole percent, 0 to 100.
+
+    Raises:
+        InvalidRequest: a field is malformed, or the amounts do not add up.
     """
 
     amount: int = attrs.field(validator=rules.whole(0))
     amount_excluding_tax: int = attrs.field(validator=rules.whole(0))
     tax_amount: int = attrs.field(validator=rules.whole(0))
     tax_percentage: int = attrs.field(validator=rules.whole(0, 100))
+
+    def __attrs_post_init__(self) -> None:
+        _check_sum(self, "amount", "amount_excluding_tax", "tax_amount")
 
 
 @attrs.frozen(kw_only=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 import attrs
 
 from vipps_async._urls import normal_url
+from vipps_async.epayment import _canonical as canonical
 from vipps_async.epayment import _rules as rules
 from vipps_async.epayment._receipt import Receipt
 from vipps_async.epayment._shipping import Shipping
@@ -114,11 +115,11 @@ class ProfileScope:
 
     @classmethod
     def of(cls, scope: str | Iterable[str]) -> "ProfileScope":
-        """Take a scope as text, or as its words."""
+        """Take a scope as text, or as its words; those of a set, which has no order, in the alphabet's."""
         words = (scope,) if isinstance(scope, str) else rules.as_tuple("profile_scope", scope)
         if not all(isinstance(word, str) for word in words):
             raise InvalidRequest("profile_scope", scope, "must be words such as name, email and phoneNumber")
-        return cls(scope=" ".join(words))
+        return cls(scope=canonical.words(" ".join(words)))
 
 
 _WALLET = PaymentMethod()
@@ -153,7 +154,9 @@ class CreatePayment:
         default=None, converter=attrs.converters.optional(CustomerInteraction), validator=rules.known
     )
     profile: ProfileScope | None = attrs.field(default=None, converter=_as_profile)
-    metadata: Mapping[str, str] | None = attrs.field(default=None, validator=_optional(rules.metadata))
+    metadata: Mapping[str, str] | None = attrs.field(
+        default=None, converter=canonical.metadata, validator=_optional(rules.metadata)
+    )
     expires_at: datetime | None = attrs.field(default=None, validator=_optional(rules.aware))
     receipt: Receipt | None = attrs.field(default=None, validator=_optional(rules.instance_of(Receipt)))
     receipt_url: str | None = attrs.field(default=None, converter=_as_url, validator=_optional(rules.url))

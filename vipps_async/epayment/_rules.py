@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import attrs
 
 from vipps_async._open_enum import OpenEnum
-from vipps_async._urls import is_web_or_app
-from vipps_async.config import Secret
+from vipps_async._times import as_utc
+from vipps_async._urls import CALLED_RULE, is_called, is_web_or_app
 from vipps_async.errors import InvalidRequest
 from vipps_async.money import Amount
 
@@ -22,6 +22,8 @@ Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 _REFERENCE = re.compile(r"[a-zA-Z0-9-]{8,64}")
 _MSISDN = re.compile(r"[0-9]{9,15}")
 _CALLBACK_TOKEN = re.compile(r"[a-zA-Z0-9-]{1,50}")
+# All but tab, line feed and carriage return, which a text of several lines may have.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]{1,8})?")
 
 _LARGEST_VALUE = 65_000_000
@@ -79,13 +81,13 @@ def text(shortest: int, longest: int | None = None) -> Validator:
     length = f"{shortest} to {longest}" if longest else f"{shortest} or more"
     return _rule(
         lambda value: _is_text(value) and shortest <= len(value) <= (longest or len(value)),
-        f"must be text of {shortest if shortest == longest else length} characters",
+        f"must be text of {shortest if shortest == longest else length} characters, none of them a control character",
     )
 
 
 def _is_text(value: Any) -> bool:
     try:
-        return isinstance(value, str) and bool(value.encode() or True)
+        return isinstance(value, str) and bool(value.encode() or True) and _CONTROL.search(value) is None
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON cannot carry
         return False
 
@@ -108,7 +110,7 @@ def whole(smallest: int, largest: int = 2**63 - 1) -> Validator:
 def _rule(holds: Callable[[Any], bool], rule: str, *, is_secret: bool = False) -> Validator:
     def validate(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
         if not holds(value):
-            raise InvalidRequest(field.name, Secret(str(value)) if is_secret else value, rule)
+            raise InvalidRequest(field.name, "**********" if is_secret else value, rule)
 
     return validate
 
@@ -122,10 +124,20 @@ def _is_metadata(value: Any) -> bool:
     )
 
 
+def _is_in_utc(moment: datetime) -> bool:
+    try:
+        return as_utc(moment) == moment
+    except OverflowError:  # the first or the last day that Python knows, which is another one in UTC
+        return False
+
+
 flag = _rule(lambda value: type(value) is bool, "must be True or False")
 url = _rule(
     lambda value: is_web_or_app(value) and len(value) <= _URL_LIMIT,
     f"must be https:// or a custom scheme, {_URL_LIMIT} characters at most; http:// stays within private networks",
+)
+called_url = _rule(
+    lambda value: is_called(value) and len(value) <= _URL_LIMIT, f"{CALLED_RULE}; {_URL_LIMIT} characters at most"
 )
 msisdn = _rule(
     lambda value: isinstance(value, str) and bool(_MSISDN.fullmatch(value)),
@@ -144,10 +156,10 @@ quantity = _rule(
 metadata = _rule(
     _is_metadata,
     f"must be a mapping of at most {_METADATA_PAIRS} texts, keys up to {_METADATA_KEY} and values up to "
-    f"{_METADATA_VALUE} characters",
+    f"{_METADATA_VALUE} characters, none of them a control character",
 )
 aware = _rule(
-    lambda value: isinstance(value, datetime) and value.tzinfo is not None,
+    lambda value: isinstance(value, datetime) and value.utcoffset() is not None and _is_in_utc(value),
     "must be a datetime with a time zone, such as datetime.now(timezone.utc) + timedelta(days=1)",
 )
 

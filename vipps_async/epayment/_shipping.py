@@ -68,11 +68,12 @@ class DynamicOptions:
     """Where Vipps MobilePay asks for the options once it knows the user's address.
 
     Args:
-        callback_url: ``https://…`` on port 80, 443 or 8080.
+        callback_url: ``https://…`` on port 80, 443 or 8080; a sandbox calls ``http://`` and any port within a private
+            network too.
         callback_authorization_token: sent back in ``Authorization``; 1 to 50 letters, digits and ``-``.
     """
 
-    callback_url: str = attrs.field(converter=normal_url, validator=rules.url)
+    callback_url: str = attrs.field(converter=normal_url, validator=rules.called_url)
     callback_authorization_token: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(rules.callback_token), repr=False
     )

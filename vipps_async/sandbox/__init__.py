@@ -16,6 +16,7 @@ from vipps_async.sandbox._ledger.payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._ledger.permissions import Permission
 from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
 from vipps_async.sandbox._server import Sandbox
+from vipps_async.sandbox._thread import run_in_thread
 from vipps_async.sandbox._webhooks.registrations import Registration
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "State",
     "UnknownDelivery",
     "UnknownReference",
+    "run_in_thread",
 ]

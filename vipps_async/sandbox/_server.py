@@ -7,6 +7,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Literal, Self
 
+from vipps_async._redaction import hides_arguments
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import _settings
@@ -73,6 +74,7 @@ class Sandbox(Breakable):
         ConfigurationError: an argument cannot work.
     """
 
+    @hides_arguments
     def __init__(
         self,
         *,
@@ -90,6 +92,7 @@ class Sandbox(Breakable):
         seed: int | None = None,
     ) -> None:
         _settings.check(
+            credentials=credentials,
             public_url=public_url,
             dialect=dialect,
             copies=copies,

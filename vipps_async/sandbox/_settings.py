@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from vipps_async._redaction import described
 from vipps_async._urls import is_web, parsed
+from vipps_async.config import Credentials
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox._api.dialects import DIALECTS
 
@@ -23,6 +25,7 @@ def _is_address(value: Any) -> bool:
 
 
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "credentials": (lambda value: value is None or isinstance(value, Credentials), "Credentials, or None"),
     "public_url": (
         lambda value: value is None or _is_address(value),
         "an address without a path: http://localhost:8090",
@@ -40,9 +43,9 @@ def check(**settings: Any) -> None:
     """Return if every one of *settings* can be meant so.
 
     Raises:
-        ConfigurationError: the message names the one that cannot, its value, and the rule.
+        ConfigurationError: the message names the one that cannot, what it is, and the rule.
     """
     for name, value in settings.items():
         holds, rule = _RULES[name]
         if not holds(value):
-            raise ConfigurationError(f"{name}={value!r} must be {rule}")
+            raise ConfigurationError(f"{name}={described(value)} must be {rule}")

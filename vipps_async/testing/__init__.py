@@ -1,4 +1,4 @@
-"""The pytest plugin: a sandbox, a client of it and signed deliveries, made anew for every test.
+"""The pytest plugin: a sandbox, a client of it and signed deliveries, made anew for every test or once for a session.
 
 The fixtures are plain functions, and the sandbox has a thread of its own: they serve tests without an event loop as
 well as those that pytest-asyncio, pytest-aiohttp or anyio (on asyncio) runs.
@@ -7,6 +7,7 @@ pytest imports this module wherever the package is installed, so what a fixture 
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from vipps_async.testing.events import EventSource
 
 
+_RETRY_DELAYS = (0.05,)  # seconds: no test should wait for the documented ones
+
+
+def _running(request: pytest.FixtureRequest) -> "AbstractContextManager[Sandbox]":
+    from vipps_async.sandbox import run_in_thread  # noqa: PLC0415 - see above
+
+    return run_in_thread(**{"retry_delays": _RETRY_DELAYS, **getattr(request, "param", {})})
+
+
 @pytest.fixture
 def vipps_sandbox(request: pytest.FixtureRequest) -> "Iterator[Sandbox]":
     """A running `Sandbox`, to be used in any event loop; a test without one awaits its coroutines with `asyncio.run`.
@@ -24,9 +34,17 @@ def vipps_sandbox(request: pytest.FixtureRequest) -> "Iterator[Sandbox]":
     It tries deliveries that fail again after 50 ms. Other settings of `Sandbox` are given by indirect parametrization:
     ``@pytest.mark.parametrize("vipps_sandbox", [{"dialect": "draft"}], indirect=True)``.
     """
-    from vipps_async.testing._thread import run_in_thread  # noqa: PLC0415 - see above
+    with _running(request) as sandbox:
+        yield sandbox
 
-    with run_in_thread(**getattr(request, "param", {})) as sandbox:
+
+@pytest.fixture(scope="session")
+def vipps_sandbox_session(request: pytest.FixtureRequest) -> "Iterator[Sandbox]":
+    """One running `Sandbox` for all tests of a session, otherwise as `vipps_sandbox` is.
+
+    What a test leaves in it is there for the next one: a fixture that each test uses can await its `reset`.
+    """
+    with _running(request) as sandbox:
         yield sandbox
 
 

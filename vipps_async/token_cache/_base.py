@@ -37,7 +37,10 @@ class TokenCache(Protocol):
         ...
 
     async def add(self, name: str, value: bytes, *, lifetime: timedelta) -> bool:
-        """Have *name* hold *value* if it holds nothing; return whether it holds *value* now."""
+        """Have *name* hold *value* if it holds nothing, or that already, which begins its lifetime anew.
+
+        Return whether it holds *value* now.
+        """
         ...
 
     async def delete(self, name: str, value: bytes) -> None:

@@ -21,7 +21,7 @@ _logger = logging.getLogger("vipps_async")
 
 _CACHE_TIMEOUT = 2.0  # seconds for one operation; a call's deadline is running
 _LOCK_LIFETIME = timedelta(seconds=3)  # how long a process that died keeps the others waiting
-_PATIENCE = 4.0  # seconds; longer than the lock lives, so that one of those who wait takes over
+_LOCK_RENEWED_EVERY = 1.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 
 
@@ -57,42 +57,60 @@ class SharedFetch:
         self._lock = f"{seal.name}:lock"
         self._clock = clock
 
-    async def __call__(self, old: AccessToken | None) -> AccessToken:
+    async def __call__(self, old: AccessToken | None, within: float) -> AccessToken:
         """Return a token other than *old*; no failure of the cache is raised.
 
         Args:
             old: the token to replace. If it was refused, it is removed from the cache too.
+            within: seconds that it may take. Half of them are for another process's fetch; then this one fetches.
 
         Raises:
             VippsError: whatever ended the fetch.
         """
         owner = secrets.token_hex(8).encode()
         try:
-            token = await self._find(old, owner)
+            token = await self._find(old, owner, self._clock() + within / 2)
         except Exception as error:  # noqa: BLE001 - whatever a cache raises, the call goes on
             _warn(error)
-            return await self._fetch(old)
+            return await self._fetch(old, within)
         try:
             if token is None:
-                token = await self._fetch(old)
+                token = await self._fetched(old, owner, within)
                 await _tried(self._keep(token, old))
             return token
         finally:
             await _tried(self._cache.delete(self._lock, owner))
 
-    async def _find(self, old: AccessToken | None, owner: bytes) -> AccessToken | None:
+    async def _find(self, old: AccessToken | None, owner: bytes, give_up_at: float) -> AccessToken | None:
         """Return another process's token, or ``None`` if it is this one's turn to fetch, or was not for too long."""
-        # Nobody waits for a renewal ahead of time.
-        give_up_at = max(self._clock() + _PATIENCE, old.expires_at if old else 0.0)
+        if old is not None:
+            give_up_at = max(give_up_at, old.expires_at)  # nobody waits for a renewal ahead of time
         pause = _FIRST_PAUSE
         while (token := await self._read(old)) is None:
-            if await _bounded(self._cache.add(self._lock, owner, lifetime=_LOCK_LIFETIME)):
+            if await self._locked(owner):
                 return await self._read(old)  # again: it can have been set before the last holder's lock went
             if self._clock() >= give_up_at:
                 return None
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         return token
+
+    async def _fetched(self, old: AccessToken | None, owner: bytes, within: float) -> AccessToken:
+        # The lock is short, since its holder may die, and so renewed, since the endpoint may be slow.
+        renewal = asyncio.create_task(self._renew_lock(owner), name="vipps_async token lock")
+        try:
+            return await self._fetch(old, within)
+        finally:
+            renewal.cancel()
+            await asyncio.wait([renewal])
+
+    async def _renew_lock(self, owner: bytes) -> None:
+        while True:
+            await asyncio.sleep(_LOCK_RENEWED_EVERY)
+            await _tried(self._locked(owner))
+
+    async def _locked(self, owner: bytes) -> bool:
+        return await _bounded(self._cache.add(self._lock, owner, lifetime=_LOCK_LIFETIME))
 
     async def _read(self, old: AccessToken | None) -> AccessToken | None:
         now = self._clock()
@@ -117,7 +135,7 @@ async def _bounded(operation: Awaitable[T]) -> T:
         return await operation
 
 
-async def _tried(operation: Awaitable[None]) -> None:
+async def _tried(operation: Awaitable[object]) -> None:
     try:
         await _bounded(operation)
     except Exception as error:  # noqa: BLE001 - whatever a cache raises, the call goes on

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from vipps_async._loops import PerLoop
+from vipps_async._redaction import hides_arguments
 from vipps_async.epayment import PaymentEvent, PaymentEventName
 from vipps_async.errors import (
     ConfigurationError,
@@ -104,6 +105,7 @@ class WebhookReceiver:
     back, and the redelivery runs all handlers of the event again.
     """
 
+    @hides_arguments
     def __init__(
         self,
         *,

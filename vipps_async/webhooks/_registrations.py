@@ -10,7 +10,8 @@ import attrs
 from vipps_async._http import call
 from vipps_async._http.reply import ignore, read_as
 from vipps_async._http.session import Session
-from vipps_async._urls import is_web, normal_url, shown
+from vipps_async._serializable import Serializable
+from vipps_async._urls import CALLED_RULE, is_called, normal_url, shown
 from vipps_async.config import Secret
 from vipps_async.epayment import PaymentEventName
 from vipps_async.errors import InvalidRequest
@@ -20,7 +21,7 @@ _PAYMENT_EVENTS = tuple(name for name in PaymentEventName if name is not Payment
 
 
 @attrs.frozen(kw_only=True)
-class RegisteredWebhook:
+class RegisteredWebhook(Serializable):
     """A registration as it is listed: without its secret.
 
     Attributes:
@@ -81,8 +82,8 @@ class Webhooks:
 
         Args:
             url: ``https://…``, reachable by everybody, no redirect, port 80, 443 or 8080; a sandbox
-                delivers to ``http://`` within a private network too. The host is sent in lower case, letters such as ø
-                as ``xn--…``.
+                delivers to ``http://`` and any port within a private network too. The host is sent in lower case,
+                letters such as ø as ``xn--…``.
             events: `PaymentEventName` members or their texts, or types of other APIs such as
                 ``recurring.charge-captured.v1``; every payment event by default.
 
@@ -97,8 +98,8 @@ class Webhooks:
 
         Source: Webhooks API, register webhook.
         """
-        if not is_web(url):
-            raise InvalidRequest("url", shown(url), "must be https://; http:// stays within private networks")
+        if not is_called(url):
+            raise InvalidRequest("url", shown(url), CALLED_RULE)
         address = normal_url(url)
         types = tuple(dict.fromkeys(map(_event_type, events))) if isinstance(events, Iterable) else ()
         if not types:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from hashlib import sha256
 
+from vipps_async._redaction import described
 from vipps_async._urls import is_web, shown
 from vipps_async.config import Secret
 from vipps_async.errors import ConfigurationError, shorten
@@ -84,7 +85,7 @@ def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, ma
             "max_body must be 1 or more bytes, max_age and leeway a timedelta that is not negative"
         )
     if not hasattr(store, "claim"):
-        raise ConfigurationError(f"store={store!r} must be a store, such as MemoryStore()")
+        raise ConfigurationError(f"store={described(store)} must be a store, such as MemoryStore()")
     needed = max(REDELIVERY_WINDOW, max_age) + leeway
     if store.retention < needed:
         raise ConfigurationError(
@@ -96,7 +97,9 @@ def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, ma
 def checked_inbox(store: EventStore, policy: InboxPolicy) -> Inbox:
     """Return the store's inbox, if it has one."""
     if not isinstance(policy, InboxPolicy):
-        raise ConfigurationError(f"inbox={policy!r} must be an InboxPolicy, as in inbox=InboxPolicy(), or be left out")
+        raise ConfigurationError(
+            f"inbox={described(policy)} must be an InboxPolicy, as in inbox=InboxPolicy(), or be left out"
+        )
     if not isinstance(store, InboxStore):
         raise ConfigurationError(
             f"a {type(store).__name__} cannot hold events for an inbox: use SQLiteStore or PostgresStore, or leave "
@@ -108,5 +111,7 @@ def checked_inbox(store: EventStore, policy: InboxPolicy) -> Inbox:
 def checked_signal(signal: Signal | None) -> Signal | None:
     """Return the signal, if it is one or none."""
     if signal is not None and not (hasattr(signal, "announce") and hasattr(signal, "watch")):
-        raise ConfigurationError(f"signal={signal!r} must be a signal, such as RedisSignal(client), or be left out")
+        raise ConfigurationError(
+            f"signal={described(signal)} must be a signal, such as RedisSignal(client), or be left out"
+        )
     return signal

@@ -112,7 +112,7 @@ class Listener:
     async def _listen(self, runner: web.AppRunner, port: int) -> None:
         site = web.TCPSite(runner, self._host, port, backlog=_BACKLOG)
         await site.start()
-        self._bound = site.port
+        self._bound = runner.addresses[0][1]
 
     async def _hang_up(self, runner: web.AppRunner) -> None:
         for site in runner.sites:

@@ -9,11 +9,11 @@ from threading import Thread
 from types import MappingProxyType, TracebackType
 from typing import Any, TypeVar, cast
 
-from vipps_async.sandbox import Clock, Sandbox
+from vipps_async.sandbox._clock import Clock
+from vipps_async.sandbox._server import Sandbox
 
 T = TypeVar("T")
 
-_RETRY_DELAYS = (0.05,)  # seconds: no test should wait for the documented ones
 _BOUND_TO_THEIR_LOOP = (Clock, AbstractAsyncContextManager)
 
 
@@ -59,9 +59,27 @@ class _Elsewhere:
 
 @contextmanager
 def run_in_thread(**settings: Any) -> Iterator[Sandbox]:
-    """Run a sandbox with *settings*; what is yielded can be used from any thread, in any event loop or in none."""
+    """Run a sandbox in a thread of its own, for tests and programs without an event loop, or with many.
+
+    Args:
+        settings: what `Sandbox` takes.
+
+    Yields:
+        The running `Sandbox`. It can be used in any thread, and what has to be awaited in any event loop; without one
+        ``asyncio.run(sandbox.approve(reference))`` does.
+
+    Raises:
+        ConfigurationError: a setting cannot work.
+        OSError: the port is taken.
+
+    ::
+
+        with run_in_thread() as sandbox:
+            ...  # create a payment at sandbox.base_url with sandbox.credentials
+            asyncio.run(sandbox.approve(reference))
+    """
     with _loop_in_thread() as loop:
-        sandbox = Sandbox(**{"retry_delays": _RETRY_DELAYS, **settings})
+        sandbox = Sandbox(**settings)
         asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result()
         try:
             yield cast("Sandbox", _Elsewhere(sandbox, loop))

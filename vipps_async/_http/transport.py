@@ -1,0 +1,344 @@
+"""One attempt over aiohttp: what is sent, whether it can have left, and whose reply came.
+
+What decides over money is whether a request can have left this process, and aiohttp's exceptions do not tell. So each
+request passes a client middleware of its own, the innermost, which sees it as often as anything wants to send it, and
+which takes hold of the step that writes it to a connection:
+
+- Before that step nothing has left: the wait for a connection, DNS, TCP, TLS, a proxy's CONNECT. After it, it may have.
+- At that step the connection is looked at: what it holds already is no reply to a request that is still to be written.
+- The second time that a request gets to the middleware, somebody else repeats it, as aiohttp does with GET and DELETE
+  on a broken connection, and is refused: what is repeated, how often and with which key is this package's to say.
+
+That step, the state of a connection and a session's own middlewares and loop are not public in aiohttp; `_Internals` is
+the one place that names them.
+"""
+
+import asyncio
+import select
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import attrs
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from vipps_async._loops import PerLoop
+from vipps_async.config import Secret
+from vipps_async.errors import (
+    CallError,
+    ClientClosed,
+    ConfigurationError,
+    ConnectionFailed,
+    InvalidReply,
+    WrongEventLoop,
+    printable,
+)
+
+_EXCERPT = 200  # characters of a foreign text in a message
+_LARGEST_REPLY = 8 * 1024 * 1024  # bytes, after decompression
+_UNREADABLE = aiohttp.ClientPayloadError | aiohttp.ClientResponseError
+_REMEDY_FOR_SESSION = "give session= a function that returns the session of the loop that runs"
+
+
+class _Internals:
+    """What is not public in aiohttp 3.12 to 3.14, and needed all the same."""
+
+    @staticmethod
+    def loop_of(session: aiohttp.ClientSession) -> asyncio.AbstractEventLoop:
+        return session._loop  # noqa: SLF001 - see the module
+
+    @staticmethod
+    def middlewares_of(session: aiohttp.ClientSession) -> Sequence[Any]:
+        return session._middlewares or ()  # noqa: SLF001 - see the module
+
+    @staticmethod
+    def wrap_writing(request: aiohttp.ClientRequest, look: Callable[[Any], Any]) -> None:
+        """Have *look* awaited with the connection when *request* is about to be written to it."""
+        write = request.send
+
+        async def look_and_write(connection: Any) -> aiohttp.ClientResponse:
+            await look(connection)
+            return await write(connection)
+
+        request.send = look_and_write  # type: ignore[assignment]  # see the module
+
+    @staticmethod
+    def is_at_rest(connection: Any) -> bool:
+        """Whether it is open, and nothing came on it since the last reply was read."""
+        protocol = connection.protocol
+        return bool(protocol.is_connected() and not protocol.should_close)
+
+    @staticmethod
+    def has_unread(connection: Any) -> bool:
+        """Whether there are bytes that the event loop has not read yet."""
+        socket = connection.transport.get_extra_info("socket") if connection.transport else None
+        return socket is not None and _is_readable(socket.fileno())
+
+
+def _is_readable(descriptor: int) -> bool:
+    if not hasattr(select, "poll"):
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+@attrs.frozen
+class Answer:
+    """A reply as it came."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+
+class _Attempt:
+    """A client middleware for one request."""
+
+    def __init__(self, authorization: Mapping[str, str], on_sent: Callable[[], None]) -> None:
+        self._authorization = authorization
+        self._on_sent = on_sent
+        self._was_handled = False
+        self._failure: Exception | None = None
+        self.sent = False
+
+    async def __call__(self, request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
+        if self._was_handled:
+            raise self._failure or RuntimeError("a middleware of the aiohttp session repeats the request")
+        self._was_handled = True
+        # Here, and in the place of any other: aiohttp adds what it finds in a .netrc or in the session's auth.
+        request.headers.pop("Authorization", None)
+        request.headers.update(self._authorization)
+        _Internals.wrap_writing(request, self._before_writing)
+        try:
+            response: aiohttp.ClientResponse = await handler(request)
+        except Exception as error:
+            self._failure = error
+            raise
+        return response
+
+    async def _before_writing(self, connection: Any) -> None:
+        if _Internals.has_unread(connection):
+            # Let the loop read it: over TLS it may be nothing of the other side's application.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        if not _Internals.is_at_rest(connection):
+            raise aiohttp.ClientConnectionError("it was closed, or held a reply, before the request was written")
+        self.sent = True
+        self._on_sent()
+
+
+class HttpSession:
+    """The aiohttp session: the caller's, which is left open, or one of its own for the event loop that runs.
+
+    Args:
+        session: the caller's, or a function that returns it, asked at every request; ``None``: there is none.
+        trust_env: whether a session of its own uses the proxy that ``HTTPS_PROXY`` names.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession | Callable[[], aiohttp.ClientSession] | None, *, trust_env: bool
+    ) -> None:
+        self._given = (lambda: session) if isinstance(session, aiohttp.ClientSession) else session
+        self._trust_env = trust_env
+        self._left: list[aiohttp.ClientSession] = []
+        self._own = PerLoop(self._open, discard=self._left.append, owner="this VippsClient")
+        self._is_closed = False
+        self._in_flight = 0
+
+    async def request(
+        self,
+        method: str,
+        url: URL,
+        *,
+        headers: CIMultiDict[str],
+        authorization: Mapping[str, str],
+        body: bytes | None,
+        timeout: aiohttp.ClientTimeout,
+        on_sent: Callable[[], None],
+    ) -> Answer:
+        """Send a request once, and return the reply.
+
+        Args:
+            method: the HTTP method.
+            url: where to.
+            headers: what it carries.
+            authorization: the headers that authorize it; nobody else's are sent.
+            body: its bytes, or ``None``.
+            timeout: how long it may take; ``connect`` bounds the wait for a connection.
+            on_sent: called when the request is about to be written to a connection.
+
+        Raises:
+            ClientClosed: the session is closed, and nothing was sent.
+            ConfigurationError, WrongEventLoop: the session cannot be used, and nothing was sent.
+            ConnectionFailed, InvalidReply: there is no reply, or none that can be read.
+            TimeoutError: the time is over.
+        """
+        session = await self._session()
+        attempt = _Attempt(authorization, on_sent)
+        cancellations = _cancellations()
+        self._in_flight += 1
+        try:
+            response = await session.request(
+                method,
+                url,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                raise_for_status=False,
+                timeout=timeout,
+                middlewares=(*_Internals.middlewares_of(session), attempt),
+            )
+            content = await _read_body(response)
+            if response.status >= 300 or content.lstrip()[:1] not in {b"{", b"["}:
+                content = _redacted(content, headers, authorization)
+            return Answer(response.status, response.headers, content)
+        except asyncio.CancelledError:
+            # A connector that is closed cancels who waits for a connection, which nobody has asked for.
+            if not session.closed or _cancellations() != cancellations:
+                raise
+            raise _closed_under(sent=attempt.sent) from None
+        except Exception as error:
+            if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+                raise
+            if session.closed and not attempt.sent:
+                raise ClientClosed from None
+            text = _in_a_line(error, headers, authorization)
+            told = self._as_call_error(
+                error, text, sent=attempt.sent, url=url, session=session, seconds=timeout.connect
+            )
+            raise told from _cause_of(error)
+        finally:
+            self._in_flight -= 1
+
+    async def close(self) -> None:
+        """Close the session if it is this object's own; any number of times, in any event loop or none."""
+        self._is_closed = True
+        own = self._own.pop()
+        if own is not None:
+            await own.close()
+        await self._close_left()
+
+    async def _session(self) -> aiohttp.ClientSession:
+        if self._is_closed:
+            raise ClientClosed
+        session = self._own.get() if self._given is None else _checked(self._given)
+        if self._left:
+            await self._close_left()
+        if session.closed:
+            raise ClientClosed
+        return session
+
+    def _open(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(trust_env=self._trust_env)
+
+    async def _close_left(self) -> None:
+        while self._left:
+            await self._left.pop().close()
+
+    def _as_call_error(
+        self,
+        error: Exception,
+        text: str,
+        *,
+        sent: bool,
+        url: URL,
+        session: aiohttp.ClientSession,
+        seconds: float | None,
+    ) -> CallError:
+        # Sent or not comes first: of whatever class it is, only that decides.
+        if not isinstance(error, aiohttp.ClientError | OSError):
+            return ConnectionFailed(f"interrupted by {text}", sent=sent, is_transient=False)
+        if sent and isinstance(error, _UNREADABLE):
+            return InvalidReply(f"the reply cannot be read: {text}")
+        if sent:
+            return ConnectionFailed(f"the connection broke before the reply: {text}", sent=True)
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            refusal = f"the proxy refused to connect to {url.origin()}: HTTP {error.status}; {text}"
+            return ConnectionFailed(refusal, sent=False, is_transient=error.status >= 500)
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            text = self._no_connection(url, session, seconds)
+        else:
+            text = f"no connection to {url.origin()}: {text}"
+        return ConnectionFailed(text + self._proxy_hint(url), sent=False)
+
+    def _no_connection(self, url: URL, session: aiohttp.ClientSession, seconds: float | None) -> str:
+        connector = session.connector
+        limits = [limit for limit in (connector.limit, connector.limit_per_host) if limit] if connector else []
+        if limits and self._in_flight > min(limits):
+            return (
+                f"not sent, since no connection became free within {seconds:g} s: {self._in_flight:,} calls in flight "
+                f"on {min(limits)} connections; make fewer at once, or give session= one with a larger TCPConnector"
+            )
+        return f"no connection to {url.origin()} within {seconds:g} s"
+
+    def _proxy_hint(self, url: URL) -> str:
+        name = f"{url.scheme}_proxy"
+        is_meant = url.scheme in getproxies() and not proxy_bypass(url.host or "")
+        if self._trust_env or not is_meant:
+            return ""
+        option = "trust_env=True" if self._given is None else "a session made with trust_env=True"
+        return f"; {name.upper()} names a proxy, which is not used without {option}"
+
+
+def _checked(give: Callable[[], Any]) -> aiohttp.ClientSession:
+    try:
+        session = give()
+    except Exception as error:
+        raise ConfigurationError(f"the function given as session= raised {type(error).__name__}: {error}") from error
+    if not isinstance(session, aiohttp.ClientSession):
+        raise ConfigurationError(
+            f"the function given as session= must return an aiohttp.ClientSession, not {type(session).__name__}"
+        )
+    if not session.closed and _Internals.loop_of(session) is not asyncio.get_running_loop():
+        raise WrongEventLoop("the aiohttp session given as session=", _REMEDY_FOR_SESSION)
+    if not session.auto_decompress:
+        raise ConfigurationError("the aiohttp session has auto_decompress=False: compressed replies cannot be read")
+    return session
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
+
+
+def _closed_under(*, sent: bool) -> CallError:
+    return ConnectionFailed("the client was closed before the reply", sent=True) if sent else ClientClosed()
+
+
+def _cause_of(error: Exception) -> Exception | None:
+    # Not one that quotes what cannot be read: a proxy's page may repeat the request.
+    return None if isinstance(error, _UNREADABLE) else error
+
+
+def _in_a_line(error: Exception, *secrets: Mapping[str, str]) -> str:
+    # Not its repr, which can hold the whole request.
+    said = f"{type(error).__name__}: {getattr(error, 'message', '') or error}"
+    return printable(_redacted(said.encode("utf-8", "replace"), *secrets).decode("utf-8", "replace"), _EXCERPT)
+
+
+def _redacted(text: bytes, *headers: Mapping[str, str]) -> bytes:
+    # A proxy's or a gateway's page may repeat the request.
+    for value in (value for each in headers for value in each.values()):
+        if isinstance(value, Secret):
+            text = text.replace(value.removeprefix("Bearer ").encode(), b"**********")
+    return text
+
+
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    content, size = response.content, 0
+    chunks: list[bytes] = []
+    # No `async with response`, since a response that is read to its end has released its connection by itself.
+    try:
+        while size <= _LARGEST_REPLY and not content.at_eof():
+            chunks.append(await content.readany())
+            size += len(chunks[-1])
+    except BaseException:
+        response.close()
+        raise
+    if size > _LARGEST_REPLY:
+        response.close()
+        raise aiohttp.ClientPayloadError(f"HTTP {response.status} with more than {_LARGEST_REPLY} bytes")
+    return b"".join(chunks)
