@@ -123,4 +123,4 @@ async def test_a_silent_server_fails_a_burst_as_soon_as_a_claim(redis_server: Re
             outcomes = await asyncio.gather(*(is_new(store, f"event-{n}") for n in range(2000)), return_exceptions=True)
     finally:
         redis_server.thaw()
-    assert {type(outcome) for outcome in outcomes} == {TimeoutError}
+    assert {type(outcome) for outcome in outcomes} <= {TimeoutError, RedisTimeoutError}

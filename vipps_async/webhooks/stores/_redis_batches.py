@@ -65,9 +65,12 @@ class Batches:
             _settle(call.answer, reply)
 
     async def _replies(self, batch: list[_Call]) -> list[Any]:
+        # The last one's, whose turn may come late: those behind it are not to wait for each batch's time in turn.
+        deadline = batch[-1].deadline
+        if asyncio.get_running_loop().time() >= deadline:
+            return [TimeoutError("Redis did not answer the scripts before these in time")] * len(batch)
         try:
-            # The last one's, whose turn may come late: those behind it are not to wait for each batch's time in turn.
-            async with asyncio.timeout_at(batch[-1].deadline):
+            async with asyncio.timeout_at(deadline):
                 client = await self._client.of_one_server()
                 async with client.pipeline(transaction=False) as pipe:
                     for call in batch:
