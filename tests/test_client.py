@@ -2,15 +2,19 @@
 
 import asyncio
 import warnings
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import attrs
 import fastapi
 import pytest
 from fastapi.exceptions import FastAPIError
+from multidict import CIMultiDict
 
 from tests.hostile import hostile, payment
+from tests.support import KEYS as KNOWN
 from tests.support import PRICE, REFERENCE, answering, create, http, requests_of
 from vipps_async import Credentials, Environment, RetryPolicy, SystemInfo, VippsClient, __version__
 from vipps_async.errors import (
@@ -193,8 +197,15 @@ async def test_session_that_raises_for_status_changes_nothing(sandbox: Sandbox) 
 @pytest.mark.parametrize("by_function", [True, False])
 @pytest.mark.parametrize(
     "settings",
-    [{"auth": ("user", "password")}, {"headers": {"Authorization": "Basic c29tZWJvZHk="}}, {"trust_env": True}],
-    ids=["auth", "headers", "netrc"],
+    [
+        {"auth": ("user", "password")},
+        {"headers": {"Authorization": "Basic c29tZWJvZHk="}},
+        {"headers": CIMultiDict([("Authorization", "Basic c29tZWJvZHk="), ("Authorization", "Basic ZWxzZQ==")])},
+        {"headers": {"Proxy-Authorization": "Basic c29tZWJvZHk="}},
+        {"cookies": {"session": "somebody"}},
+        {"trust_env": True},
+    ],
+    ids=["auth", "headers", "headers twice", "a proxy's", "cookies", "netrc"],
 )
 async def test_no_stranger_s_credentials_are_sent(
     monkeypatch: pytest.MonkeyPatch,
@@ -202,7 +213,7 @@ async def test_no_stranger_s_credentials_are_sent(
     settings: dict[str, Any],
     by_function: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """What a session's auth, its headers or a ``.netrc`` say of authorization goes to nobody; calls work."""
+    """What a session's auth, headers and cookies or a ``.netrc`` say of who calls goes to nobody; calls work."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password another-service\n")
     netrc.chmod(0o600)
@@ -217,6 +228,8 @@ async def test_no_stranger_s_credentials_are_sent(
         await vipps.epayment.get(REFERENCE)
     assert [request.headers.get("authorization") for request in server.token_requests] == [None]
     assert [request.headers["authorization"] for request in server.requests] == ["Bearer token-known"]
+    sent = {name for request in server.token_requests + server.requests for name in request.headers}
+    assert sent.isdisjoint({"cookie", "proxy-authorization"})
 
 
 @pytest.mark.parametrize(
@@ -242,6 +255,58 @@ async def test_a_session_that_cannot_work_is_refused_by_name() -> None:
             with pytest.raises(ConfigurationError, match="auto_decompress=False"):
                 await vipps.epayment.capture(REFERENCE, PRICE)
         assert server.token_requests == []
+
+
+@pytest.mark.parametrize(
+    "name", ["Content-Length", "transfer-encoding", "Content-Encoding", "Host", "Expect", "Upgrade"]
+)
+async def test_a_session_that_frames_every_request_is_refused_by_name(name: str) -> None:
+    """A header that would cut a body short, let a server wait for the rest, or send it elsewhere is named."""
+    async with aiohttp.ClientSession(headers={name: "5"}) as session:
+        async with hostile(lambda _: payment(REFERENCE), session=session) as (server, vipps):
+            with pytest.raises(ConfigurationError, match=f"(?i)has {name} among its headers"):
+                await vipps.epayment.capture(REFERENCE, PRICE)
+        assert server.token_requests == []
+
+
+async def test_trust_env_is_not_taken_and_ignored() -> None:
+    """What a session of one's own decides is not asked of the client too."""
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(ConfigurationError, match="trust_env=True is for a client's own session"):
+            VippsClient(KNOWN, session=session, trust_env=True)
+
+
+async def test_what_a_server_bakes_is_not_kept() -> None:
+    """A client's own session sends no cookie back, and does not collect them."""
+    baked = payment(REFERENCE).replace(b"\r\n", b"\r\nSet-Cookie: visitor=1\r\n", 1)
+    async with hostile(lambda _: baked) as (server, vipps):
+        for _ in range(2):
+            await vipps.epayment.get(REFERENCE)
+    assert [request.headers.get("cookie") for request in server.requests] == [None, None]
+
+
+class Shop(str, Enum):  # noqa: UP042 - a StrEnum shows its text
+    """Texts as a shop may name them; what `str` and f-strings show of one is its name."""
+
+    ORDER = REFERENCE
+    KEY = "shipment-17"
+    CLIENT = "client-of-the-shop"
+    MERCHANT = "654321"
+
+
+async def test_a_text_enum_is_its_text() -> None:
+    """References, keys and credentials that are members of a text enum are sent as their texts."""
+    keys = attrs.evolve(KNOWN, client_id=Shop.CLIENT, merchant_serial_number=Shop.MERCHANT)
+    async with (
+        hostile(lambda _: payment(REFERENCE)) as (server, _),
+        VippsClient(keys, environment=server.url) as vipps,
+    ):
+        captured = await vipps.epayment.capture(Shop.ORDER, PRICE, idempotency_key=Shop.KEY)
+    (asked,) = server.requests
+    assert (asked.path, asked.key) == (f"/epayment/v1/payments/{REFERENCE}/capture", "shipment-17")
+    assert captured.idempotency_key == "shipment-17"
+    headers = server.token_requests[0].headers
+    assert (headers["client_id"], headers["merchant-serial-number"]) == ("client-of-the-shop", "654321")
 
 
 async def test_a_session_of_odd_settings_works() -> None:

@@ -194,6 +194,16 @@ def test_values_of_any_kind_travel() -> None:
     assert pickle.loads(pickle.dumps(error)).value == Amount(1, "NOK")  # noqa: S301 - pickled here
 
 
+def test_a_value_that_cannot_be_shown_is_named_by_its_class() -> None:
+    """A repr that raises, as that of a row whose session is over does, hides no refusal."""
+
+    class Row:
+        def __repr__(self) -> str:
+            raise RuntimeError("the session is over")
+
+    assert "reference=Row that cannot be shown was refused" in str(errors.InvalidRequest("reference", Row(), "no"))
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

@@ -38,8 +38,8 @@ class VippsClient:
         retry: how calls are attempted again.
         token_cache: where processes with the same credentials share one access token, such as a `RedisTokenCache`. It
             is not closed. Without it each client fetches its own token.
-        trust_env: whether calls go through the proxy that ``HTTPS_PROXY`` names, but to hosts in ``NO_PROXY``; a
-            *session* of yours has its own.
+        trust_env: whether calls go through the proxy that ``HTTPS_PROXY`` names, but to hosts in ``NO_PROXY``; not
+            beside a *session* of yours, which has its own.
 
     Raises:
         ConfigurationError: a setting cannot work.

@@ -52,7 +52,7 @@ class Secret(str):
 
 
 def _secret(value: Any) -> Any:
-    return Secret(value) if isinstance(value, str) else value
+    return Secret(str.__str__(value)) if isinstance(value, str) else value  # what a text enum shows is something else
 
 
 def _check_header_text(_: Any, field: "attrs.Attribute[str]", value: Any) -> None:
@@ -65,7 +65,7 @@ def check_msn(value: Any) -> str:
     """Return *value* if it can be a merchant serial number; raise ConfigurationError otherwise."""
     if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) in _MSN_DIGITS):
         raise ConfigurationError(f"merchant_serial_number={described(value)} must be text of 4 to 10 digits")
-    return value
+    return str.__str__(value)  # as above
 
 
 def _variables(environ: Environ | None) -> Environ:

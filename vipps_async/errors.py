@@ -50,7 +50,8 @@ class Problem:
         instance: path of the request as the API saw it.
         fields: field name -> reason, for a validation error.
         source: ``"api"`` for the API's own problem document for this very call, ``"gateway"`` for a document of the
-            gateway in front of it, and ``None`` for whatever else answered: a proxy's page, a firewall's, nothing.
+            gateway in front of it, ``"identity"`` for one in the form of an identity provider, and ``None`` for
+            whatever else answered: a proxy's page, a firewall's, nothing.
         raw: the decoded body, or its first characters where it was not JSON.
     """
 
@@ -125,6 +126,8 @@ def shorten(value: object, limit: int = 120) -> str:
         text = repr(value)
     except RecursionError:
         return f"{type(value).__name__} nested too deeply to show"
+    except Exception:  # noqa: BLE001 - whatever a caller's class raises, this is the message of another error
+        return f"{type(value).__name__} that cannot be shown"
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 
@@ -186,6 +189,9 @@ class ConnectionFailed(CallError):
         self.is_transient = is_transient
         super().__init__(message)
 
+    def _facts(self) -> list[tuple[str, object]]:
+        return [*super()._facts(), ("not", "" if self.sent else "sent")]
+
 
 class DeadlineExceeded(CallError):
     """The call's time ran out, and nothing can have taken effect: a read, or a write that was never sent."""
@@ -217,7 +223,7 @@ class ApiError(CallError):
     Attributes:
         status: the HTTP status.
         problem: what the body said.
-        retry_after: seconds that ``Retry-After`` asked for, if it did.
+        retry_after: seconds that ``Retry-After`` asked for, if it did; an hour at most.
     """
 
     def __init__(

@@ -52,6 +52,13 @@ BROKEN = Replies(
         "cut short": b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + ECHO,
     }
 )
+DOCUMENTS = Replies(
+    {
+        "values": http(b'{"reference": {"Authorization": "Bearer %b"}}' % TOKEN.encode()),
+        "more": http(b'{"headers": {"Authorization": "Bearer %b"}}' % TOKEN.encode()),
+        "a list": http(b'[{"amount": {"value": "%b"}, "Authorization": "%b"}]' % (TOKEN.encode(), TOKEN.encode())),
+    }
+)
 REGISTRATIONS = Replies(
     {
         "a number as id": http(b'{"id": 5, "secret": "%b"}' % HOOK_SECRET.encode()),
@@ -98,6 +105,11 @@ async def capture(vipps: VippsClient) -> None:
     await vipps.epayment.capture(REFERENCE, PRICE)
 
 
+async def list_events(vipps: VippsClient) -> None:
+    """A read whose reply is a list."""
+    await vipps.epayment.events(REFERENCE)
+
+
 async def register(vipps: VippsClient) -> None:
     """A write whose reply is a secret."""
     await vipps.webhooks.register("https://shop.example/")
@@ -123,6 +135,14 @@ async def test_page_that_repeats_the_request_is_redacted(told: io.StringIO, act:
     """An answer that repeats a call's headers shows neither its token nor its subscription key."""
     said = await leaks_of(told, act, REFUSALS, kind)
     assert not [line for line in said if TOKEN in line or str(KEYS.subscription_key) in line]
+
+
+@pytest.mark.parametrize("kind", list(DOCUMENTS))
+@pytest.mark.parametrize("act", [read, capture, list_events])
+async def test_document_that_repeats_the_request_is_redacted(told: io.StringIO, act: Act, kind: str) -> None:
+    """Neither does JSON that repeats them in place of what the API documents."""
+    said = await leaks_of(told, act, DOCUMENTS, kind)
+    assert not [line for line in said if TOKEN in line]
 
 
 @pytest.mark.parametrize("kind", list(BROKEN))

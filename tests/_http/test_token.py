@@ -7,13 +7,14 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import attrs
 import pytest
 
 from tests.support import create, requests_of
 from vipps_async import Credentials, RetryPolicy, VippsClient
 from vipps_async._http.token import AccessToken, TokenProvider
-from vipps_async.errors import ClientClosed, InvalidReply, OutcomeUnknown, ServerError, Unauthorized
+from vipps_async.errors import ClientClosed, ConfigurationError, InvalidReply, OutcomeUnknown, ServerError, Unauthorized
 from vipps_async.sandbox import Fault, Sandbox
 
 NEVER = math.inf
@@ -250,6 +251,43 @@ async def test_closing_ends_a_fetch_that_loses_a_cancellation(clock: Clock) -> N
     await provider.close()
     with pytest.raises(ClientClosed):
         await caller
+
+
+async def test_closing_does_not_wait_for_ever(clock: Clock) -> None:
+    """A fetch that takes no cancellation at all is left behind."""
+    is_over = asyncio.Event()
+
+    async def go_on(_: AccessToken | None, __: float) -> AccessToken:
+        while not is_over.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await is_over.wait()
+        raise InvalidReply("over")
+
+    provider = TokenProvider(go_on, clock)
+    caller = asyncio.create_task(provider.authorize(NEVER))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        await provider.close()
+    is_over.set()
+    with pytest.raises(InvalidReply):
+        await caller
+
+
+async def test_what_was_not_asked_is_not_remembered(sandbox: Sandbox) -> None:
+    """A session that was closed, or was none, costs no request; once there is another one, calls go on at once."""
+    async with aiohttp.ClientSession() as closed:
+        pass
+    async with aiohttp.ClientSession() as good:
+        sessions: list[Any] = [good, closed, None]
+        async with VippsClient(
+            sandbox.credentials, environment=sandbox.environment, session=lambda: sessions[-1]
+        ) as vipps:
+            for kind in (ConfigurationError, ClientClosed):
+                with pytest.raises(kind):
+                    await create(vipps)
+                sessions.pop()
+            await create(vipps)
 
 
 async def test_a_thousand_first_calls_share_one_token_request(sandbox: Sandbox, vipps: VippsClient) -> None:

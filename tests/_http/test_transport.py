@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from tests.hostile import CLOSE, HANG, RESET, Asked, HostileServer, hostile, payment, problem, reply, token
-from tests.support import KEYS, PRICE, REFERENCE
+from tests.support import KEYS, PRICE, REFERENCE, everything_of
 from vipps_async import RetryPolicy, VippsClient
 from vipps_async.errors import (
     ApiError,
@@ -120,6 +120,69 @@ async def with_session(
         sessions = [session, plain]
         async with hostile(answer, session=lambda: sessions.pop() if len(sessions) > 1 else session) as found:
             yield found
+
+
+async def await_what_was_cancelled(*_: object) -> None:
+    """A hook whose own work was cancelled, by nobody who would have cancelled the call."""
+    future = asyncio.get_running_loop().create_future()
+    future.cancel()
+    await future
+
+
+@pytest.mark.parametrize("hook", ["on_request_start", "on_connection_create_end", "on_request_end"])
+async def test_a_cancellation_that_nobody_asked_for_is_an_error(hook: str) -> None:
+    """A hook's CancelledError, which a task group would swallow, is told by what was sent, as any error of a hook."""
+    trace = aiohttp.TraceConfig()
+    getattr(trace, hook).append(await_what_was_cancelled)
+    async with with_session({"trace_configs": [trace]}) as (server, vipps):
+        end = await end_of(vipps.epayment.capture(REFERENCE, PRICE))
+    assert type(end) is (OutcomeUnknown if hook == "on_request_end" else ConnectionFailed)
+    assert "a CancelledError that nobody asked for" in str(end)
+    assert [request.key for request in server.requests] == [end.idempotency_key] * (hook == "on_request_end")
+
+
+async def test_a_token_that_a_hook_cancels_does_not_close_the_client() -> None:
+    """What ends the fetch of a token is told as what it is, and the call as one that was not sent."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(await_what_was_cancelled)
+    session = aiohttp.ClientSession(trace_configs=[trace])
+    async with session, hostile(lambda _: payment(REFERENCE), session=session) as (_, vipps):
+        end = await end_of(vipps.epayment.capture(REFERENCE, PRICE))
+    assert type(end) is ConnectionFailed
+    assert not end.sent
+    assert "no access token: interrupted by a CancelledError" in str(end)
+    assert str(end).endswith(", not sent]")
+
+
+async def test_who_cancelled_itself_before_a_call_is_cancelled() -> None:
+    """A cancellation that was asked for before the call, and arrives in it, is one."""
+
+    async def change_one_s_mind(vipps: VippsClient) -> object:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return await vipps.epayment.get(REFERENCE)
+
+    async with hostile(lambda _: payment(REFERENCE)) as (_, vipps):
+        await vipps.epayment.get(REFERENCE)
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(change_one_s_mind(vipps))
+
+
+async def test_a_page_in_place_of_a_refused_token_repeats_no_write_without_a_key() -> None:
+    """Whoever wrote a 401 that is not the API's may have passed a registration on: it is not made twice."""
+    async with hostile(lambda _: reply(401, "<h1>Log in</h1>")) as (server, vipps):
+        end = await end_of(vipps.webhooks.register("https://shop.example/hook"))
+    assert type(end) is OutcomeUnknown
+    assert len(server.requests) == 1
+
+
+async def test_a_firewall_s_document_leaves_a_write_unknown() -> None:
+    """Who says no in a document with an ``error`` may be what filters replies, and the write took effect."""
+    async with hostile(lambda _: reply(403, {"error": "blocked by policy"})) as (server, vipps):
+        end = await end_of(vipps.epayment.capture(REFERENCE, PRICE))
+    assert type(end) is OutcomeUnknown
+    assert end.idempotency_key == server.requests[0].key
 
 
 @pytest.mark.parametrize("settings", AFTER, ids=named)
@@ -427,6 +490,35 @@ async def test_a_proxy_that_is_set_and_not_used_is_named(monkeypatch: pytest.Mon
     assert "s3cret" not in str(end)
 
 
+@pytest.mark.parametrize("is_given", [True, False])
+async def test_a_proxy_that_is_used_is_not_told_as_unused(monkeypatch: pytest.MonkeyPatch, is_given: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A session of one's own that asks the proxy is not blamed for not doing so."""
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    retry = RetryPolicy(attempts=1)
+    async with aiohttp.ClientSession(trust_env=True) as session:
+        options: dict[str, Any] = {"session": session} if is_given else {"trust_env": True}
+        async with VippsClient(KEYS, environment="https://api.example", retry=retry, **options) as vipps:
+            end = await end_of(vipps.epayment.get(REFERENCE))
+    assert "ClientProxyConnectionError" in str(end)
+    assert "HTTPS_PROXY" not in str(end)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://user:s3cret@127.0.0.1:9", "socks5://user:s3cret@127.0.0.1:9", "user:s3cret@a:9"]
+)
+async def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """A proxy that aiohttp passes over, or cannot speak to, is named, and its password told nowhere."""
+    monkeypatch.setenv("https_proxy", address)
+    monkeypatch.delenv("no_proxy", raising=False)
+    retry = RetryPolicy(attempts=1)
+    async with VippsClient(KEYS, environment="https://127.0.0.1:9", trust_env=True, retry=retry) as vipps:
+        end = await end_of(vipps.epayment.get(REFERENCE))
+    assert "HTTPS_PROXY must be the http:// address of a proxy" in str(end)
+    del address
+    assert "s3cret" not in everything_of(end)
+
+
 async def test_another_loop_s_session_is_refused_before_anything_is_sent() -> None:
     """A session that was made in another event loop cannot send here, and the error says what can."""
     other = asyncio.new_event_loop()
@@ -463,6 +555,23 @@ async def test_many_callers_ask_a_failing_token_endpoint_a_handful_of_times(answ
     assert all(isinstance(end, ApiError) and "no access token: HTTP" in str(end) for end in together + later)
     assert "not again for" in str(later[0])
     assert len({id(end) for end in together + later}) == 500
+
+
+async def test_an_api_that_refuses_every_token_is_not_asked_for_ever_new_ones() -> None:
+    """Where no token is taken, it is not the token: calls are told so, and fetch another one now and then only."""
+    async with hostile(lambda _: reply(401, {"statusCode": 401, "message": "no"})) as (server, vipps):
+        ends = [await end_of(vipps.epayment.get(REFERENCE)) for _ in range(100)]
+    assert all(isinstance(end, ApiError) and end.status == 401 for end in ends)
+    assert len(server.token_requests) < 12
+    assert len(server.requests) < 112
+
+
+async def test_tokens_that_are_revoked_again_and_again_fail_no_call() -> None:
+    """As long as each new token is taken, it is replaced as soon as it is refused."""
+    async with hostile(lambda asked: reply(401) if asked.number % 2 else payment(REFERENCE)) as (server, vipps):
+        for _ in range(20):
+            await vipps.epayment.get(REFERENCE)
+    assert len(server.token_requests) == 21
 
 
 async def test_a_copy_bounds_its_token_fetch_by_its_own_time() -> None:

@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from tests.epayment.lagging import LaggingReads, lagging
+from tests.hostile import Asked, hostile, payment, reply
 from tests.support import PRICE, REFERENCE, authorize, requests_of
 from vipps_async import Amount, PaymentEventName, RetryPolicy, VippsClient
 from vipps_async.errors import Conflict, InvalidRequest, OutcomeUnknown, ServerError, VippsError
@@ -201,6 +202,27 @@ async def test_repeat_that_can_read_no_log_is_an_unknown_outcome(
         await shop.epayment.capture(REFERENCE, idempotency_key=key)
     assert caught.value.idempotency_key == key
     assert isinstance(caught.value.__cause__, ServerError)
+
+
+async def test_entry_that_does_not_tell_its_key_may_be_this_one_s() -> None:
+    """A log whose capture names no key does not account for it: the outcome is unknown, never that nothing remains."""
+    entry = {
+        "reference": REFERENCE,
+        "pspReference": "psp-1",
+        "name": "CAPTURED",
+        "amount": {"currency": "NOK", "value": 1000},
+        "timestamp": "2026-11-02T09:15:30Z",
+        "success": True,
+    }
+
+    def answer(asked: Asked) -> bytes:
+        return reply(200, [entry]) if asked.path.endswith("/events") else payment(REFERENCE, captured=1000)
+
+    async with hostile(answer, timeout=1) as (server, vipps):
+        with pytest.raises(OutcomeUnknown) as caught:
+            await vipps.epayment.capture(REFERENCE, idempotency_key="shipment-17")
+    assert caught.value.idempotency_key == "shipment-17"
+    assert all(request.method == "GET" for request in server.requests)
 
 
 @pytest.mark.parametrize("ended_by", ["capture", "cancel"])

@@ -131,11 +131,11 @@ class _Decided:
 
 @pytest.mark.parametrize(
     "until",
-    [_decided, partial(_decided), _Decided(), partial(_Decided()), _Decided().method, True, None],
-    ids=["function", "partial", "object", "partial of an object", "method", "bool", "none"],
+    [_decided, partial(_decided), _Decided(), partial(_Decided()), _Decided().method, True, None, lambda: True],
+    ids=["function", "partial", "object", "partial of an object", "method", "bool", "none", "no payment"],
 )
 async def test_wait_refuses_an_async_condition(sandbox: Sandbox, vipps: VippsClient, until: Any) -> None:
-    """What would always be true as a condition is refused before anything is read."""
+    """What would always be true as a condition, or cannot be asked, is refused before anything is read."""
     with pytest.raises(InvalidRequest, match="must be a plain function"):
         await vipps.epayment.wait(REFERENCE, timeout=1, until=until)
     assert not sandbox.requests

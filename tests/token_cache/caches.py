@@ -50,6 +50,16 @@ async def break_down(*_: object, **__: object) -> NoReturn:
     raise OSError("cannot connect to redis://:s3cret@cache.example")
 
 
+async def be_cancelled(*_: object, **__: object) -> NoReturn:
+    """Fail as what waits for a pool that was closed does."""
+    raise asyncio.CancelledError
+
+
+def break_down_at_once(*_: object, **__: object) -> NoReturn:
+    """Fail before there is anything to await."""
+    raise OSError("cannot connect to redis://:s3cret@cache.example")
+
+
 async def talk_nonsense(*_: object, **__: object) -> object:
     """Answer what is no answer."""
     return CachedValue("no bytes", "no time")  # type: ignore[arg-type]  # what a careless cache may do

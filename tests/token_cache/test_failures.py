@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from tests.servers.redis import RedisServer
 from tests.support import REFERENCE, TOKEN
-from tests.token_cache.caches import Failing, break_down, hang, talk_nonsense
+from tests.token_cache.caches import Failing, be_cancelled, break_down, break_down_at_once, hang, talk_nonsense
 from tests.token_cache.shop import Shop
 from vipps_async import RetryPolicy
 from vipps_async.errors import ServerError, Unauthorized
@@ -27,7 +27,10 @@ GOES_ON = "this process goes on without it"
 
 @pytest.mark.parametrize(
     ("method", "how"),
-    [*itertools.product(["get", "set", "add", "delete"], [hang, break_down]), ("get", talk_nonsense)],
+    [
+        *itertools.product(["get", "set", "add", "delete"], [hang, break_down, break_down_at_once, be_cancelled]),
+        ("get", talk_nonsense),
+    ],
 )
 async def test_no_failing_cache_fails_a_call(
     shop: Shop,

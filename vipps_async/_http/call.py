@@ -78,4 +78,4 @@ def check_key(key: str) -> str:
             key,
             f"must be 1 to {_KEY_LIMIT} visible ASCII characters; 40 of [A-Za-z0-9._:-] suit every API",
         )
-    return key
+    return str.__str__(key)  # what a text enum shows is something else

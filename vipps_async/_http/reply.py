@@ -41,6 +41,7 @@ _ERRORS_OF_THE_API: Mapping[int, type[ApiError]] = {**_ERRORS, 404: NotFound, 40
 _VERSION = re.compile(r"/v[0-9]+/")
 _EXCERPT, _TEXT, _NAME = 200, 500, 100  # characters of an error's parts that are shown
 _FIELDS = 20
+_LONGEST_WAIT = 3600.0  # seconds that Retry-After is believed: what asks for years would stop a client for good
 
 
 def decode(call: Call, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Any:
@@ -133,13 +134,17 @@ def read_problem(body: bytes, *, status: int, path: str) -> Problem:
 def _source_of(document: dict[str, Any], status: int, path: str) -> str | None:
     """Return who can have written a problem document: RFC 9457, and Vipps MobilePay, errors.
 
-    The API's own has a title and a trace, tells the status that it came with, and names the path that was asked.
+    The API's own has a title and a trace, tells the status that it came with, and names the path that was asked. The
+    gateway's tells the status too. An identity provider's has an ``error``, as many a firewall's has.
     """
     has_trace = _first_text(document, "traceId", "contextId", limit=_NAME) is not None
     if _first_text(document, "title", limit=_TEXT) and has_trace:
         return "api" if _is_for(document, status, path) else None
-    is_gateways = "statusCode" in document or "responseInfo" in document or "ResponseInfo" in document
-    return "gateway" if is_gateways or "error" in document else None
+    information = document.get("responseInfo") or document.get("ResponseInfo")
+    told = information.get("responseCode") if isinstance(information, dict) else document.get("statusCode")
+    if str(told) == str(status):
+        return "gateway"
+    return "identity" if "error" in document else None
 
 
 def _is_for(document: dict[str, Any], status: int, path: str) -> bool:
@@ -190,14 +195,11 @@ def _excerpt(body: bytes) -> str:
 
 
 def read_retry_after(value: str | None, *, now: datetime) -> float | None:
-    """Seconds that ``Retry-After`` asks for, given as a number or as an HTTP date; ``None`` if it says nothing."""
+    """Seconds that ``Retry-After`` asks for, an hour at most: a number or an HTTP date; ``None`` if it is neither."""
     if value is None:
         return None
     try:
-        return max(0.0, float(value)) if value.strip()[:1].isdigit() else _seconds_until(value, now)
+        seconds = float(value) if value.strip()[:1].isdigit() else (from_http_date(value) - now).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def _seconds_until(http_date: str, now: datetime) -> float:
-    return max(0.0, (from_http_date(http_date) - now).total_seconds())
+    return min(max(0.0, seconds), _LONGEST_WAIT)

@@ -145,11 +145,11 @@ class Attempts:
         """
         self._in_flight = False
         self._may_have_applied |= may_have_applied(error)
+        if self._call.writes and self._call.idempotency_key is None and self._may_have_applied:
+            return None  # nothing would tell the server that it is the same operation
         if reauthorized and not self._renewals:
             self._renewals = 1
             return 0.0
-        if self._call.writes and self._call.idempotency_key is None and self._may_have_applied:
-            return None  # nothing would tell the server that it is the same operation
         if not is_transient(error) or self.made - self._renewals >= self._policy.attempts:
             return None
         wait = backoff.full_jitter(self._next_delay())
@@ -175,6 +175,8 @@ class Attempts:
         own.message = f"no access token: {error.message}"
         if self.is_open:
             return self._named(self._unknown(f"no access token: {error.reason}"), cause=error)
+        if isinstance(own, ConnectionFailed):
+            own.sent = False  # for the token, perhaps, but not this call
         return self._named(own, cause=error)
 
     def timed_out(self, seconds: float) -> ConnectionFailed:
@@ -229,11 +231,12 @@ def proves_no_effect(error: CallError, call: Call) -> bool:
     """Whether *error* proves that no attempt of *call* took effect.
 
     A repeated key is answered as the first request was, so a refusal by the API itself speaks for all attempts; but it
-    need not honour the key for ever, and what it says of the payment's state may be an earlier attempt's doing. What is
-    wrong with the request, or with what the merchant may do, was so each time.
+    need not honour the key for ever, what it says of the payment's state may be an earlier attempt's doing, and a time
+    that it finds too soon was later before. The call's conclusive codes alone tell what was so each time: what is wrong
+    with the request, or with what the merchant may do.
     """
     if not isinstance(error, ApiError) or error.problem.source != "api" or error.status in _TELLS_NOTHING_OF_EARLIER:
         return False
     if not 400 <= error.status < 500:
         return False
-    return error.code in call.conclusive_codes if error.code else bool(error.problem.fields)
+    return error.code in call.conclusive_codes

@@ -23,7 +23,7 @@ from vipps_async._http.call import Call
 from vipps_async._http.reply import decode
 from vipps_async._http.retry import Attempts, RetryBudget, RetryPolicy
 from vipps_async._http.token import AccessToken, ApiKeys, Authorizer, Fetch, TokenProvider
-from vipps_async._http.transport import Answer, HttpSession
+from vipps_async._http.transport import Answer, HttpSession, redacted
 from vipps_async.config import Credentials, Environment, SystemInfo
 from vipps_async.errors import CallError, InvalidReply, Unauthorized, VippsError
 
@@ -32,6 +32,7 @@ T = TypeVar("T")
 _logger = logging.getLogger("vipps_async")
 
 _TOKEN_CALL = Call(operation="access token", method="POST", path="/accessToken/get", is_sensitive=True)
+_UNSHOWN = "the reply is not what the API documents; it is not shown, since it holds a secret"
 
 
 def _multi_dict(headers: Mapping[str, str]) -> CIMultiDict[str]:
@@ -114,8 +115,7 @@ class Session:
             try:
                 result = read(await self._attempt(call, authorization, attempts, deadline))
             except CallError as error:
-                if call.is_sensitive:
-                    _conceal(error)
+                _hide_secrets(error, call, self.headers, authorization)
                 _logger.debug("%s, attempt %d: %s", call.operation, attempts.made, error.message)
                 reauthorized = isinstance(error, Unauthorized) and self.authorizer.refused(authorization)
                 wait = attempts.wait_after(error, left=deadline - time.monotonic(), reauthorized=reauthorized)
@@ -123,6 +123,7 @@ class Session:
                     raise attempts.final_error(error)  # noqa: B904 - it has its cause
             else:
                 attempts.succeeded()
+                self.authorizer.accepted(authorization)
                 return result
             await asyncio.sleep(wait)
 
@@ -173,11 +174,12 @@ class Session:
         return headers
 
 
-def _conceal(error: CallError) -> None:
-    # The frames below hold the reply, and a traceback can be asked for their variables.
-    error.__cause__ = error.__context__ = error.__traceback__ = None
+def _hide_secrets(error: CallError, call: Call, *headers: Mapping[str, str]) -> None:
+    if call.is_sensitive or isinstance(error, InvalidReply):
+        # The frames below hold the reply, which may repeat the request, and a traceback tells their variables.
+        error.__cause__ = error.__context__ = error.__traceback__ = None
     if isinstance(error, InvalidReply):
-        error.message = "the reply is not what the API documents; it is not shown, since it holds a secret"
+        error.message = _UNSHOWN if call.is_sensitive else redacted(error.message, *headers)
 
 
 def _split(seconds: float) -> aiohttp.ClientTimeout:

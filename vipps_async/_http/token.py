@@ -13,7 +13,7 @@ import attrs
 
 from vipps_async._loops import PerLoop
 from vipps_async.config import Secret
-from vipps_async.errors import ApiError, CallError, ClientClosed, InvalidReply, VippsError
+from vipps_async.errors import ApiError, CallError, ClientClosed, InvalidReply
 
 _logger = logging.getLogger("vipps_async")
 
@@ -21,7 +21,8 @@ _RENEW_AHEAD = 300.0  # seconds; the token lives 3600 in test and 86400 in produ
 _MOST_DIGITS = 9  # of a lifetime in seconds: 31 years
 # How long a failed fetch is remembered: twice as long each time, and longer where the keys were refused.
 _FIRST_PAUSE, _LONGEST_PAUSE, _PAUSE_AFTER_REFUSAL = 1.0, 60.0, 30.0
-_CANCEL_AGAIN_AFTER = 1.0  # seconds
+_REPLACED_AT_ONCE = 4  # refused tokens in a row
+_CANCELLATIONS, _CANCEL_AGAIN_AFTER = 3, 1.0  # seconds between them
 
 
 @attrs.frozen
@@ -86,6 +87,10 @@ class Authorizer(Protocol):
         """Take note that the server refused *headers*; return whether others may be had."""
         ...
 
+    def accepted(self, headers: Mapping[str, str]) -> None:
+        """Take note that the server took *headers*."""
+        ...
+
 
 @attrs.frozen
 class ApiKeys:
@@ -101,6 +106,9 @@ class ApiKeys:
         """There are no others."""
         return False
 
+    def accepted(self, headers: Mapping[str, str]) -> None:
+        """There is nothing to learn from it."""
+
 
 # Fetches a token in place of the one that it is passed, if there was one, within so many seconds.
 Fetch = Callable[[AccessToken | None, float], Awaitable[AccessToken]]
@@ -110,7 +118,7 @@ Fetch = Callable[[AccessToken | None, float], Awaitable[AccessToken]]
 class _Failure:
     """A fetch that failed, as the calls that need its token are told until *ends_at*."""
 
-    error: VippsError
+    error: CallError
     began_at: float
     ends_at: float
     pause: float
@@ -134,6 +142,8 @@ class TokenProvider:
         self._token: AccessToken | None = None
         self._renewals: PerLoop[_Renewal] = PerLoop(_Renewal, owner="this VippsClient")
         self._failure: _Failure | None = None
+        self._replaced_in_vain = 0  # tokens in a row, none of which was taken
+        self._kept_until = -math.inf
 
     async def authorize(self, deadline: float) -> Mapping[str, str]:
         """Return a token's header, waiting only while there is no token that the server takes.
@@ -150,17 +160,30 @@ class TokenProvider:
         return token.headers
 
     def refused(self, headers: Mapping[str, str]) -> bool:
-        """Use the token of *headers* no more, unless it was replaced already."""
-        if self._token is not None and self._token.headers is headers:
-            self._token = self._token.refused()
+        """Use the token of *headers* no more, unless it was replaced already.
+
+        Where one after the other is refused, and none was taken, the last is kept for a while: it is not the token.
+        """
+        if self._token is None or self._token.headers is not headers:
+            return True
+        if self._clock() < self._kept_until:
+            return False
+        self._token = self._token.refused()
         return True
+
+    def accepted(self, headers: Mapping[str, str]) -> None:
+        """Replace the token at once if it is refused later."""
+        if self._replaced_in_vain and self._token is not None and self._token.headers is headers:
+            self._replaced_in_vain, self._kept_until = 0, -math.inf
 
     async def close(self) -> None:
         """End a renewal that is under way in the event loop that runs."""
         renewal = self._renewals.peek()
-        while renewal is not None and renewal.task is not None:
+        # Again: what waits inside can lose a cancellation, as asyncio.wait_for of Python 3.11 does; or each of them.
+        for _ in range(_CANCELLATIONS):
+            if renewal is None or renewal.task is None:
+                return
             renewal.task.cancel()
-            # Again: what waits inside can lose a cancellation, as asyncio.wait_for of Python 3.11 does.
             await asyncio.wait([renewal.task], timeout=_CANCEL_AGAIN_AFTER)
 
     async def _renewed(self, within: float) -> AccessToken:
@@ -193,12 +216,18 @@ class TokenProvider:
             return
         error = task.exception()
         if error is None:
+            self._replaced_in_vain += self._token is not None and self._token.is_refused
             self._token, self._failure = task.result(), None
-        elif isinstance(error, VippsError):
+            self._kept_until = self._clock() + self._pause_after_vain()
+        elif isinstance(error, CallError) and not isinstance(error, ClientClosed):
             self._failure = self._failed(error)
             _logger.warning("no new access token: %s", error)
 
-    def _failed(self, error: VippsError) -> _Failure:
+    def _pause_after_vain(self) -> float:
+        more = self._replaced_in_vain - _REPLACED_AT_ONCE
+        return min(_FIRST_PAUSE * 2.0**more, _LONGEST_PAUSE) if more > 0 else 0.0
+
+    def _failed(self, error: CallError) -> _Failure:
         now, last = self._clock(), self._failure
         pause = min(2 * last.pause, _LONGEST_PAUSE) if last else _FIRST_PAUSE
         is_refusal = isinstance(error, ApiError) and 400 <= error.status < 500
@@ -209,11 +238,10 @@ class TokenProvider:
     def _has_just_failed(self, now: float) -> bool:
         return self._failure is not None and now < self._failure.ends_at
 
-    def _remembered(self, failure: _Failure, now: float) -> VippsError:
+    def _remembered(self, failure: _Failure, now: float) -> CallError:
         error = copy.copy(failure.error)
         error.__cause__ = failure.error
-        if isinstance(error, CallError):
-            error.message += f" (asked {now - failure.began_at:.0f} s ago; not again for {failure.ends_at - now:.0f} s)"
+        error.message += f" (asked {now - failure.began_at:.0f} s ago; not again for {failure.ends_at - now:.0f} s)"
         return error
 
 

@@ -14,6 +14,7 @@ the one place that names them.
 """
 
 import asyncio
+import re
 import select
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -39,6 +40,12 @@ from vipps_async.errors import (
 _EXCERPT = 200  # characters of a foreign text in a message
 _LARGEST_REPLY = 8 * 1024 * 1024  # bytes, after decompression
 _UNREADABLE = aiohttp.ClientPayloadError | aiohttp.ClientResponseError
+# What a session's own headers and cookies say to another service.
+_CREDENTIALS = ("Authorization", "Proxy-Authorization", "Cookie")
+# What tells how a message is framed, or where it goes: each request has its own.
+_FRAMING = ("Content-Encoding", "Content-Length", "Expect", "Host", "Transfer-Encoding", "Upgrade")
+# As in an address of a proxy, user and password.
+_USER = re.compile(r"[^\s/@:'\"]+:[^\s/@]*@")
 _REMEDY_FOR_SESSION = "give session= a function that returns the session of the loop that runs"
 
 
@@ -108,8 +115,9 @@ class _Attempt:
         if self._was_handled:
             raise self._failure or RuntimeError("a middleware of the aiohttp session repeats the request")
         self._was_handled = True
-        # Here, and in the place of any other: aiohttp adds what it finds in a .netrc or in the session's auth.
-        request.headers.pop("Authorization", None)
+        # Here, and in the place of any other: aiohttp adds what it finds in a .netrc, or in the session's auth and jar.
+        for name in _CREDENTIALS:
+            request.headers.popall(name, None)
         request.headers.update(self._authorization)
         _Internals.wrap_writing(request, self._before_writing)
         try:
@@ -141,6 +149,8 @@ class HttpSession:
     def __init__(
         self, session: aiohttp.ClientSession | Callable[[], aiohttp.ClientSession] | None, *, trust_env: bool
     ) -> None:
+        if trust_env and session is not None:
+            raise ConfigurationError("trust_env=True is for a client's own session: make the one given with it")
         self._given = (lambda: session) if isinstance(session, aiohttp.ClientSession) else session
         self._trust_env = trust_env
         self._left: list[aiohttp.ClientSession] = []
@@ -178,7 +188,7 @@ class HttpSession:
         """
         session = await self._session()
         attempt = _Attempt(authorization, on_sent)
-        cancellations = _cancellations()
+        before = cancellations()
         self._in_flight += 1
         try:
             response = await session.request(
@@ -193,13 +203,14 @@ class HttpSession:
             )
             content = await _read_body(response)
             if response.status >= 300 or content.lstrip()[:1] not in {b"{", b"["}:
-                content = _redacted(content, headers, authorization)
+                content = redacted(content.decode("latin-1"), headers, authorization).encode("latin-1")
             return Answer(response.status, response.headers, content)
         except asyncio.CancelledError:
-            # A connector that is closed cancels who waits for a connection, which nobody has asked for.
-            if not session.closed or _cancellations() != cancellations:
+            # Nobody has asked for it where a connector is closed under who waits for a connection, or where a hook has
+            # awaited what was cancelled. But who was cancelled before may be told of it only now.
+            if cancellations() != before or (before and not session.closed):
                 raise
-            raise _closed_under(sent=attempt.sent) from None
+            raise _cancelled_by_nobody(session, sent=attempt.sent) from None
         except Exception as error:
             if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
                 raise
@@ -232,7 +243,7 @@ class HttpSession:
         return session
 
     def _open(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(trust_env=self._trust_env)
+        return aiohttp.ClientSession(trust_env=self._trust_env, cookie_jar=aiohttp.DummyCookieJar())
 
     async def _close_left(self) -> None:
         while self._left:
@@ -262,25 +273,30 @@ class HttpSession:
             text = self._no_connection(url, session, seconds)
         else:
             text = f"no connection to {url.origin()}: {text}"
-        return ConnectionFailed(text + self._proxy_hint(url), sent=False)
+        return ConnectionFailed(text + _proxy_hint(url, session, is_given=self._given is not None), sent=False)
 
     def _no_connection(self, url: URL, session: aiohttp.ClientSession, seconds: float | None) -> str:
         connector = session.connector
         limits = [limit for limit in (connector.limit, connector.limit_per_host) if limit] if connector else []
         if limits and self._in_flight > min(limits):
             return (
-                f"not sent, since no connection became free within {seconds:g} s: {self._in_flight:,} calls in flight "
+                f"no connection became free within {seconds:g} s: {self._in_flight:,} calls in flight "
                 f"on {min(limits)} connections; make fewer at once, or give session= one with a larger TCPConnector"
             )
         return f"no connection to {url.origin()} within {seconds:g} s"
 
-    def _proxy_hint(self, url: URL) -> str:
-        name = f"{url.scheme}_proxy"
-        is_meant = url.scheme in getproxies() and not proxy_bypass(url.host or "")
-        if self._trust_env or not is_meant:
-            return ""
-        option = "trust_env=True" if self._given is None else "a session made with trust_env=True"
-        return f"; {name.upper()} names a proxy, which is not used without {option}"
+
+def _proxy_hint(url: URL, session: aiohttp.ClientSession, *, is_given: bool) -> str:
+    proxy = getproxies().get(url.scheme)
+    if proxy is None or proxy_bypass(url.host or ""):
+        return ""
+    name = f"{url.scheme}_proxy".upper()
+    if not session.trust_env:
+        option = "a session made with trust_env=True" if is_given else "trust_env=True"
+        return f"; {name} names a proxy, which is not used without {option}"
+    if not proxy.lower().startswith("http://"):
+        return f"; {name} must be the http:// address of a proxy: aiohttp speaks to no other"
+    return ""
 
 
 def _checked(give: Callable[[], Any]) -> aiohttp.ClientSession:
@@ -296,34 +312,40 @@ def _checked(give: Callable[[], Any]) -> aiohttp.ClientSession:
         raise WrongEventLoop("the aiohttp session given as session=", _REMEDY_FOR_SESSION)
     if not session.auto_decompress:
         raise ConfigurationError("the aiohttp session has auto_decompress=False: compressed replies cannot be read")
+    for name in _FRAMING:
+        if name in session.headers:
+            raise ConfigurationError(f"the aiohttp session has {name} among its headers, which is each request's own")
     return session
 
 
-def _cancellations() -> int:
+def cancellations() -> int:
+    """Return how often the task that runs was asked to end; a `CancelledError` that does not add to it is a mistake."""
     task = asyncio.current_task()
     return task.cancelling() if task is not None else 0
 
 
-def _closed_under(*, sent: bool) -> CallError:
+def _cancelled_by_nobody(session: aiohttp.ClientSession, *, sent: bool) -> CallError:
+    if not session.closed:
+        return ConnectionFailed("interrupted by a CancelledError that nobody asked for", sent=sent, is_transient=False)
     return ConnectionFailed("the client was closed before the reply", sent=True) if sent else ClientClosed()
 
 
 def _cause_of(error: Exception) -> Exception | None:
-    # Not one that quotes what cannot be read: a proxy's page may repeat the request.
-    return None if isinstance(error, _UNREADABLE) else error
+    # Not one that quotes what cannot be read: a proxy's page may repeat the request, and its address has a password.
+    return None if isinstance(error, _UNREADABLE | aiohttp.InvalidURL) else error
 
 
 def _in_a_line(error: Exception, *secrets: Mapping[str, str]) -> str:
     # Not its repr, which can hold the whole request.
     said = f"{type(error).__name__}: {getattr(error, 'message', '') or error}"
-    return printable(_redacted(said.encode("utf-8", "replace"), *secrets).decode("utf-8", "replace"), _EXCERPT)
+    return printable(_USER.sub("**********@", redacted(said, *secrets)), _EXCERPT)
 
 
-def _redacted(text: bytes, *headers: Mapping[str, str]) -> bytes:
-    # A proxy's or a gateway's page may repeat the request.
+def redacted(text: str, *headers: Mapping[str, str]) -> str:
+    """Return *text*, which may repeat a request, without the secrets among the request's *headers*."""
     for value in (value for each in headers for value in each.values()):
         if isinstance(value, Secret):
-            text = text.replace(value.removeprefix("Bearer ").encode(), b"**********")
+            text = text.replace(value.removeprefix("Bearer "), "**********")
     return text
 
 

@@ -112,7 +112,8 @@ async def _amount(api: PaymentReader, reference: str, key: str | None) -> Amount
     aggregate = (await api.get(reference)).aggregate
     if aggregate.left_to_capture.value:
         return check_modification_amount(aggregate.left_to_capture)
-    accounted_for = sum(event.amount.value for event in captures if event.success)
+    # By other keys: an entry that does not tell its key may be this one's.
+    accounted_for = sum(event.amount.value for event in captures if event.success and event.idempotency_key)
     if key is not None and accounted_for < aggregate.captured_amount.value:
         return None
     raise InvalidRequest("amount", None, f"nothing of the {aggregate.authorized_amount} authorized remains to capture")

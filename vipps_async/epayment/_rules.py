@@ -36,7 +36,7 @@ def check_reference(reference: str, field: str = "reference") -> str:
     """Return *reference* if it can be one."""
     if not (isinstance(reference, str) and _REFERENCE.fullmatch(reference)):
         raise InvalidRequest(field, reference, "must be 8 to 64 characters of a-z, A-Z, 0-9 and -")
-    return reference
+    return str.__str__(reference)  # what a text enum shows is something else
 
 
 def check_modification_reference(reference: str) -> str:

@@ -71,7 +71,7 @@ async def wait_for(
 def _check(timeout: float, until: Callable[[Payment], bool]) -> None:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= _LONGEST:
         raise InvalidRequest("timeout", timeout, "must be a number of seconds above 0, and 60 days at most")
-    if not callable(until) or _is_async(until):
+    if not callable(until) or _is_async(until) or not _takes_one(until):
         raise _no_plain_function(until)
 
 
@@ -79,6 +79,16 @@ def _is_async(function: Callable[..., object]) -> bool:
     while isinstance(function, partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _takes_one(function: Callable[..., object]) -> bool:
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # a built-in function that does not tell
+    return True
 
 
 def _holds(until: Callable[[Payment], bool], payment: Payment) -> bool:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from vipps_async._http.token import AccessToken, Fetch
+from vipps_async._http.transport import cancellations
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
 from vipps_async.token_cache._base import TokenCache
@@ -79,7 +80,7 @@ class SharedFetch:
                 await _tried(self._keep(token, old))
             return token
         finally:
-            await _tried(self._cache.delete(self._lock, owner))
+            await _tried(self._unlock(owner))
 
     async def _find(self, old: AccessToken | None, owner: bytes, give_up_at: float) -> AccessToken | None:
         """Return another process's token, or ``None`` if it is this one's turn to fetch, or was not for too long."""
@@ -112,6 +113,9 @@ class SharedFetch:
     async def _locked(self, owner: bytes) -> bool:
         return await _bounded(self._cache.add(self._lock, owner, lifetime=_LOCK_LIFETIME))
 
+    async def _unlock(self, owner: bytes) -> None:
+        await self._cache.delete(self._lock, owner)
+
     async def _read(self, old: AccessToken | None) -> AccessToken | None:
         now = self._clock()
         cached = await _bounded(self._cache.get(self._seal.name))
@@ -131,8 +135,14 @@ class SharedFetch:
 
 
 async def _bounded(operation: Awaitable[T]) -> T:
-    async with asyncio.timeout(_CACHE_TIMEOUT):
-        return await operation
+    before = cancellations()
+    try:
+        async with asyncio.timeout(_CACHE_TIMEOUT):
+            return await operation
+    except asyncio.CancelledError as error:
+        if cancellations() != before:
+            raise
+        raise RuntimeError("cancelled, which nobody asked for") from error
 
 
 async def _tried(operation: Awaitable[object]) -> None:
