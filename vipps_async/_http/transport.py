@@ -1,22 +1,8 @@
-"""One attempt over aiohttp: what is sent, whether it can have left, and whose reply came.
-
-What decides over money is whether a request can have left this process, and aiohttp's exceptions do not tell. So each
-request passes a client middleware of its own, the innermost, which sees it as often as anything wants to send it, and
-which takes hold of the step that writes it to a connection:
-
-- Before that step nothing has left: the wait for a connection, DNS, TCP, TLS, a proxy's CONNECT. After it, it may have.
-- At that step the connection is looked at: what it holds already is no reply to a request that is still to be written.
-- The second time that a request gets to the middleware, somebody else repeats it, as aiohttp does with GET and DELETE
-  on a broken connection, and is refused: what is repeated, how often and with which key is this package's to say.
-
-That step, the state of a connection and a session's own middlewares and loop are not public in aiohttp; `_Internals` is
-the one place that names them.
-"""
+"""One attempt over aiohttp, in a session of the loop that runs, and what became of it, as an error of the tree."""
 
 import asyncio
 import re
-import select
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -25,6 +11,7 @@ import attrs
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from vipps_async._http.sending import Attempt, Internals
 from vipps_async._loops import PerLoop
 from vipps_async.config import Secret
 from vipps_async.errors import (
@@ -40,56 +27,11 @@ from vipps_async.errors import (
 _EXCERPT = 200  # characters of a foreign text in a message
 _LARGEST_REPLY = 8 * 1024 * 1024  # bytes, after decompression
 _UNREADABLE = aiohttp.ClientPayloadError | aiohttp.ClientResponseError
-# What a session's own headers and cookies say to another service.
-_CREDENTIALS = ("Authorization", "Proxy-Authorization", "Cookie")
 # What tells how a message is framed, or where it goes: each request has its own.
 _FRAMING = ("Content-Encoding", "Content-Length", "Expect", "Host", "Transfer-Encoding", "Upgrade")
 # As in an address of a proxy, user and password.
 _USER = re.compile(r"[^\s/@:'\"]+:[^\s/@]*@")
 _REMEDY_FOR_SESSION = "give session= a function that returns the session of the loop that runs"
-
-
-class _Internals:
-    """What is not public in aiohttp 3.12 to 3.14, and needed all the same."""
-
-    @staticmethod
-    def loop_of(session: aiohttp.ClientSession) -> asyncio.AbstractEventLoop:
-        return session._loop  # noqa: SLF001 - see the module
-
-    @staticmethod
-    def middlewares_of(session: aiohttp.ClientSession) -> Sequence[Any]:
-        return session._middlewares or ()  # noqa: SLF001 - see the module
-
-    @staticmethod
-    def wrap_writing(request: aiohttp.ClientRequest, look: Callable[[Any], Any]) -> None:
-        """Have *look* awaited with the connection when *request* is about to be written to it."""
-        write = request.send
-
-        async def look_and_write(connection: Any) -> aiohttp.ClientResponse:
-            await look(connection)
-            return await write(connection)
-
-        request.send = look_and_write  # type: ignore[assignment]  # see the module
-
-    @staticmethod
-    def is_at_rest(connection: Any) -> bool:
-        """Whether it is open, and nothing came on it since the last reply was read."""
-        protocol = connection.protocol
-        return bool(protocol.is_connected() and not protocol.should_close)
-
-    @staticmethod
-    def has_unread(connection: Any) -> bool:
-        """Whether there are bytes that the event loop has not read yet."""
-        socket = connection.transport.get_extra_info("socket") if connection.transport else None
-        return socket is not None and _is_readable(socket.fileno())
-
-
-def _is_readable(descriptor: int) -> bool:
-    if not hasattr(select, "poll"):
-        return bool(select.select([descriptor], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 @attrs.frozen
@@ -99,43 +41,6 @@ class Answer:
     status: int
     headers: CIMultiDictProxy[str]
     body: bytes
-
-
-class _Attempt:
-    """A client middleware for one request."""
-
-    def __init__(self, authorization: Mapping[str, str], on_sent: Callable[[], None]) -> None:
-        self._authorization = authorization
-        self._on_sent = on_sent
-        self._was_handled = False
-        self._failure: Exception | None = None
-        self.sent = False
-
-    async def __call__(self, request: aiohttp.ClientRequest, handler: Any) -> aiohttp.ClientResponse:
-        if self._was_handled:
-            raise self._failure or RuntimeError("a middleware of the aiohttp session repeats the request")
-        self._was_handled = True
-        # Here, and in the place of any other: aiohttp adds what it finds in a .netrc, or in the session's auth and jar.
-        for name in _CREDENTIALS:
-            request.headers.popall(name, None)
-        request.headers.update(self._authorization)
-        _Internals.wrap_writing(request, self._before_writing)
-        try:
-            response: aiohttp.ClientResponse = await handler(request)
-        except Exception as error:
-            self._failure = error
-            raise
-        return response
-
-    async def _before_writing(self, connection: Any) -> None:
-        if _Internals.has_unread(connection):
-            # Let the loop read it: over TLS it may be nothing of the other side's application.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-        if not _Internals.is_at_rest(connection):
-            raise aiohttp.ClientConnectionError("it was closed, or held a reply, before the request was written")
-        self.sent = True
-        self._on_sent()
 
 
 class HttpSession:
@@ -187,7 +92,7 @@ class HttpSession:
             TimeoutError: the time is over.
         """
         session = await self._session()
-        attempt = _Attempt(authorization, on_sent)
+        attempt = Attempt(authorization, on_sent)
         before = cancellations()
         self._in_flight += 1
         try:
@@ -199,7 +104,7 @@ class HttpSession:
                 allow_redirects=False,
                 raise_for_status=False,
                 timeout=timeout,
-                middlewares=(*_Internals.middlewares_of(session), attempt),
+                middlewares=(*Internals.middlewares_of(session), attempt),
             )
             content = await _read_body(response)
             if response.status >= 300 or content.lstrip()[:1] not in {b"{", b"["}:
@@ -308,7 +213,7 @@ def _checked(give: Callable[[], Any]) -> aiohttp.ClientSession:
         raise ConfigurationError(
             f"the function given as session= must return an aiohttp.ClientSession, not {type(session).__name__}"
         )
-    if not session.closed and _Internals.loop_of(session) is not asyncio.get_running_loop():
+    if not session.closed and Internals.loop_of(session) is not asyncio.get_running_loop():
         raise WrongEventLoop("the aiohttp session given as session=", _REMEDY_FOR_SESSION)
     if not session.auto_decompress:
         raise ConfigurationError("the aiohttp session has auto_decompress=False: compressed replies cannot be read")
