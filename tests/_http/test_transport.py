@@ -401,6 +401,15 @@ async def test_a_reply_about_another_payment_is_a_broken_reply(name: str) -> Non
     assert len({request.key for request in server.requests}) == 1
 
 
+async def test_a_reply_without_totals_is_none() -> None:
+    """Who ships by what was captured is not given a reply that does not tell it."""
+    async with hostile(lambda _: reply(200, {"reference": REFERENCE})) as (server, vipps):
+        end = await end_of(vipps.epayment.capture(REFERENCE, PRICE))
+    assert type(end) is OutcomeUnknown
+    assert "tells no totals" in str(end)
+    assert {request.key for request in server.requests} == {end.idempotency_key}
+
+
 async def test_a_full_pool_is_told_as_one() -> None:
     """Calls that found no free connection say how many there were for how many, and that nothing was sent."""
     connector = aiohttp.TCPConnector(limit=2)
