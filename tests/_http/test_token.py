@@ -14,7 +14,15 @@ import pytest
 from tests.support import create, requests_of
 from vipps_async import Credentials, RetryPolicy, VippsClient
 from vipps_async._http.token import AccessToken, TokenProvider
-from vipps_async.errors import ClientClosed, ConfigurationError, InvalidReply, OutcomeUnknown, ServerError, Unauthorized
+from vipps_async.errors import (
+    ClientClosed,
+    ConfigurationError,
+    InvalidReply,
+    OutcomeUnknown,
+    Problem,
+    ServerError,
+    Unauthorized,
+)
 from vipps_async.sandbox import Fault, Sandbox
 
 NEVER = math.inf
@@ -251,6 +259,38 @@ async def test_closing_ends_a_fetch_that_loses_a_cancellation(clock: Clock) -> N
     await provider.close()
     with pytest.raises(ClientClosed):
         await caller
+
+
+@pytest.mark.parametrize(
+    ("error", "pauses"),
+    [
+        (ServerError(503, Problem()), [1, 2, 4]),
+        (ServerError(503, Problem(), retry_after=120.0), [120, 120, 120]),
+        (ServerError(503, Problem(), retry_after=0.0), [1, 2, 4]),
+        (Unauthorized(401, Problem()), [30, 30, 30]),
+    ],
+    ids=str,
+)
+async def test_a_failure_is_remembered_for_as_long_as_was_asked(
+    issuer: Issuer, clock: Clock, error: Exception, pauses: list[float]
+) -> None:
+    """Nobody asks again before the time that the endpoint asked for, nor at once; a success begins anew."""
+    provider = TokenProvider(issuer, clock)
+
+    async def fails_for(pause: float) -> None:
+        issuer.error, before = error, issuer.issued
+        for moment in (pause - 0.5, 0.5):
+            with pytest.raises(type(error)):
+                await provider.authorize(NEVER)
+            assert issuer.issued == before + 1
+            clock.now += moment
+
+    for pause in pauses:
+        await fails_for(pause)
+    issuer.error = None
+    assert provider.refused(await provider.authorize(NEVER))
+    await fails_for(pauses[0])
+    await fails_for(pauses[1])
 
 
 async def test_closing_does_not_wait_for_ever(clock: Clock) -> None:

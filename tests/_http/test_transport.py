@@ -177,6 +177,17 @@ async def test_a_page_in_place_of_a_refused_token_repeats_no_write_without_a_key
     assert len(server.requests) == 1
 
 
+async def test_a_session_that_cannot_be_had_for_the_repeat_settles_nothing() -> None:
+    """What would refuse the first attempt as a setting that cannot work tells nothing of one that was sent."""
+    async with aiohttp.ClientSession() as good:
+        given = iter([good, good])
+        async with hostile(lambda _: RESET, session=lambda: next(given, None)) as (server, vipps):
+            end = await end_of(vipps.epayment.capture(REFERENCE, PRICE))
+    assert type(end) is OutcomeUnknown
+    assert "interrupted by ConfigurationError" in str(end)
+    assert [request.key for request in server.requests] == [end.idempotency_key]
+
+
 async def test_a_firewall_s_document_leaves_a_write_unknown() -> None:
     """Who says no in a document with an ``error`` may be what filters replies, and the write took effect."""
     async with hostile(lambda _: reply(403, {"error": "blocked by policy"})) as (server, vipps):
@@ -388,6 +399,15 @@ async def test_a_reply_about_another_payment_is_a_broken_reply(name: str) -> Non
     assert f"about payment '{OTHER}' instead of {REFERENCE}" in str(end)
     assert len(server.requests) == 4
     assert len({request.key for request in server.requests}) == 1
+
+
+async def test_a_reply_without_totals_is_none() -> None:
+    """Who ships by what was captured is not given a reply that does not tell it."""
+    async with hostile(lambda _: reply(200, {"reference": REFERENCE})) as (server, vipps):
+        end = await end_of(vipps.epayment.capture(REFERENCE, PRICE))
+    assert type(end) is OutcomeUnknown
+    assert "tells no totals" in str(end)
+    assert {request.key for request in server.requests} == {end.idempotency_key}
 
 
 async def test_a_full_pool_is_told_as_one() -> None:

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from tests.epayment.lagging import LaggingReads, lagging
-from tests.hostile import Asked, hostile, payment, reply
+from tests.hostile import Asked, hostile, payment, problem, reply
 from tests.support import PRICE, REFERENCE, authorize, requests_of
 from vipps_async import Amount, PaymentEventName, RetryPolicy, VippsClient
 from vipps_async.errors import Conflict, InvalidRequest, OutcomeUnknown, ServerError, VippsError
@@ -30,6 +30,7 @@ async def test_capture_without_amount_takes_all_that_remains(sandbox: Sandbox, v
     with pytest.raises(InvalidRequest, match=r"nothing of the 10\.00 NOK authorized remains to capture"):
         await vipps.epayment.capture(REFERENCE)
     assert len(requests_of(sandbox, "capture")) == 2
+    assert requests_of(sandbox, "events") == []  # which tell nothing without a key
 
 
 async def test_capture_of_the_rest_can_be_repeated_with_its_key(sandbox: Sandbox, vipps: VippsClient) -> None:
@@ -204,25 +205,42 @@ async def test_repeat_that_can_read_no_log_is_an_unknown_outcome(
     assert isinstance(caught.value.__cause__, ServerError)
 
 
-async def test_entry_that_does_not_tell_its_key_may_be_this_one_s() -> None:
-    """A log whose capture names no key does not account for it: the outcome is unknown, never that nothing remains."""
-    entry = {
-        "reference": REFERENCE,
-        "pspReference": "psp-1",
-        "name": "CAPTURED",
-        "amount": {"currency": "NOK", "value": 1000},
-        "timestamp": "2026-11-02T09:15:30Z",
-        "success": True,
-    }
+def entry(**facts: Any) -> dict[str, Any]:
+    """Return a log's entry of a capture of everything."""
+    said = {"reference": REFERENCE, "pspReference": "psp-1", "name": "CAPTURED", "timestamp": "2026-11-02T09:15:30Z"}
+    return {**said, "amount": {"currency": "NOK", "value": 1000}, **facts}
+
+
+@pytest.mark.parametrize("facts", [{"success": True}, {"success": False, "idempotencyKey": "another"}])
+async def test_entry_without_a_key_or_success_accounts_for_nothing(facts: dict[str, Any]) -> None:
+    """What names no key may be this one's, and what failed took nothing: never is it told that nothing remains."""
 
     def answer(asked: Asked) -> bytes:
-        return reply(200, [entry]) if asked.path.endswith("/events") else payment(REFERENCE, captured=1000)
+        return reply(200, [entry(**facts)]) if asked.path.endswith("/events") else payment(REFERENCE, captured=1000)
 
     async with hostile(answer, timeout=1) as (server, vipps):
         with pytest.raises(OutcomeUnknown) as caught:
             await vipps.epayment.capture(REFERENCE, idempotency_key="shipment-17")
     assert caught.value.idempotency_key == "shipment-17"
     assert all(request.method == "GET" for request in server.requests)
+
+
+async def test_key_of_another_amount_is_in_doubt_while_nothing_can_be_read() -> None:
+    """Once the API has told that the key belongs to a capture, a read that fails leaves its outcome unknown."""
+    captures = []
+
+    def answer(asked: Asked) -> bytes:
+        if asked.path.endswith("/capture"):
+            captures.append(asked.key)
+            return problem(409, "4010")
+        if captures:
+            return reply(503)
+        return reply(200, []) if asked.path.endswith("/events") else payment(REFERENCE)
+
+    async with hostile(answer) as (_, vipps):
+        with pytest.raises(OutcomeUnknown) as caught:
+            await vipps.epayment.capture(REFERENCE, idempotency_key="shipment-17")
+    assert [caught.value.idempotency_key] == captures
 
 
 @pytest.mark.parametrize("ended_by", ["capture", "cancel"])

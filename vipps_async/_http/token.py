@@ -233,7 +233,7 @@ class TokenProvider:
         is_refusal = isinstance(error, ApiError) and 400 <= error.status < 500
         least = _PAUSE_AFTER_REFUSAL if is_refusal else pause
         asked = error.retry_after if isinstance(error, ApiError) else None
-        return _Failure(error, began_at=now, ends_at=now + (least if asked is None else asked), pause=pause)
+        return _Failure(error, began_at=now, ends_at=now + (least if asked is None else max(asked, pause)), pause=pause)
 
     def _has_just_failed(self, now: float) -> bool:
         return self._failure is not None and now < self._failure.ends_at
