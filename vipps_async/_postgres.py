@@ -1,6 +1,7 @@
 """The PostgreSQL pool that a caller passes in: asyncpg's, used in one event loop, fit for what is in between."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from asyncpg import Pool  # type: ignore[import-untyped]  # asyncpg ships no marker of types
     from asyncpg.pool import PoolConnectionProxy  # type: ignore[import-untyped]  # as above
 
+# Finds itself if it has a name, by a text that no other statement has.
+_WHO_ANSWERS = """
+SELECT pg_backend_pid() AS server,
+    EXISTS (SELECT FROM pg_prepared_statements WHERE statement LIKE '%{text}%') AS is_named
+"""
 _DUPLICATE_PREPARED_STATEMENT = "42P05"
 
 
@@ -83,13 +89,13 @@ class CallersPool:
         """Return whether the server that answers is the one that was connected to."""
         try:
             async with connection.transaction():  # for the length of which a pooler does not change the server
-                statement = await connection.prepare("SELECT pg_backend_pid()")
-                is_direct = bool(await statement.fetchval() == connection.get_server_pid())
+                row = await connection.fetchrow(_WHO_ANSWERS.format(text=secrets.token_hex(16)))
         except Exception as error:
             if getattr(error, "sqlstate", None) != _DUPLICATE_PREPARED_STATEMENT:
                 raise
             raise self._refusal() from error
-        if statement.get_name() and not is_direct:  # without the cache, statements have no names
+        is_direct = bool(row["server"] == connection.get_server_pid())
+        if row["is_named"] and not is_direct:  # without asyncpg's cache, statements have no names
             raise self._refusal()
         return is_direct
 
