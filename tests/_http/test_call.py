@@ -24,6 +24,7 @@ def test_a_read_changes_nothing() -> None:
         "writes": False,
         "expects_body": True,
         "is_sensitive": False,
+        "may_be_a_repeat": False,
         "conclusive_codes": frozenset(),
     }
 

@@ -1,5 +1,6 @@
 """Whether a call is attempted again, after how long, and what its end means: decisions without I/O."""
 
+import copy
 import re
 from typing import Any
 
@@ -307,6 +308,18 @@ def test_what_interrupts_a_call_is_told_by_what_was_sent(sent: bool) -> None:  #
     assert error.__cause__ is cause
     assert "\n" not in str(error)
     assert error.idempotency_key == "key-1"
+
+
+@pytest.mark.parametrize("error", [said(429), said(400, code="6170"), said(401, source="gateway"), UNSENT], ids=text_of)
+def test_what_ends_a_repeat_by_key_tells_nothing_of_the_call_before(error: CallError) -> None:
+    """A caller that gives a key may have sent it before: what is refused now may have taken effect then."""
+    repeat = attrs.evolve(KEYED, may_be_a_repeat=True)
+    told = tried(repeat, copy.copy(error))[0].final_error(copy.copy(error))
+    assert type(told) is type(error)
+    assert "tells nothing of an earlier call with this idempotency key" in str(told)
+    assert "earlier call" not in str(tried(KEYED, copy.copy(error))[0].final_error(copy.copy(error)))
+    settled = said(400, code="4040")
+    assert "earlier call" not in str(tried(repeat, settled)[0].final_error(settled))
 
 
 def test_an_unknown_outcome_has_one_next_step() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.epayment.lagging import LaggingReads, lagging
 from tests.hostile import Asked, hostile, payment, problem, reply
-from tests.support import PRICE, REFERENCE, authorize, requests_of
+from tests.support import PRICE, REFERENCE, authorize, create, requests_of
 from vipps_async import Amount, PaymentEventName, RetryPolicy, VippsClient
 from vipps_async.errors import Conflict, InvalidRequest, OutcomeUnknown, ServerError, VippsError
 from vipps_async.sandbox import Fault, Sandbox
@@ -31,6 +31,14 @@ async def test_capture_without_amount_takes_all_that_remains(sandbox: Sandbox, v
         await vipps.epayment.capture(REFERENCE)
     assert len(requests_of(sandbox, "capture")) == 2
     assert requests_of(sandbox, "events") == []  # which tell nothing without a key
+
+
+async def test_a_capture_of_the_rest_of_what_is_not_authorized_says_so(sandbox: Sandbox, vipps: VippsClient) -> None:
+    """Before the user has approved, nothing remains because nothing is reserved yet; nothing is sent."""
+    await create(vipps)
+    with pytest.raises(InvalidRequest, match="the payment is not authorized; wait for its AUTHORIZED event"):
+        await vipps.epayment.capture(REFERENCE)
+    assert not requests_of(sandbox, "capture")
 
 
 async def test_capture_of_the_rest_can_be_repeated_with_its_key(sandbox: Sandbox, vipps: VippsClient) -> None:

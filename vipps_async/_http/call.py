@@ -25,6 +25,7 @@ class Call:
         writes: whether it can change something, so that silence leaves its outcome unknown.
         expects_body: whether its reply has a documented body.
         is_sensitive: whether its reply carries a secret, which no traceback may show.
+        may_be_a_repeat: whether its key came from the caller, who may have sent it with it before.
         conclusive_codes: error codes that tell that no attempt of it took effect: what they say was so each time.
     """
 
@@ -36,6 +37,7 @@ class Call:
     writes: bool = False
     expects_body: bool = True
     is_sensitive: bool = False
+    may_be_a_repeat: bool = False
     conclusive_codes: frozenset[str] = frozenset()
 
 

@@ -42,7 +42,7 @@ _BY_STATUS = {
     409: "use a new idempotency key for a new operation; repeat an old one with its exact arguments",
     422: "check the sales unit's setup in the merchant portal",
     423: _REPEAT,
-    429: "slow down: 5 writes and 120 reads a minute for one reference",
+    429: "slow down, and repeat it later{}: 5 writes and 120 reads a minute for one reference",
 }
 _CORRECT = {True: "correct the request, and send it with a new idempotency key", False: "correct the request"}
 _NOT_THE_API = "look at what lies between this program and the API: a proxy, a firewall or a gateway answered instead"

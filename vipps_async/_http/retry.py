@@ -33,6 +33,9 @@ _NEXT = {
     True: "repeat it with the same arguments and this idempotency key, which cannot do it twice",
     False: "read what it changes before repeating it: this operation has no idempotency key",
 }
+_OF_THIS_CALL_ALONE = (
+    "; this tells nothing of an earlier call with this idempotency key: if there was one, repeat it until it is settled"
+)
 # What the gateway says no to with these is the sender, not the operation: it passed nothing on to the API.
 _NOT_PASSED_ON = frozenset({401, 403, 429})
 # Of the API's own refusals, those that an earlier attempt of the same call may have caused, or a lock.
@@ -199,6 +202,9 @@ class Attempts:
         return OutcomeUnknown(f"it may or may not have taken effect ({reason}); next: {_NEXT[has_key]}")
 
     def _named(self, error: CallError, *, cause: BaseException | None) -> CallError:
+        is_settled = isinstance(error, OutcomeUnknown) or proves_no_effect(error, self._call)
+        if self._call.may_be_a_repeat and not is_settled:
+            error.message += _OF_THIS_CALL_ALONE
         error.operation = self._call.operation
         error.attempts = self.made
         error.idempotency_key = self._call.idempotency_key

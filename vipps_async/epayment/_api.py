@@ -373,10 +373,12 @@ class EPayment:
         return await self._adjust(operation, reference, body, key)
 
     async def _adjust(self, operation: str, reference: str, body: Any, key: str | None) -> Adjustment:
+        is_given = key is not None
         key = call.fresh_key() if key is None else call.check_key(key)
         path = _path(reference, f"/{operation}")
         read = partial(read_adjustment, reference=reference, key=key)
-        modification = call.write(operation, path, body, key=key, conclusive_codes=CONCLUSIVE_CODES)
+        facts = {"may_be_a_repeat": is_given, "conclusive_codes": CONCLUSIVE_CODES}
+        modification = call.write(operation, path, body, key=key, **facts)
         return await self._session.send(modification, read)
 
 

@@ -116,7 +116,10 @@ async def _amount(api: PaymentReader, reference: str, key: str | None) -> Amount
     accounted_for = sum(event.amount.value for event in captures if event.success and event.idempotency_key)
     if key is not None and accounted_for < aggregate.captured_amount.value:
         return None
-    raise InvalidRequest("amount", None, f"nothing of the {aggregate.authorized_amount} authorized remains to capture")
+    if not aggregate.authorized_amount.value:
+        raise InvalidRequest("reference", reference, "the payment is not authorized; wait for its AUTHORIZED event")
+    rule = f"nothing of the {aggregate.authorized_amount} authorized remains to capture"
+    raise InvalidRequest("reference", reference, rule)
 
 
 def _outcome_unknown(key: str | None) -> OutcomeUnknown:
