@@ -5,6 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -98,16 +99,20 @@ class SharedFetch:
 
     async def _fetched(self, old: AccessToken | None, owner: bytes, within: float) -> AccessToken:
         # The lock is short, since its holder may die, and so renewed, since the endpoint may be slow.
-        renewal = asyncio.create_task(self._renew_lock(owner), name="vipps_async token lock")
+        is_fetched = asyncio.Event()
+        renewal = asyncio.create_task(self._renew_lock(owner, is_fetched), name="vipps_async token lock")
         try:
             return await self._fetch(old, within)
         finally:
-            renewal.cancel()
+            # Told, not cancelled: what a cache waits for can lose a cancellation, as asyncio.wait_for in Python 3.11.
+            is_fetched.set()
             await asyncio.wait([renewal])
 
-    async def _renew_lock(self, owner: bytes) -> None:
-        while True:
-            await asyncio.sleep(_LOCK_RENEWED_EVERY)
+    async def _renew_lock(self, owner: bytes, is_fetched: asyncio.Event) -> None:
+        while not is_fetched.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(is_fetched.wait(), _LOCK_RENEWED_EVERY)
+                return
             await _tried(self._locked(owner))
 
     async def _locked(self, owner: bytes) -> bool:
