@@ -101,8 +101,7 @@ async def test_a_signal_warns_once_that_it_may_hear_nothing(
             PostgresSignal(direct) as hears,
             PostgresSignal(pool) as deaf,
         ):
-            await subscribed(hears)
-            await subscribed(deaf)
+            await asyncio.gather(subscribed(hears), subscribed(deaf))
             with hears.watch("order-0001") as heard:
                 await deaf.announce("order-0001")
                 await becomes(heard.is_set)
