@@ -82,6 +82,11 @@ def in_starlette(receiver: WebhookReceiver) -> Application:
     return _starlette(receiver, Mount("/vipps", receiver.asgi_app()))
 
 
+def mounted_at_its_path(receiver: WebhookReceiver) -> Application:
+    """Mounted in Starlette at the registered URL's own path, as is tried first."""
+    return _starlette(receiver, Mount(PATH, receiver.asgi_app()))
+
+
 def at_a_route(receiver: WebhookReceiver) -> Application:
     """At one path of Starlette, which a mount never is."""
     return _starlette(receiver, Route(PATH, receiver.asgi_app()))

@@ -28,6 +28,7 @@ from tests.webhooks.asgi_sites import (
     in_a_view_of_fastapi,
     in_fastapi,
     in_starlette,
+    mounted_at_its_path,
     raw_delivery,
     served,
 )
@@ -96,6 +97,19 @@ async def test_a_delivery_is_handled_at_the_registered_path(
     ):
         assert response.status == 200
     assert shop.notes == ["begins", "ends"]
+
+
+async def test_a_mount_at_the_registered_path_fails_where_it_is_tried_out(
+    client: aiohttp.ClientSession, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its deliveries are redirected, which a test client follows: there it is told, instead of passing."""
+    async with (
+        served(mounted_at_its_path(shop.receiver)) as site,
+        client.post(site.url(f"{PATH}/"), data=event(), headers=signed(event())) as response,
+    ):
+        assert response.status == 500
+    assert "app.routes.append(Route('/vipps/events', receiver.asgi_app()))" in caplog.text
+    assert shop.notes == []
 
 
 async def test_a_body_that_was_taken_below_the_framework_is_named(

@@ -45,6 +45,7 @@ class Reply:
 CLOSE = {"Connection": "close"}
 TOO_LARGE = Reply(413, CLOSE, b"the body is too large")
 TOO_SLOW = Reply(408, CLOSE, b"the body took too long")
+REDIRECTED = Reply(500, body=b"mounted where deliveries are redirected")
 BROKEN = Reply(400, CLOSE, b"the body is broken")
 SHUTTING_DOWN = Reply(503, {"Retry-After": "2"}, b"shutting down")
 WRONG_LOOP = Reply(503, {"Retry-After": "2"}, b"another event loop has this receiver")
@@ -60,6 +61,11 @@ class Receiving(Protocol):
     @property
     def max_body(self) -> int:
         """Bytes that a body may have."""
+        ...
+
+    @property
+    def path(self) -> str | None:
+        """The registered URL's path, if there is a URL."""
         ...
 
     def start(self) -> None:

@@ -126,6 +126,7 @@ class WebhookReceiver:
     ) -> None:
         check_limits(store, max_age=max_age, leeway=leeway, max_body=max_body)
         signed_url = checked_url(url, is_needed=not allow_unsigned)
+        self._path = signed_url.path_and_query.partition("?")[0] if signed_url else None
         self._identity = Identity(name=checked_name(name, signed_url), key_of=key)
         self._gate = Gate(
             secrets=checked_secrets(secrets, allow_unsigned=allow_unsigned),
@@ -154,6 +155,11 @@ class WebhookReceiver:
     def max_body(self) -> int:
         """Bytes that a body may have."""
         return self._gate.max_body
+
+    @property
+    def path(self) -> str | None:
+        """The registered URL's path, as deliveries are signed for; ``None`` without a URL."""
+        return self._path
 
     @property
     def counts(self) -> Mapping[Stage, int]:

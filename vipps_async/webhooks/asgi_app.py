@@ -17,6 +17,7 @@ from vipps_async.webhooks._exchange import (
     BEING_HANDLED,
     BROKEN,
     READ_TIMEOUT,
+    REDIRECTED,
     TOO_LARGE,
     TOO_SLOW,
     IncomingRequest,
@@ -71,6 +72,14 @@ class AsgiApp:
         refused = self.receiver.refusal(scope["method"], headers)
         if refused is not None:
             return refused
+        if _is_mounted_at(self.receiver.path, scope):
+            _logger.error(
+                "the receiver is mounted at %s, the path of its URL, which the framework redirects, so that Vipps "
+                "MobilePay's deliveries are lost: give it a route, app.routes.append(Route(%r, receiver.asgi_app()))",
+                self.receiver.path,
+                self.receiver.path,
+            )
+            return self.receiver.refuse(REDIRECTED)
         try:
             body = await _read(receive, self.receiver.max_body)
         except asyncio.CancelledError:
@@ -93,6 +102,12 @@ class AsgiApp:
 def _headers(scope: Scope) -> dict[str, str]:
     # Every byte is a character of latin-1, so that no header can fail here; what it says is for the receiver to judge.
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _is_mounted_at(path: str | None, scope: Scope) -> bool:
+    # Starlette answers the path of a mount with a redirect to that path and a slash, which only a test client follows.
+    root = scope.get("root_path", "")
+    return bool(root) and root == path and scope["path"].removeprefix(root) == "/"
 
 
 def _target(scope: Scope) -> str:
