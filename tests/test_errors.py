@@ -62,6 +62,7 @@ EXAMPLES: list[errors.VippsError] = [
     errors.NotAuthentic("no x-ms-date"),
     errors.NotAnEvent("not JSON"),
     errors.ClaimHeld("psp:CAPTURED", retry_after=0.5),
+    errors.HandlerTimeout("handler ship took longer than 0:05:00"),
 ]
 
 

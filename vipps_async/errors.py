@@ -26,7 +26,8 @@
     └── DeliveryError          a webhook delivery that is not handled
         ├── NotAuthentic       its signature, date or content hash does not hold
         ├── NotAnEvent         authentic, but not an event that can be read
-        └── ClaimHeld          the same event is being handled elsewhere
+        ├── ClaimHeld          the same event is being handled elsewhere
+        └── HandlerTimeout     a handler took too long (and a TimeoutError)
 """
 
 from collections.abc import Callable, Mapping
