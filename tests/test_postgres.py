@@ -61,11 +61,13 @@ def test_a_pool_is_refused_in_a_forked_process(postgres_server: PostgresServer) 
     loop.run_until_complete(store.create_schema())
     child = os.fork()
     if child == 0:
+        status = 1
         try:
             loop.run_until_complete(_claim(store))
         except WrongEventLoop:
-            os._exit(7)
-        os._exit(1)
+            status = 7
+        finally:
+            os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     loop.run_until_complete(_claim(store))
     loop.run_until_complete(pool.execute("DROP TABLE vipps_events, vipps_events_inbox, vipps_events_schema"))

@@ -67,7 +67,8 @@ class Batches:
     async def _replies(self, batch: list[_Call]) -> list[Any]:
         # The last one's, whose turn may come late: those behind it are not to wait for each batch's time in turn.
         deadline = batch[-1].deadline
-        if asyncio.get_running_loop().time() >= deadline:
+        # What is begun shortly before its end would be cut off while the client connects, which not all bear well.
+        if asyncio.get_running_loop().time() > deadline - self._timeout / 5:
             return [TimeoutError("Redis did not answer the scripts before these in time")] * len(batch)
         try:
             async with asyncio.timeout_at(deadline):
