@@ -102,10 +102,12 @@ def test_a_forked_process_has_its_own() -> None:
     mine = loop.run_until_complete(get())
     child = os.fork()
     if child == 0:
-        is_other = asyncio.run(get()) is not mine
-        del mine
-        os.write(writer, b"other" if is_other else b"same")
-        os._exit(0)
+        try:
+            is_other = asyncio.run(get()) is not mine
+            del mine
+            os.write(writer, b"other" if is_other else b"same")
+        finally:
+            os._exit(0)  # whatever happened: there must be no second run of the tests
     os.waitpid(child, 0)
     assert os.read(reader, 100) == b"other"
     assert loop.run_until_complete(get()) is mine
