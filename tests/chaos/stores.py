@@ -273,9 +273,22 @@ class ThroughPgBouncer(InPostgres):
     async def server(self, folder: Path) -> AsyncIterator[str]:  # noqa: ARG002 - as above
         """A server for this run, and a PgBouncer in front of it."""
         with PostgresServer() as server, PgBouncer(server, connections=12) as bouncer:
-            self._server = server
+            self._server, self._location = server, bouncer.url
             await self._prepare(bouncer.url)
             yield bouncer.url
+
+    async def crash(self) -> None:
+        """Crash the server as before, and wait until PgBouncer, which pauses after a failed login, lets one in."""
+        await super().crash()
+        while not await self._is_open():
+            await asyncio.sleep(0.1)
+
+    async def _is_open(self) -> bool:
+        try:
+            async with self._pool(self._location, 1) as pool:
+                return bool(await pool.fetchval("SELECT true"))
+        except (asyncpg.PostgresError, OSError):
+            return False
 
 
 _POSTGRES, _PGBOUNCER = InPostgres(), ThroughPgBouncer()

@@ -23,6 +23,7 @@ unix_socket_dir = {directory}
 auth_type = any
 pool_mode = {mode}
 max_client_conn = 500
+server_login_retry = 1
 """
 
 
