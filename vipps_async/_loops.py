@@ -113,3 +113,9 @@ class OneLoop:
         if (self._loop or loop) is not loop or (self._process or process) != process:
             raise WrongEventLoop(self._owner)
         self._loop, self._process = loop, process
+
+
+def cancellations() -> int:
+    """Return how often the task that runs was asked to end; a `CancelledError` that does not add to it is a mistake."""
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0

@@ -12,7 +12,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from vipps_async._http.sending import Attempt, Internals
-from vipps_async._loops import PerLoop
+from vipps_async._loops import PerLoop, cancellations
 from vipps_async.config import Secret
 from vipps_async.errors import (
     CallError,
@@ -221,12 +221,6 @@ def _checked(give: Callable[[], Any]) -> aiohttp.ClientSession:
         if name in session.headers:
             raise ConfigurationError(f"the aiohttp session has {name} among its headers, which is each request's own")
     return session
-
-
-def cancellations() -> int:
-    """Return how often the task that runs was asked to end; a `CancelledError` that does not add to it is a mistake."""
-    task = asyncio.current_task()
-    return task.cancelling() if task is not None else 0
 
 
 def _cancelled_by_nobody(session: aiohttp.ClientSession, *, sent: bool) -> CallError:

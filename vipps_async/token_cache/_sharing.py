@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from vipps_async._http.token import AccessToken, Fetch
-from vipps_async._http.transport import cancellations
+from vipps_async._loops import cancellations
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
 from vipps_async.token_cache._base import TokenCache

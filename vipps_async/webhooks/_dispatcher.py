@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 import attrs
 
+from vipps_async._loops import cancellations
 from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import ClaimHeld, HandlerTimeout
 from vipps_async.webhooks._background import Background, cancel, end_of
@@ -111,8 +112,7 @@ class Dispatcher:
 
 def _is_cut_off(error: BaseException) -> bool:
     """Whether this task was cancelled, and not something that a handler awaited."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    return isinstance(error, asyncio.CancelledError) and cancellations() > 0
 
 
 def _stage_of(error: BaseException) -> Stage:
