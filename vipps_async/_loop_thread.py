@@ -36,10 +36,10 @@ class LoopThread:
 
     Args:
         name: of the thread.
-        on_start: called in the loop before its first work.
+        on_start: called in the loop before its first work; by default nothing is.
     """
 
-    def __init__(self, name: str, on_start: Callable[[], object]) -> None:
+    def __init__(self, name: str, on_start: Callable[[], object] = lambda: None) -> None:
         self._name = name
         self._on_start = on_start
         self._by_process: dict[int, _Running] = {}

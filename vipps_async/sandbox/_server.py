@@ -117,8 +117,7 @@ class Sandbox(Breakable):
         )
         self._installation.clock.on_move(self._installation.expire_due)
         servants = (
-            # The listener does not exist yet: it is made of what these serve.
-            Front(self._installation, lambda seconds: self._listener.refuse_connections(seconds)),  # noqa: PLW0108
+            Front(self._installation, lambda seconds: self._listener.refuse_connections(seconds)),  # noqa: PLW0108 - the listener is made of what these serve, and is not there yet
             *(servant(self._installation) for servant in (Landing, QrImages, Control, Dashboard)),
         )
         self._listener = Listener(

@@ -5,10 +5,10 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
-from threading import Thread
 from types import MappingProxyType, TracebackType
 from typing import Any, TypeVar, cast
 
+from vipps_async._loop_thread import LoopThread
 from vipps_async.sandbox._clock import Clock
 from vipps_async.sandbox._server import Sandbox
 
@@ -78,23 +78,14 @@ def run_in_thread(**settings: Any) -> Iterator[Sandbox]:
             ...  # create a payment at sandbox.base_url with sandbox.credentials
             asyncio.run(sandbox.approve(reference))
     """
-    with _loop_in_thread() as loop:
+    thread = LoopThread("vipps_sandbox")
+    loop = thread.start()
+    try:
         sandbox = Sandbox(**settings)
-        asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result()
+        thread.submit(sandbox.start()).result()
         try:
             yield cast("Sandbox", _Elsewhere(sandbox, loop))
         finally:
-            asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result()
-
-
-@contextmanager
-def _loop_in_thread() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever, name="vipps_sandbox", daemon=True)
-    thread.start()
-    try:
-        yield loop
+            thread.submit(sandbox.stop()).result()
     finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        thread.stop()

@@ -1,4 +1,4 @@
-"""Whose event is it, which one, and of what: the texts that stores keep for a receiver. Performs no I/O."""
+"""Makes the texts by which stores know a receiver's events, and tell them from another's. Performs no I/O."""
 
 from collections.abc import Callable
 

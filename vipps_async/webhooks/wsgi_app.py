@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import attrs
 
+from vipps_async._loop_thread import LoopStopped, LoopThread
 from vipps_async.webhooks._exchange import (
     ANSWER_TIMEOUT,
     BEING_HANDLED,
@@ -26,7 +27,6 @@ from vipps_async.webhooks._exchange import (
     Receiving,
     Reply,
 )
-from vipps_async.webhooks._loop_thread import LoopStopped, LoopThread
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
