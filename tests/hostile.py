@@ -14,8 +14,21 @@ import attrs
 
 from tests.support import KEYS
 from vipps_async import Environment, RetryPolicy, VippsClient
+from vipps_async.errors import VippsError
 
 TRACE = "00-58fbfecd36ce559f011ddac593d069ec-2772c171c280e23a-01"
+
+
+class Boom(Exception):
+    """Is raised by hooks and middlewares; nobody has thought of it."""
+
+
+async def end_of(call: Awaitable[object]) -> Any:
+    """Return what a call returns, or the error of the tree that it raises."""
+    try:
+        return await call
+    except VippsError as error:
+        return error
 
 
 @attrs.frozen

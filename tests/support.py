@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+import threading
 import traceback
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import attrs
+from aiohttp import web
 
 from vipps_async import Amount, Credentials, Environment, RetryPolicy, VippsClient
 from vipps_async.epayment import EPayment
@@ -117,3 +119,29 @@ def everything_of(error: BaseException) -> str:
     """What an error, those before it and their frames can tell."""
     trace = traceback.TracebackException.from_exception(error, capture_locals=True)
     return f"{error!s} {error!r} {vars(error)!r} {''.join(trace.format())}"
+
+
+@contextmanager
+def another_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Run an event loop in a thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@asynccontextmanager
+async def served(app: web.Application) -> AsyncIterator[str]:
+    """Serve *app* on a free port; yield its address."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

@@ -2,12 +2,10 @@
 
 import asyncio
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
+from tests.support import another_loop
 from vipps_async._loops import PerLoop
 from vipps_async.errors import WrongEventLoop
 
@@ -22,19 +20,6 @@ async def _pop(held: PerLoop[object]) -> object:
 
 def _held() -> PerLoop[object]:
     return PerLoop(object, owner="this test")
-
-
-@contextmanager
-def _running_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield loop
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def test_one_loop_has_one() -> None:
@@ -56,7 +41,7 @@ def test_the_next_loop_has_its_own() -> None:
 def test_a_second_loop_is_refused_while_the_first_lives() -> None:
     """A loop that is not closed keeps what it has, whether or not it runs in another thread."""
     held = _held()
-    with _running_loop() as loop:
+    with another_loop() as loop:
         mine = asyncio.run_coroutine_threadsafe(_get(held), loop).result(5)
         with pytest.raises(WrongEventLoop, match="this test belongs to another event loop"):
             asyncio.run(_get(held))

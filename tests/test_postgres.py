@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import threading
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import pytest
 
 from tests.servers.postgres import PostgresServer
+from tests.support import another_loop
 from vipps_async.errors import WrongEventLoop
 from vipps_async.webhooks.signals.postgres import PostgresSignal
 from vipps_async.webhooks.stores.postgres import PostgresStore
@@ -25,20 +25,13 @@ async def _claim(store: PostgresStore) -> None:
 
 def test_a_pool_is_refused_in_another_event_loop(postgres_server: PostgresServer) -> None:
     """A store that is first used in another loop than the pool was made in says so at once: it would hang."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
+    with another_loop() as loop:
         pool = asyncio.run_coroutine_threadsafe(_pool(postgres_server), loop).result(20)
         store = PostgresStore(pool)
         for use in (_claim(store), store.create_schema(), store.inbox.size()):
             with pytest.raises(WrongEventLoop, match="the pool of this PostgresStore belongs to another event loop"):
                 asyncio.run(use)
         asyncio.run_coroutine_threadsafe(pool.close(), loop).result(20)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def test_a_pool_is_refused_once_its_loop_is_closed(postgres_server: PostgresServer) -> None:

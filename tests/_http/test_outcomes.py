@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hostile import CLOSE, HANG, RESET, Asked, hostile, passed_on, payment, problem, reply
+from tests.hostile import CLOSE, HANG, RESET, Asked, Boom, end_of, hostile, passed_on, payment, problem, reply
 from tests.support import PRICE
 from vipps_async import Amount, RetryPolicy, VippsClient
 from vipps_async.errors import CallError, ConnectionFailed, OutcomeUnknown, VippsError
@@ -50,7 +50,7 @@ every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda op
 
 @attrs.frozen
 class Turn:
-    """What becomes of an attempt: whether it reaches the API, and what its sender hears; of a token, what is said."""
+    """Says what becomes of an attempt: whether it reaches the API, and what its sender hears."""
 
     reaches: bool
     hears: str
@@ -104,18 +104,10 @@ async def prepare(sandbox: Sandbox, operation: Operation) -> None:
 
 
 def effects(sandbox: Sandbox, operation: Operation) -> int:
-    """How often the operation took effect, by the sandbox's own ledger."""
+    """Return how often the operation took effect, by the sandbox's own ledger."""
     if operation.event is None or REFERENCE not in sandbox.payments:
         return 0
     return sum(str(event.name) == operation.event for event in sandbox.payments[REFERENCE].events)
-
-
-async def end_of(call: Awaitable[object]) -> object:
-    """What a call returns, or the error of the tree that it ends in."""
-    try:
-        return await call
-    except VippsError as error:
-        return error
 
 
 def judge(operation: Operation, end: object, happened: int, keys: set[str | None]) -> None:
@@ -198,10 +190,6 @@ async def test_done_already_after_a_lost_reply_settles_nothing(operation: Operat
         await play(operation, [Turn(True, "reset"), *[Turn(False, "done already", number)] * 4], [])
 
 
-class Boom(Exception):
-    """What nobody has thought of."""
-
-
 @every_operation
 @pytest.mark.parametrize("hook", ["on_request_start", "on_connection_create_end", "on_request_end"])
 async def test_an_exception_before_or_after_sending_is_told_by_what_was_sent(operation: Operation, hook: str) -> None:
@@ -241,7 +229,7 @@ async def test_a_stray_reply_is_no_reply(operation: Operation) -> None:
 
 @every_operation
 async def test_a_full_pool_sends_nothing(operation: Operation) -> None:
-    """Who waits in vain for a connection is told that nothing was sent, and nothing happened."""
+    """A call that waits in vain for a connection tells that nothing was sent, and has no effect."""
     async with Sandbox() as sandbox, hostile(lambda _: HANG) as (server, _):
         await prepare(sandbox, operation)
         session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1))

@@ -18,7 +18,20 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from tests.hostile import CLOSE, HANG, RESET, Asked, HostileServer, hostile, payment, problem, reply, token
+from tests.hostile import (
+    CLOSE,
+    HANG,
+    RESET,
+    Asked,
+    Boom,
+    HostileServer,
+    end_of,
+    hostile,
+    payment,
+    problem,
+    reply,
+    token,
+)
 from tests.support import KEYS, PRICE, REFERENCE, everything_of
 from vipps_async import RetryPolicy, VippsClient
 from vipps_async.errors import (
@@ -35,18 +48,6 @@ from vipps_async.errors import (
 
 OTHER = "another-order-1"
 WEBHOOK = "39c2fb44-7107-45cd-b3b3-2d1f4c4a9c11"
-
-
-async def end_of(call: Awaitable[object]) -> Any:
-    """What a call returns, or the error that it ends in."""
-    try:
-        return await call
-    except CallError as error:
-        return error
-
-
-class Boom(Exception):
-    """What a hook raises that nobody has thought of."""
 
 
 def raising(name: str) -> aiohttp.TraceConfig:

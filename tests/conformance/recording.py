@@ -8,6 +8,7 @@ from aiohttp import web
 from werkzeug.datastructures import Headers
 
 from tests.conformance.documents import Exchange
+from tests.support import served
 
 HOOK = "/epayment/webhook"
 SHIPPING = "/epayment/merchant-dynamic-shipping-callback"
@@ -76,12 +77,5 @@ async def recording(target: str) -> AsyncIterator[Recorder]:
     """Open a recorder in front of *target* on a free port."""
     async with aiohttp.ClientSession() as session:
         recorder = Recorder(target, session)
-        runner = web.AppRunner(recorder.app(), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        recorder.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with served(recorder.app()) as recorder.url:
             yield recorder
-        finally:
-            await runner.cleanup()

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import web
 
+from tests.support import served
 from vipps_async.sandbox import Sandbox
 
 
@@ -64,12 +65,5 @@ async def lagging(sandbox: Sandbox) -> AsyncIterator[LaggingReads]:
         proxy = LaggingReads(session, sandbox.base_url)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", proxy.answer)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with served(app) as proxy.url:
             yield proxy
-        finally:
-            await runner.cleanup()

@@ -11,6 +11,7 @@ import attrs
 from aiohttp import web
 from multidict import CIMultiDict
 
+from tests.support import served
 from vipps_async.sandbox import Sandbox
 
 PAYMENTS = "/epayment/v1/payments"
@@ -199,13 +200,9 @@ async def shop() -> AsyncIterator[Shop]:
     opened.gate.set()
     app = web.Application()
     app.router.add_post("/hook", opened.take)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    opened.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    try:
-        yield opened
-    finally:
-        opened.gate.set()
-        await runner.cleanup()
+    async with served(app) as address:
+        opened.url = f"{address}/hook"
+        try:
+            yield opened
+        finally:
+            opened.gate.set()

@@ -9,6 +9,8 @@ from typing import Any
 import attrs
 from aiohttp import web
 
+from tests.support import served
+
 
 @attrs.define
 class Callback:
@@ -44,19 +46,15 @@ class Callback:
 @asynccontextmanager
 async def callback() -> AsyncIterator[Callback]:
     """Open a shipping callback on a free port."""
-    served = Callback()
+    opened = Callback()
     app = web.Application()
-    app.router.add_post("/shipping", served.take)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    served.url = f"http://127.0.0.1:{runner.addresses[0][1]}/shipping"
-    try:
-        yield served
-    finally:
-        served.gate.set()
-        await runner.cleanup()
+    app.router.add_post("/shipping", opened.take)
+    async with served(app) as address:
+        opened.url = f"{address}/shipping"
+        try:
+            yield opened
+        finally:
+            opened.gate.set()
 
 
 def express(url: str, **shipping: Any) -> dict[str, Any]:

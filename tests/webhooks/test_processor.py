@@ -2,33 +2,17 @@
 
 import asyncio
 import multiprocessing
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from tests.support import another_loop
 from tests.webhooks.deliveries import REFERENCE, delivery, event, receiver_of
 from vipps_async import PaymentEvent
 from vipps_async.errors import WrongEventLoop
 from vipps_async.webhooks import Stage, WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
-
-
-@contextmanager
-def another_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop that runs in a thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield loop
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def counting(receiver: WebhookReceiver) -> list[str]:
