@@ -131,10 +131,14 @@ def shorten(value: object, limit: int = 120) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 
+def escaped(text: str) -> str:
+    """Return *text* on one line, with what a terminal would obey written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def printable(text: str, limit: int = 200) -> str:
     """Return *text* from outside on one line, without what a terminal would obey, cut to *limit* characters."""
-    line = " ".join(text[: limit + 1].split())
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    shown = escaped(" ".join(text[: limit + 1].split()))
     return shown if len(shown) <= limit and len(text) <= limit else f"{shown[:limit]}…"
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from vipps_async._output import write
+from vipps_async.errors import escaped
 from vipps_async.sandbox import Delivery, RecordedRequest
 
 STYLES = ("text", "json")
@@ -31,19 +32,12 @@ class Lines:
         if self._style == "json":
             self._write(json.dumps({"time": time.isoformat(timespec="milliseconds"), "kind": kind, **known}))
         else:
-            told = (f"{name}={_printable(fact)}" for name, fact in known.items())
+            told = (f"{name}={escaped(str(fact))}" for name, fact in known.items())
             self._write(" ".join([f"{time:%H:%M:%S}", kind, *told]))
 
     def _write(self, line: str) -> None:
         with suppress(OSError):  # a full disk, say: what is told of must go on
             write(self._out, f"{line}\n")
-
-
-def _printable(fact: Any) -> str:
-    """Return *fact* as text on one line, without what a terminal obeys."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in str(fact)
-    )
 
 
 class SandboxLog(logging.Handler):
