@@ -6,9 +6,9 @@ Source: ePayment API, Express.
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
+from vipps_async._urls import is_called
 from vipps_async.sandbox._requests.amounts import amount
 from vipps_async.sandbox._requests.schema import choice, flag, integer, matching, record, satisfying, sequence, text
-from vipps_async.sandbox._requests.urls import is_callback_url
 
 Groups: TypeAlias = list[Mapping[str, Any]]
 
@@ -46,7 +46,7 @@ SHIPPING = record(
     optional={
         "fixedOptions": GROUPS,
         "dynamicOptions": record(
-            required={"callbackUrl": satisfying(is_callback_url, "an https URL on port 443, 80 or 8080", code="4090")},
+            required={"callbackUrl": satisfying(is_called, "an https URL on port 443, 80 or 8080", code="4090")},
             optional={"callbackAuthorizationToken": matching("[a-zA-Z0-9-]{1,50}")},
         ),
         "allowedCountries": sequence(matching("[A-Z]{2}")),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from vipps_async._urls import is_web_or_app
+from vipps_async._urls import is_called, is_web_or_app
 from vipps_async.sandbox._requests.amounts import amount
 from vipps_async.sandbox._requests.bodies import Repeating
 from vipps_async.sandbox._requests.express import SHIPPING
@@ -27,7 +27,6 @@ from vipps_async.sandbox._requests.schema import (
     sequence,
     text,
 )
-from vipps_async.sandbox._requests.urls import is_callback_url
 
 _METADATA_PAIRS, _METADATA_KEY, _METADATA_VALUE = 5, 100, 500
 
@@ -78,7 +77,7 @@ def _exactly_one_of(inner: Check, *names: str) -> Check:
 
 
 _USER_URL = satisfying(is_web_or_app, "a URL with https or a custom scheme", code="4090")
-_SERVER_URL = satisfying(is_callback_url, "an https URL on port 443, 80 or 8080", code="4090")
+_SERVER_URL = satisfying(is_called, "an https URL on port 443, 80 or 8080", code="4090")
 
 _CUSTOMER = _exactly_one_of(
     record(

@@ -12,10 +12,10 @@ from types import MappingProxyType
 
 import attrs
 
+from vipps_async._urls import is_called
 from vipps_async.config import Secret
 from vipps_async.sandbox._ledger.lifecycle import EventName
 from vipps_async.sandbox._ledger.problems import invalid
-from vipps_async.sandbox._requests.urls import is_callback_url
 from vipps_async.sandbox._webhooks.other_events import OTHER_EVENTS
 
 # The draft's adjustment has no event type: only who asked for everything hears of it.
@@ -88,7 +88,7 @@ class Registrations:
         """
         wanted = None if events is None else tuple(events)
         unknown = [event for event in wanted or () if event not in _KNOWN_TYPES]
-        if not is_callback_url(url):
+        if not is_called(url):
             raise invalid(
                 [("url", "The url must use https on port 443, 80 or 8080, or stay within a private network.")]
             )
