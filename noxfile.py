@@ -42,7 +42,7 @@ def _runtime() -> list[str]:
 LOWEST_IN_SHORT = [
     "tests/_http/test_transport.py",
     "tests/epayment/test_api.py",
-    "tests/sandbox/test_webhooks.py",
+    "tests/sandbox/_webhooks/test_deliveries.py",
     "tests/webhooks/test_aiohttp_app.py",
 ]
 
@@ -162,7 +162,7 @@ def fuzz(session: nox.Session) -> None:
     modules = [
         "tests/webhooks/test_mutated_deliveries.py",
         "tests/webhooks/test_stalled_connections.py",
-        "tests/sandbox/test_model.py",
+        "tests/sandbox/_epayment/test_model.py",
         "tests/_http/test_outcomes.py",
         "tests/conformance/test_schema_fuzzer.py",
     ]

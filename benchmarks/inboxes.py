@@ -13,8 +13,8 @@ import attrs
 import pytest
 
 from benchmarks.pairs import Row, Tables, Work, compare
-from tests.servers.postgres import PostgresServer
-from tests.webhooks.places import Place, PostgresPlace, SqlitePlace
+from tests.support.servers.postgres import PostgresServer
+from tests.support.webhooks.places import Place, PostgresPlace, SqlitePlace
 from vipps_async.webhooks.stores.base import Inbox
 
 FEW = 100

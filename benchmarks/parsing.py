@@ -12,12 +12,13 @@ import orjson
 
 from benchmarks.documents import PAYMENT
 from benchmarks.pairs import Row, Work, compare
-from vipps_async import Payment, _json
+from vipps_async import Payment
 from vipps_async._http.reply import read_as
+from vipps_async._wire import json as _json
 from vipps_async.testing.events import EventSource
 from vipps_async.webhooks._events import read_event
-from vipps_async.webhooks._exchange import IncomingRequest
-from vipps_async.webhooks._signature import SignedUrl, verify
+from vipps_async.webhooks._requests import IncomingRequest
+from vipps_async.webhooks.signature import SignedUrl, verify
 
 TIMES = 2_000
 ROUNDS = 31

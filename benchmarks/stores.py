@@ -25,8 +25,8 @@ import attrs
 import pytest
 
 from benchmarks.pairs import Row, Tables, Work, compare
-from tests.servers.postgres import PostgresServer
-from tests.servers.redis import RedisServer
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.redis import RedisServer
 from vipps_async.webhooks.stores.base import EventStore
 from vipps_async.webhooks.stores.memory import MemoryStore
 from vipps_async.webhooks.stores.postgres import PostgresStore

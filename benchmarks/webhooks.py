@@ -18,8 +18,8 @@ from redis.asyncio import Redis
 from benchmarks.children import Child, child
 from benchmarks.pairs import Row, Work, compare
 from benchmarks.posting import SOURCE, WIDTH
-from tests.servers.postgres import PostgresServer
-from tests.servers.redis import RedisServer
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.redis import RedisServer
 from vipps_async import PaymentEvent
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.base import EventStore

@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from tests.servers.postgres import provide_postgres_server
-from tests.servers.redis import provide_redis_persistent_server, provide_redis_server, provide_redis_tls_server
-from tests.support import everything_of
+from tests.support.servers.postgres import provide_postgres_server
+from tests.support.servers.redis import provide_redis_persistent_server, provide_redis_server, provide_redis_tls_server
+from tests.support.tracebacks import everything_of
 from vipps_async import RetryPolicy, VippsClient
 from vipps_async.sandbox import Sandbox
 
@@ -27,7 +27,7 @@ __all__ = [
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
-QUICK = RetryPolicy(initial_delay=0.01, longest_delay=0.05, attempt_timeout=2.0)
+QUICK = RetryPolicy(initial_delay=0.01, max_delay=0.05, attempt_timeout=2.0)
 
 
 @pytest_asyncio.fixture

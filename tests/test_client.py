@@ -13,9 +13,10 @@ import pytest
 from fastapi.exceptions import FastAPIError
 from multidict import CIMultiDict
 
-from tests.hostile import hostile, payment
-from tests.support import KEYS as KNOWN
-from tests.support import PRICE, REFERENCE, answering, create, http, requests_of
+from tests.support.hostile import hostile, payment
+from tests.support.payments import PRICE, REFERENCE, create, requests_of
+from tests.support.raw_server import KEYS as KNOWN
+from tests.support.raw_server import answering, http
 from vipps_async import Credentials, Environment, RetryPolicy, SystemInfo, VippsClient, __version__
 from vipps_async.errors import (
     ApiError,

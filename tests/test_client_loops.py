@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.support import PRICE
+from tests.support.payments import PRICE
 from vipps_async import VippsClient
 from vipps_async.errors import VippsError, WrongEventLoop
 from vipps_async.sandbox import Sandbox, run_in_thread

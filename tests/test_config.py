@@ -12,9 +12,9 @@ import attrs
 import pytest
 
 from vipps_async import Credentials, Environment, RetryPolicy, SystemInfo, VippsClient, __version__
-from vipps_async._redaction import described
-from vipps_async._urls import shown
-from vipps_async.config import Secret, check_msn
+from vipps_async._wire.secret import Secret, described
+from vipps_async._wire.urls import shown
+from vipps_async.config import check_msn
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import Sandbox
 from vipps_async.webhooks import NewWebhook, WebhookReceiver

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support import REFERENCE, requests_of
+from tests.support.payments import REFERENCE, requests_of
 from vipps_async.sandbox import Fault, Sandbox, State
 
 SELL = """

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire import document
+from tests.support.vectors import document
 from vipps_async import Amount, Payment, errors
-from vipps_async._converter import structure
+from vipps_async._wire.converter import structure
 from vipps_async.errors import Problem
 
 PROBLEM = Problem(

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.support import REFERENCE, authorize
+from tests.support.payments import REFERENCE, authorize
 from vipps_async import VippsClient
 from vipps_async.sandbox import Sandbox
 

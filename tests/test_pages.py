@@ -18,9 +18,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import REGISTRY
 
-from tests.support import PRICE, authorize
-from tests.webhooks.asgi_sites import configure_django
-from tests.webhooks.deliveries import delivery, event, receiver_of
+from tests.support.payments import PRICE, authorize
+from tests.support.webhooks.asgi_sites import configure_django
+from tests.support.webhooks.deliveries import delivery, event, receiver_of
 from vipps_async import PaymentEvent, PaymentEventName, VippsClient
 from vipps_async.sandbox import Sandbox
 from vipps_async.webhooks import Stage, WebhookReceiver

@@ -6,7 +6,8 @@ Each name is imported at its first use: pytest loads this package for its plugin
 from typing import TYPE_CHECKING
 
 from vipps_async._lazy import importer
-from vipps_async._version import __version__
+
+__version__ = "0.1.0"  # read by the build, and sent in Vipps-System-Version
 
 if TYPE_CHECKING:
     from vipps_async._http.retry import RetryPolicy

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from io import TextIOWrapper
 
-from vipps_async._commands import demo, inbox, listen, sandbox, trigger, verify
-from vipps_async._output import write
-from vipps_async._version import __version__
+from vipps_async import __version__
+from vipps_async._cli import demo, inbox, listen, sandbox, trigger, verify
+from vipps_async._cli.output import write
 from vipps_async.errors import VippsError
 
 

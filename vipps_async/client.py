@@ -10,13 +10,13 @@ import attrs
 from vipps_async._http.retry import RetryPolicy, check_seconds
 from vipps_async._http.session import Session, open_session
 from vipps_async._http.token import TokenProvider
-from vipps_async._redaction import described, hides_arguments
+from vipps_async._wire.secret import described, hides_arguments
 from vipps_async.config import Credentials, Environ, Environment, SystemInfo, check_msn
 from vipps_async.epayment import EPayment
 from vipps_async.epayment._polling import Polls
 from vipps_async.errors import ConfigurationError
 from vipps_async.token_cache import TokenCache
-from vipps_async.token_cache._sharing import sharing
+from vipps_async.token_cache._sharing import shared_fetch
 from vipps_async.webhooks._registrations import Webhooks
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class VippsClient:
             timeout=check_seconds("timeout", timeout),
             retry=_checked("retry", retry, RetryPolicy),
             trust_env=_checked("trust_env", trust_env, bool),
-            share=sharing(token_cache, keys, place),
+            share=shared_fetch(token_cache, keys, place),
         )
         self._polls = Polls()
         self._use(http, tokens, EPayment(http, self._polls))

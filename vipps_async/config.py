@@ -1,13 +1,13 @@
 """Who calls, and where: credentials, environments, and the headers that name the calling system."""
 
 import os
-from typing import Any, ClassVar, NoReturn, Protocol, SupportsIndex
+from typing import Any, ClassVar, Protocol
 
 import attrs
 
-from vipps_async._redaction import described, hides_arguments, hides_init_arguments
-from vipps_async._urls import is_web, normal_url, parsed, shown
-from vipps_async._version import __version__
+from vipps_async import __version__
+from vipps_async._wire.secret import Secret, described, hides_arguments, hides_init_arguments
+from vipps_async._wire.urls import is_web, normal_url, parsed, shown
 from vipps_async.errors import ConfigurationError
 
 _PACKAGE = "vipps-async"
@@ -24,31 +24,6 @@ class Environ(Protocol):
     def get(self, name: str, /) -> str | None:
         """Return the variable's text, or None where it is not set."""
         ...
-
-
-class Secret(str):
-    """Text that is sent but never shown: a repr of it, or of what holds it, is redacted, and a pickle is refused."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        """Hide the text, so that a traceback's locals and a logged dictionary do not print it."""
-        return "'**********'"
-
-    def __reduce_ex__(self, _: SupportsIndex) -> NoReturn:
-        """Refuse to be written in the clear."""
-        raise TypeError(
-            "a secret is not pickled, since whoever reads the pickle would have it: have each process read its own, as "
-            "Credentials.from_env() does"
-        )
-
-    def __copy__(self) -> "Secret":
-        """Return itself: text does not change."""
-        return self
-
-    def __deepcopy__(self, _: dict[int, Any]) -> "Secret":
-        """Return itself: text does not change."""
-        return self
 
 
 def _secret(value: Any) -> Any:

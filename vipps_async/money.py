@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from vipps_async._serializable import Serializable
+from vipps_async._wire.serializable import Serializable
 from vipps_async.errors import InvalidRequest
 
 _LARGEST = 2**63 - 1  # int64: ePayment API, Amount.value

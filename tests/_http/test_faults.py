@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 import pytest
 
-from tests.support import PRICE, REFERENCE, authorize, create, requests_of
+from tests.support.payments import PRICE, REFERENCE, authorize, create, requests_of
 from vipps_async import Amount, RetryPolicy, VippsClient
 from vipps_async.errors import (
     ApiError,
@@ -25,7 +25,7 @@ from vipps_async.errors import (
 from vipps_async.sandbox import Fault, RecordedRequest, Sandbox
 
 DEADLINE = 8.0
-PATIENCE = RetryPolicy(initial_delay=0.01, longest_delay=0.05, attempt_timeout=0.5)
+PATIENCE = RetryPolicy(initial_delay=0.01, max_delay=0.05, attempt_timeout=0.5)
 PART = Amount(400, "NOK")
 
 Operate = Callable[[VippsClient, str | None], Awaitable[object]]
@@ -225,7 +225,7 @@ async def test_outage_that_a_call_begins_is_survived(
     """A server that resets a call, and refuses connections for a while, leaves a result, and one effect."""
     await operation.prepare(sandbox, patient)
     sandbox.fail(operation.name, Fault.REFUSED, seconds=0.3)
-    patience = RetryPolicy(initial_delay=2.0, longest_delay=2.0, attempt_timeout=0.5)
+    patience = RetryPolicy(initial_delay=2.0, max_delay=2.0, attempt_timeout=0.5)
     await operation.run(patient.with_options(retry=patience, timeout=10), None)
     assert effects(sandbox, operation) == (operation.event is not None)
 
@@ -248,7 +248,7 @@ async def test_refused_connection_that_comes_back_is_survived(
 ) -> None:
     """A server that is back within the attempts of a call leaves a result, and one effect."""
     await operation.prepare(sandbox, patient)
-    patience = RetryPolicy(initial_delay=1.0, longest_delay=1.0, attempt_timeout=0.5)
+    patience = RetryPolicy(initial_delay=1.0, max_delay=1.0, attempt_timeout=0.5)
     async with sandbox.offline():
         call = asyncio.ensure_future(operation.run(patient.with_options(retry=patience, timeout=5), None))
         await asyncio.sleep(0.05)

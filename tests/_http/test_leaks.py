@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.support import KEYS, PRICE, REFERENCE, TOKEN, answering, everything_of, http
+from tests.support.payments import PRICE, REFERENCE
+from tests.support.raw_server import KEYS, TOKEN, answering, http
+from tests.support.tracebacks import everything_of
 from vipps_async import VippsClient
 from vipps_async.errors import VippsError
 

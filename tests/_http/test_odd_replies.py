@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support import PRICE, REFERENCE, answering, http
+from tests.support.payments import PRICE, REFERENCE
+from tests.support.raw_server import answering, http
 from vipps_async import VippsClient
 from vipps_async.errors import ConnectionFailed, InvalidReply, OutcomeUnknown
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hostile import CLOSE, HANG, RESET, Asked, Boom, end_of, hostile, passed_on, payment, problem, reply
-from tests.support import PRICE
+from tests.support.hostile import CLOSE, HANG, RESET, Asked, Boom, end_of, hostile, passed_on, payment, problem, reply
+from tests.support.payments import PRICE
 from vipps_async import Amount, RetryPolicy, VippsClient
 from vipps_async.errors import CallError, ConnectionFailed, OutcomeUnknown, VippsError
 from vipps_async.sandbox import Sandbox
@@ -159,7 +159,7 @@ async def play(operation: Operation, schedule: list[Turn], tokens: list[bytes]) 
     async with Sandbox(rate_limits=False) as sandbox:
         await prepare(sandbox, operation)
         between = Between(sandbox, operation, schedule, tokens)
-        retry = RetryPolicy(initial_delay=0.001, longest_delay=0.002, attempt_timeout=5)
+        retry = RetryPolicy(initial_delay=0.001, max_delay=0.002, attempt_timeout=5)
         async with (
             hostile(between.answer, between.token) as (server, _),
             VippsClient(sandbox.credentials, environment=server.url, retry=retry) as vipps,

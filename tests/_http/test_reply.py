@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire import body, document
+from tests.support.vectors import body, document
 from vipps_async import Payment, errors
 from vipps_async._http import call
 from vipps_async._http.hints import hint_for

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vipps_async import RetryPolicy
 from vipps_async._http import call
 from vipps_async._http.retry import Attempts, RetryBudget, is_transient, may_have_applied, proves_no_effect
-from vipps_async._redaction import described
+from vipps_async._wire.secret import described
 from vipps_async.epayment._errors import CONCLUSIVE_CODES
 from vipps_async.errors import (
     ApiError,
@@ -30,7 +30,7 @@ from vipps_async.errors import (
 READ = call.read("get", "/x")
 KEYED = call.write("capture", "/x", {}, key="key-1", conclusive_codes=CONCLUSIVE_CODES)
 KEYLESS = call.write("register webhook", "/x", {})
-POLICY = RetryPolicy(initial_delay=0.5, longest_delay=8.0)
+POLICY = RetryPolicy(initial_delay=0.5, max_delay=8.0)
 
 UNSENT = ConnectionFailed("refused", sent=False)
 SILENT = ConnectionFailed("timed out", sent=True)
@@ -96,7 +96,7 @@ def test_waits_are_bounded_and_never_undercut_what_was_asked(
     initial: float, longest: float, asked: float | None
 ) -> None:
     """The n-th random wait is at most the doubled delay and the longest; ``Retry-After`` comes on top."""
-    policy = RetryPolicy(initial_delay=initial, longest_delay=longest)
+    policy = RetryPolicy(initial_delay=initial, max_delay=longest)
     _, waits = tried(READ, *[said(503, asked)] * 3, policy=policy)
     for count, wait in enumerate(waits):
         assert wait is not None
@@ -364,7 +364,7 @@ def test_a_policy_makes_one_to_four_attempts(attempts: Any) -> None:
         RetryPolicy(attempts=attempts)
 
 
-@pytest.mark.parametrize("field", ["initial_delay", "longest_delay", "attempt_timeout"])
+@pytest.mark.parametrize("field", ["initial_delay", "max_delay", "attempt_timeout"])
 @pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), 10**400, 86_401, True, "1", None])
 def test_a_policy_s_times_are_seconds_above_zero(field: str, value: Any) -> None:
     """A time that is not a number above 0, or longer than a day, is refused by name."""

@@ -11,7 +11,7 @@ import aiohttp
 import attrs
 import pytest
 
-from tests.support import create, requests_of
+from tests.support.payments import create, requests_of
 from vipps_async import Credentials, RetryPolicy, VippsClient
 from vipps_async._http.token import AccessToken, TokenProvider
 from vipps_async.errors import (

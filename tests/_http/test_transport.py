@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from tests.hostile import (
+from tests.support.hostile import (
     CLOSE,
     HANG,
     RESET,
@@ -32,7 +32,9 @@ from tests.hostile import (
     reply,
     token,
 )
-from tests.support import KEYS, PRICE, REFERENCE, everything_of
+from tests.support.payments import PRICE, REFERENCE
+from tests.support.raw_server import KEYS
+from tests.support.tracebacks import everything_of
 from vipps_async import RetryPolicy, VippsClient
 from vipps_async.errors import (
     ApiError,

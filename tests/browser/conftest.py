@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
-from tests.sandbox.merchant import Merchant, Shop, at, shop
+from tests.support.sandbox.merchant import Merchant, Shop, at, shop
 from vipps_async.sandbox import Sandbox
 
 CONTAINER = "sandbox-in-a-container"  # a name that browsers do not take for this machine

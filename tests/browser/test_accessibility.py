@@ -8,8 +8,8 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from playwright.async_api import Page, ViewportSize, expect
 
 from tests.browser.conftest import PHONE
-from tests.sandbox.merchant import Merchant, Shop, of
-from tests.sandbox.shipping import HOME, PICKUP, express, fixed, option
+from tests.support.sandbox.merchant import Merchant, Shop, of
+from tests.support.sandbox.shipping import HOME, PICKUP, express, fixed, option
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

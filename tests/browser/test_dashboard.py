@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.sandbox.merchant import REFERENCE, Merchant, Shop, of
+from tests.support.sandbox.merchant import REFERENCE, Merchant, Shop, of
 from vipps_async.sandbox import Sandbox, State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

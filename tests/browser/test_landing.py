@@ -9,8 +9,8 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import PHONE
-from tests.sandbox.merchant import REFERENCE, Merchant
-from tests.sandbox.shipping import ELSEWHERE, HOME, PICKUP, Callback, callback, express, fixed
+from tests.support.sandbox.merchant import REFERENCE, Merchant
+from tests.support.sandbox.shipping import ELSEWHERE, HOME, PICKUP, Callback, callback, express, fixed
 from vipps_async.sandbox import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

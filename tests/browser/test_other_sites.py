@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import CONTAINER
-from tests.sandbox.merchant import REFERENCE, Merchant
+from tests.support.sandbox.merchant import REFERENCE, Merchant
 from vipps_async.sandbox import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -20,7 +20,7 @@ import attrs
 
 from tests.chaos import worker
 from tests.chaos.stores import INBOXES, SERVERS, STORES, Held, Written
-from tests.webhooks.deliveries import event, key_of, signed
+from tests.support.webhooks.deliveries import event, key_of, signed
 from vipps_async.webhooks import InboxPolicy
 
 _PATIENCE = 20.0  # seconds that a delivery, or a start, may take

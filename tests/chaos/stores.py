@@ -17,9 +17,9 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import attrs
 from redis.asyncio import Redis
 
-from tests.servers.pgbouncer import PgBouncer
-from tests.servers.postgres import PostgresServer
-from tests.servers.redis import RedisServer
+from tests.support.servers.pgbouncer import PgBouncer
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.redis import RedisServer
 from vipps_async.epayment import PaymentEvent
 from vipps_async.webhooks.stores.base import EventStore
 from vipps_async.webhooks.stores.postgres import PostgresStore

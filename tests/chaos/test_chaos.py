@@ -21,17 +21,15 @@ LONG = Plan(references=25, length=20, copies=16, processes=8, kills=120, pauses=
 _INBOX = InboxPolicy(
     workers=2,
     attempts=10**6,
-    first_pause=timedelta(seconds=0.1),
-    longest_pause=timedelta(seconds=0.5),
+    initial_delay=timedelta(seconds=0.1),
+    max_delay=timedelta(seconds=0.5),
     lease=timedelta(seconds=1),
-    poll=timedelta(seconds=0.1),
+    poll_interval=timedelta(seconds=0.1),
 )
 SHORT_INBOX = Plan(
     references=3, length=8, copies=4, processes=3, kills=5, pauses=2, crashes=1, before=0.1, inbox=_INBOX, late_kills=3
 )
-LONG_INBOX = attrs.evolve(
-    LONG, before=0.3, inbox=attrs.evolve(_INBOX, longest_pause=timedelta(seconds=5)), late_kills=40
-)
+LONG_INBOX = attrs.evolve(LONG, before=0.3, inbox=attrs.evolve(_INBOX, max_delay=timedelta(seconds=5)), late_kills=40)
 KEEPING = Plan(references=100, length=1, copies=1, processes=2, kills=0, inbox=_INBOX)
 # Nearly all the time of these goes to handlers, so that kills hit some.
 CONTROL = Plan(references=50, length=1, copies=4, processes=4, kills=12, before=0.1, after=0.1)

@@ -15,7 +15,7 @@ import attrs
 from aiohttp import web
 
 from tests.chaos.stores import STORES, Effect, Opened
-from tests.webhooks.deliveries import SECRET, URL
+from tests.support.webhooks.deliveries import SECRET, URL
 from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import DeliveryError
 from vipps_async.webhooks import InboxPolicy, WebhookReceiver

@@ -8,7 +8,7 @@ from aiohttp import web
 from werkzeug.datastructures import Headers
 
 from tests.conformance.documents import Exchange
-from tests.support import served
+from tests.support.raw_server import served
 
 HOOK = "/epayment/webhook"
 SHIPPING = "/epayment/merchant-dynamic-shipping-callback"

@@ -11,8 +11,8 @@ import pytest
 
 from tests.conformance.documents import Exchange
 from tests.conformance.recording import HOOK, SHIPPING, Recorder, recording
-from tests.sandbox.merchant import PAYMENTS, Merchant, of
-from tests.sandbox.test_draft import FULL
+from tests.sandbox._epayment.test_dialects import FULL
+from tests.support.sandbox.merchant import PAYMENTS, Merchant, of
 from vipps_async import Amount, Credentials, Customer, Environment, RetryPolicy, VippsClient
 from vipps_async.epayment import (
     AirlineData,

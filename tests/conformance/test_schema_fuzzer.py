@@ -19,9 +19,9 @@ from schemathesis.engine import events, from_schema
 
 from tests.conformance.amendments import AMENDMENTS, FUZZED
 from tests.conformance.documents import document, needs_documents
-from tests.sandbox.merchant import at, of
+from tests.support.sandbox.merchant import at, of
 from vipps_async.sandbox import Sandbox, run_in_thread
-from vipps_async.sandbox._faults import wishes
+from vipps_async.sandbox._faults import magic_values as wishes
 
 pytestmark = needs_documents
 

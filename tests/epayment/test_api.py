@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 
 from tests.conftest import QUICK
-from tests.support import PRICE, REFERENCE, answering, authorize, create, requests_of
+from tests.support.payments import PRICE, REFERENCE, authorize, create, requests_of
+from tests.support.raw_server import answering
 from vipps_async import (
     Amount,
     BottomLine,

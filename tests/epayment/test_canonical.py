@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vipps_async import Amount, _json
-from vipps_async._converter import unstructure
+from vipps_async import Amount
+from vipps_async._wire import json as _json
+from vipps_async._wire.converter import unstructure
 from vipps_async.epayment import BottomLine, OrderLine, Receipt
 from vipps_async.epayment._request import CreatePayment
 from vipps_async.errors import InvalidRequest
@@ -31,8 +32,9 @@ WEB: dict[str, Any] = {
 SCOPES = ["address", "birthDate", "email", "name", "phoneNumber"]
 
 PROGRAM = """
-from vipps_async import Amount, _json
-from vipps_async._converter import unstructure
+from vipps_async import Amount
+from vipps_async._wire import json as _json
+from vipps_async._wire.converter import unstructure
 from vipps_async.epayment._request import CreatePayment
 payment = CreatePayment(
     amount=Amount(1000, "NOK"), reference="order-0001", user_flow="WEB_REDIRECT", return_url="https://shop.example/",

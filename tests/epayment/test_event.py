@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.wire import document
+from tests.support.vectors import document
 from vipps_async import PaymentEvent
-from vipps_async._converter import Malformed, structure
+from vipps_async._wire.converter import Malformed, structure
 
 
 def test_one_psp_reference_over_two_actions_is_two_events() -> None:

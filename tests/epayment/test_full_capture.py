@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.epayment.lagging import LaggingReads, lagging
-from tests.hostile import Asked, hostile, payment, problem, reply
-from tests.support import PRICE, REFERENCE, authorize, create, requests_of
+from tests.support.hostile import Asked, hostile, payment, problem, reply
+from tests.support.lagging import LaggingReads, lagging
+from tests.support.payments import PRICE, REFERENCE, authorize, create, requests_of
 from vipps_async import Amount, PaymentEventName, RetryPolicy, VippsClient
 from vipps_async.errors import Conflict, InvalidRequest, OutcomeUnknown, ServerError, VippsError
 from vipps_async.sandbox import Fault, Sandbox

@@ -7,11 +7,11 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.support import answering, http
-from tests.webhooks.deliveries import delivery, event, receiver_of
-from tests.wire import document, names
+from tests.support.raw_server import answering, http
+from tests.support.vectors import document, names
+from tests.support.webhooks.deliveries import delivery, event, receiver_of
 from vipps_async import Address, Amount, Payment, PaymentEvent, PaymentMethodUsed, PaymentState, Profile, UserDetails
-from vipps_async._converter import Malformed, structure
+from vipps_async._wire.converter import Malformed, structure
 
 EXPRESS = {
     **document("current-get-payment-express"),

@@ -11,7 +11,7 @@ import attrs
 import orjson
 import pytest
 
-from tests.wire import document, names
+from tests.support.vectors import document, names
 from vipps_async import (
     Adjustment,
     Amount,
@@ -23,7 +23,7 @@ from vipps_async import (
     PaymentState,
     Profile,
 )
-from vipps_async._converter import Malformed, structure
+from vipps_async._wire.converter import Malformed, structure
 from vipps_async.epayment._replies import read_adjustment, read_created, read_log
 from vipps_async.errors import InvalidReply, NotInReply
 

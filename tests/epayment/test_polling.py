@@ -9,10 +9,10 @@ from itertools import pairwise
 import attrs
 import pytest
 
-from tests.epayment.lagging import lagging
-from tests.support import PRICE, REFERENCE, authorize, create, polling, reads_of, requests_of
+from tests.support.lagging import lagging
+from tests.support.payments import PRICE, REFERENCE, authorize, create, polling, reads_of, requests_of
 from vipps_async import Payment, PaymentState, RetryPolicy, VippsClient
-from vipps_async._light_event import LightEvent
+from vipps_async._loops.light_event import LightEvent
 from vipps_async.epayment._polling import Polls, PollSchedule, Waiter
 from vipps_async.errors import NotFound, WaitTimeout
 from vipps_async.sandbox import Fault, Sandbox

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.epayment.rules import NOT_WHOLE, Rule, assert_refused, refused, taken, text_of
+from tests.support.rules import NOT_WHOLE, Rule, assert_refused, refused, taken, text_of
 from vipps_async import (
     Amount,
     Barcode,

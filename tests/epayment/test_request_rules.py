@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.epayment.rules import NOT_WHOLE, Rule, assert_refused, refused, taken, text_of
+from tests.support.rules import NOT_WHOLE, Rule, assert_refused, refused, taken, text_of
 from vipps_async import (
     AirlineData,
     Amount,

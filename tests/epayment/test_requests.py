@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire import document, names
+from tests.support.vectors import document, names
 from vipps_async import (
     AirlineData,
     Amount,
@@ -30,9 +30,9 @@ from vipps_async import (
     ShippingInfo,
     ShippingOption,
     UnitInfo,
-    _json,
 )
-from vipps_async._converter import unstructure
+from vipps_async._wire import json as _json
+from vipps_async._wire.converter import unstructure
 from vipps_async.epayment._request import Approval, Cancellation, CreatePayment, Modification
 
 REFERENCE = "acme-shop-123-order123abc"

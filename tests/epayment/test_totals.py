@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.wire import document
+from tests.support.vectors import document
 from vipps_async import Aggregate, Amount, Payment
-from vipps_async._converter import structure
+from vipps_async._wire.converter import structure
 
 
 @pytest.mark.parametrize(

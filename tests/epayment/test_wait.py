@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import PRICE, REFERENCE, authorize, create, polling, reads_of, requests_of
+from tests.support.payments import PRICE, REFERENCE, authorize, create, polling, reads_of, requests_of
 from vipps_async import Payment, PaymentState, VippsClient
 from vipps_async.errors import ApiError, ClientClosed, InvalidRequest, NotFound, RateLimited, ServerError, WaitTimeout
 from vipps_async.sandbox import Fault, Sandbox

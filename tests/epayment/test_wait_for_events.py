@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.support import PRICE, REFERENCE, authorize, create, polling, reads_of, requests_of
+from tests.support.payments import PRICE, REFERENCE, authorize, create, polling, reads_of, requests_of
 from vipps_async import Amount, Payment, PaymentState, VippsClient
 from vipps_async.sandbox import Sandbox
 from vipps_async.webhooks import WebhookReceiver

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.sandbox.merchant import Merchant, Shop, at, shop
+from tests.support.sandbox.merchant import Merchant, Shop, at, shop
 from vipps_async.sandbox import Sandbox
 
 

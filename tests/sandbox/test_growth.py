@@ -9,10 +9,11 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.sandbox.merchant import Shop
+from tests.support.sandbox.merchant import Shop
 from vipps_async import Amount, VippsClient
-from vipps_async.sandbox import Sandbox, _records
+from vipps_async.sandbox import Sandbox
 from vipps_async.sandbox._webhooks import deliveries
+from vipps_async.sandbox._webhooks import records as _records
 
 HALF = 250  # payments
 LOG = 100  # entries that a log keeps here
@@ -41,7 +42,7 @@ async def live_all(vipps: VippsClient, sandbox: Sandbox, start: int) -> dict[str
     await sandbox.settled()
     sandbox.clock.advance(timedelta(minutes=1))  # after which the rate limits forget
     await vipps.epayment.get(f"order-{start:04}")
-    return dict(containers(sandbox._installation, set()))
+    return dict(containers(sandbox._state, set()))
 
 
 def containers(part: Any, seen: set[int]) -> Iterator[tuple[str, int]]:
@@ -68,5 +69,5 @@ async def test_nothing_grows_but_the_ledger(sandbox: Sandbox, shop: Shop) -> Non
         "Ledger._payments": HALF,
         "Ledger._references": HALF,
         "Ledger._deadlines": 2 * HALF,  # to approve, and to capture
-        "Answers._given": 3 * HALF,  # create, capture, cancel
+        "IdempotencyCache._given": 3 * HALF,  # create, capture, cancel
     }

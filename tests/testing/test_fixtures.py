@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.support import PRICE, REFERENCE, create
+from tests.support.payments import PRICE, REFERENCE, create
 from vipps_async import PaymentEvent, PaymentState, VippsClient
 from vipps_async.errors import BadRequest, ConfigurationError, ConnectionFailed
 from vipps_async.sandbox import Fault, Sandbox, State, UnknownReference, run_in_thread

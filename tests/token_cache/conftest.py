@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from tests.servers.redis import RedisServer
-from tests.token_cache.shop import Shop, open_shop
+from tests.support.servers.redis import RedisServer
+from tests.support.token_cache.shop import Shop, open_shop
 from vipps_async.sandbox import Sandbox
 
 

@@ -12,10 +12,11 @@ import attrs
 import pytest
 from redis.asyncio import Redis
 
-from tests.servers.redis import RedisServer
-from tests.support import REFERENCE, TOKEN
-from tests.token_cache.caches import Failing, be_cancelled, break_down, break_down_at_once, hang, talk_nonsense
-from tests.token_cache.shop import Shop
+from tests.support.payments import REFERENCE
+from tests.support.raw_server import TOKEN
+from tests.support.servers.redis import RedisServer
+from tests.support.token_cache.caches import Failing, be_cancelled, break_down, break_down_at_once, hang, talk_nonsense
+from tests.support.token_cache.shop import Shop
 from vipps_async import RetryPolicy
 from vipps_async.errors import ServerError, Unauthorized
 from vipps_async.sandbox import Fault

@@ -5,10 +5,10 @@ import asyncio
 import attrs
 from redis.asyncio import Redis
 
-from tests.servers.redis import RedisServer
-from tests.support import REFERENCE
-from tests.token_cache.processes import Job, Team
-from tests.token_cache.shop import Shop
+from tests.support.payments import REFERENCE
+from tests.support.servers.redis import RedisServer
+from tests.support.token_cache.processes import Job, Team
+from tests.support.token_cache.shop import Shop
 from vipps_async.sandbox import Fault
 
 SIZE = 8
@@ -53,7 +53,7 @@ async def test_a_renewal_ahead_of_time_is_made_once(shop: Shop, redis_server: Re
         while await redis.exists(f"vipps:token:{shop.seal.name}:lock"):
             await asyncio.sleep(0.01)
         assert shop.refusals == 0
-        shop.sandbox._installation.tokens.revoke(old)
+        shop.sandbox._state.tokens.revoke(old)
         assert await team.call() == {"Payment": 3 * SIZE}
     assert shop.fetches == 1
 

@@ -13,10 +13,11 @@ import pytest_asyncio
 import redis as redis_library
 from redis.asyncio import Redis
 
-from tests.hostile import hostile, payment, token
-from tests.servers.redis import RedisServer
-from tests.support import KEYS, PRICE, REFERENCE, requests_of
-from tests.token_cache.shop import Shop
+from tests.support.hostile import hostile, payment, token
+from tests.support.payments import PRICE, REFERENCE, requests_of
+from tests.support.raw_server import KEYS
+from tests.support.servers.redis import RedisServer
+from tests.support.token_cache.shop import Shop
 from vipps_async import Environment, VippsClient
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import Sandbox
@@ -45,7 +46,7 @@ def encodings(secret: str) -> Iterator[str]:
 
 async def test_redis_learns_no_secret(sandbox: Sandbox, shop: Shop, redis: Redis, told: io.StringIO) -> None:
     """No key, value or command that Redis ever gets, and no log, holds a token or an API key in any encoding."""
-    keys, tokens = sandbox.credentials, sandbox._installation.tokens
+    keys, tokens = sandbox.credentials, sandbox._state.tokens
     secrets = {str(keys.client_id), str(keys.client_secret), str(keys.subscription_key)}
     async with redis.monitor() as monitor:
         async with shop.client(RedisTokenCache(redis)) as vipps:

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import attrs
 import pytest
 
-from tests.support import KEYS, TOKEN
+from tests.support.raw_server import KEYS, TOKEN
 from vipps_async import Credentials, Environment
 from vipps_async._http.token import AccessToken
 from vipps_async.token_cache._seal import Seal

@@ -5,9 +5,9 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from tests.support import KEYS
-from tests.token_cache.caches import InMemory, break_down
-from tests.token_cache.shop import Shop
+from tests.support.raw_server import KEYS
+from tests.support.token_cache.caches import InMemory, break_down
+from tests.support.token_cache.shop import Shop
 from vipps_async import Environment
 from vipps_async._http.token import AccessToken
 from vipps_async.token_cache._seal import Seal

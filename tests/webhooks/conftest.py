@@ -10,9 +10,9 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import pytest
 import pytest_asyncio
 
-from tests.servers.pgbouncer import PgBouncer
-from tests.servers.postgres import PostgresServer
-from tests.webhooks.places import Place, PostgresPlace, SqlitePlace
+from tests.support.servers.pgbouncer import PgBouncer
+from tests.support.servers.postgres import PostgresServer
+from tests.support.webhooks.places import Place, PostgresPlace, SqlitePlace
 
 _schemas = (f"test_{number}" for number in itertools.count())
 

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.webhooks.deliveries import SECRET, URL, SlowShop, at_now, event, receiver_of, signed
-from tests.webhooks.serving import Server, connected, head, serving
+from tests.support.webhooks.deliveries import SECRET, URL, SlowShop, at_now, event, receiver_of, signed
+from tests.support.webhooks.serving import Server, connected, head, serving
 from vipps_async import PaymentEvent
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.support import REFERENCE, authorize
-from tests.webhooks.asgi_sites import (
+from tests.support.payments import REFERENCE, authorize
+from tests.support.webhooks.asgi_sites import (
     LIMIT,
     PATH,
     Application,
@@ -32,7 +32,7 @@ from tests.webhooks.asgi_sites import (
     raw_delivery,
     served,
 )
-from tests.webhooks.deliveries import event, signed
+from tests.support.webhooks.deliveries import event, signed
 from vipps_async import VippsClient
 from vipps_async.sandbox import Sandbox
 from vipps_async.webhooks import WebhookReceiver, asgi_app

@@ -7,10 +7,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 import pytest
 from aiohttp import web
 
-from tests.webhooks.asgi_sites import PATH, alone, raw_delivery, served
-from tests.webhooks.deliveries import event, receiver_of
-from tests.webhooks.serving import Connection, head, serving
-from tests.webhooks.wsgi_sites import serving_wsgi
+from tests.support.webhooks.asgi_sites import PATH, alone, raw_delivery, served
+from tests.support.webhooks.deliveries import event, receiver_of
+from tests.support.webhooks.serving import Connection, head, serving
+from tests.support.webhooks.wsgi_sites import serving_wsgi
 from vipps_async.webhooks import Stage, WebhookReceiver, aiohttp_app, asgi_app
 
 LIMIT = 1000

@@ -6,9 +6,9 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.webhooks.deliveries import NAME, delivery, event, receiver_of, signed
-from tests.webhooks.inbox_shop import QUICK, shop
-from tests.webhooks.places import SqlitePlace
+from tests.support.webhooks.deliveries import NAME, delivery, event, receiver_of, signed
+from tests.support.webhooks.inbox_shop import QUICK, shop
+from tests.support.webhooks.places import SqlitePlace
 from vipps_async import PaymentEvent
 
 ID = "39c2fb44-7107-45cd-b3b3-2d1f4c4a9c11"

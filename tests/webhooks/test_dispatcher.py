@@ -7,12 +7,13 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from tests.webhooks.deliveries import REFERENCE, delivery, event, receiver_of
-from tests.webhooks.inbox_shop import QUICK, Shop, never, shop, until
-from tests.webhooks.places import Place
+from tests.support.webhooks.deliveries import REFERENCE, delivery, event, receiver_of
+from tests.support.webhooks.inbox_shop import QUICK, Shop, never, shop, until
+from tests.support.webhooks.places import Place
 from vipps_async import PaymentEvent
 from vipps_async.errors import HandlerTimeout
-from vipps_async.webhooks import InboxPolicy, Notice, Stage, WebhookReceiver, _background
+from vipps_async.webhooks import InboxPolicy, Notice, Stage, WebhookReceiver
+from vipps_async.webhooks import _tasks as _background
 
 SHORT = timedelta(milliseconds=100)
 

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.webhooks.deliveries import event
-from tests.webhooks.serving import Server, connected, head, serving
+from tests.support.webhooks.deliveries import event
+from tests.support.webhooks.serving import Server, connected, head, serving
 from vipps_async import PaymentEvent
 from vipps_async.webhooks import WebhookReceiver, aiohttp_app
 from vipps_async.webhooks.stores.memory import MemoryStore

@@ -8,14 +8,14 @@ import attrs
 import pytest
 from aiohttp import web
 
-from tests.support import REFERENCE, authorize
-from tests.webhooks.deliveries import delivery, event, receiver_of, signed
-from tests.webhooks.inbox_shop import QUICK, until
-from tests.webhooks.places import Place, SqlitePlace
-from tests.webhooks.serving import serving
-from tests.wire import document
+from tests.support.payments import REFERENCE, authorize
+from tests.support.vectors import document
+from tests.support.webhooks.deliveries import delivery, event, receiver_of, signed
+from tests.support.webhooks.inbox_shop import QUICK, until
+from tests.support.webhooks.places import Place, SqlitePlace
+from tests.support.webhooks.serving import serving
 from vipps_async import Amount, PaymentEvent, VippsClient
-from vipps_async._converter import structure
+from vipps_async._wire.converter import structure
 from vipps_async.sandbox import Sandbox
 from vipps_async.webhooks import Stage, WebhookReceiver
 from vipps_async.webhooks._identity import Identity

@@ -8,10 +8,10 @@ import aiohttp
 import attrs
 import pytest
 
-from tests.webhooks.deliveries import NAME, key_of, signed
-from tests.webhooks.inbox_shop import NO_GRACE, PATH, QUICK, event_of, never, shop, until
-from tests.webhooks.places import Place, SqlitePlace
-from vipps_async._netstrings import netstrings
+from tests.support.webhooks.deliveries import NAME, key_of, signed
+from tests.support.webhooks.inbox_shop import NO_GRACE, PATH, QUICK, event_of, never, shop, until
+from tests.support.webhooks.places import Place, SqlitePlace
+from vipps_async._events import netstrings
 from vipps_async.webhooks import Stage
 
 
@@ -33,7 +33,7 @@ async def test_a_delivery_is_answered_before_its_event_is_handled(place: Place) 
 
 async def test_an_event_is_handled_as_soon_as_it_is_held(place: Place) -> None:
     """Nobody waits for the next poll: not for an event that came here, nor for the next of a payment."""
-    async with shop(place, policy=attrs.evolve(QUICK, poll=timedelta(hours=1))) as site:
+    async with shop(place, policy=attrs.evolve(QUICK, poll_interval=timedelta(hours=1))) as site:
         await site.deliver("a1", "a2", "a3")
         await site.has_shipped("a1", "a2", "a3")
         await site.deliver("b1")
@@ -80,7 +80,7 @@ async def test_an_event_that_fails_is_repeated_in_its_place_and_in_nobody_s_way(
 
 async def test_pauses_become_twice_as_long(place: Place) -> None:
     """An event that failed is tried again in the second half of its pause; the next pause is twice as long."""
-    policy = attrs.evolve(QUICK, first_pause=timedelta(minutes=10), longest_pause=timedelta(minutes=30))
+    policy = attrs.evolve(QUICK, initial_delay=timedelta(minutes=10), max_delay=timedelta(minutes=30))
 
     async def fail(name: str) -> None:
         if name == "a1":
@@ -110,7 +110,7 @@ async def test_a_poison_event_becomes_a_dead_letter(place: Place, *, stops: bool
         if name == "a1" and is_poison:
             raise ValueError(f"attempt {site.begun.count('a1')}")
 
-    async with shop(place, fail, attrs.evolve(QUICK, attempts=3, stop_at_dead=stops)) as site:
+    async with shop(place, fail, attrs.evolve(QUICK, attempts=3, dead_letter_blocks=stops)) as site:
         assert await site.deliver("a1", "a2", "b1") == [200, 200, 200]
         await site.is_dead("a1")
         (letter,) = await site.store.inbox.dead_letters()

@@ -12,11 +12,11 @@ import attrs
 import pytest
 from aiohttp import web
 
-from tests.servers.postgres import PostgresServer
-from tests.webhooks import inbox_process
-from tests.webhooks.asgi_sites import alone, in_fastapi, in_starlette, served
-from tests.webhooks.deliveries import NAME, key_of, receiver_of
-from tests.webhooks.inbox_shop import (
+from tests.support.servers.postgres import PostgresServer
+from tests.support.webhooks import inbox_process
+from tests.support.webhooks.asgi_sites import alone, in_fastapi, in_starlette, served
+from tests.support.webhooks.deliveries import NAME, key_of, receiver_of
+from tests.support.webhooks.inbox_shop import (
     EMPTY,
     NO_GRACE,
     PATH,
@@ -29,8 +29,8 @@ from tests.webhooks.inbox_shop import (
     shop_receiver,
     until,
 )
-from tests.webhooks.places import Place, PostgresPlace, SqlitePlace
-from tests.webhooks.serving import serving
+from tests.support.webhooks.places import Place, PostgresPlace, SqlitePlace
+from tests.support.webhooks.serving import serving
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores import _sqlite_writer
 
@@ -272,7 +272,7 @@ async def test_a_server_that_is_away_is_waited_for(
         try:
             await until(lambda: "out of reach" in caplog.text)
             assert await site.deliver("b1", "b1", "b1") == [500, 500, 500]
-            await asyncio.sleep(5 * QUICK.poll.total_seconds())
+            await asyncio.sleep(5 * QUICK.poll_interval.total_seconds())
         finally:
             postgres_server.start()
         assert caplog.text.count("the inbox is out of reach") == 1

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.webhooks.deliveries import SECRET, URL, receiver_of
+from tests.support.webhooks.deliveries import SECRET, URL, receiver_of
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks import InboxPolicy, WebhookReceiver
 from vipps_async.webhooks.stores.base import EventStore
@@ -40,7 +40,7 @@ def test_a_count_is_a_whole_number(name: str, value: Any) -> None:
     assert str(refusal.value) == f"{name}={value!r} must be a whole number, 1 or more"
 
 
-@pytest.mark.parametrize("name", ["first_pause", "longest_pause", "lease", "poll", "shutdown_timeout"])
+@pytest.mark.parametrize("name", ["initial_delay", "max_delay", "lease", "poll_interval", "shutdown_timeout"])
 @pytest.mark.parametrize("value", [timedelta(0), timedelta(microseconds=999), -timedelta(days=1), 5, None])
 def test_a_time_is_a_timedelta(name: str, value: Any) -> None:
     """Times below a millisecond, and plain numbers, are refused by name and value."""
@@ -51,6 +51,6 @@ def test_a_time_is_a_timedelta(name: str, value: Any) -> None:
 
 def test_pauses_double_up_to_the_longest() -> None:
     """A pause is twice the one before until it is the longest, for any number of attempts."""
-    policy = InboxPolicy(first_pause=timedelta(seconds=1), longest_pause=timedelta(seconds=10))
+    policy = InboxPolicy(initial_delay=timedelta(seconds=1), max_delay=timedelta(seconds=10))
     pauses = [policy.pause_after(attempt).total_seconds() for attempt in (1, 2, 3, 4, 5, 6, 10**9)]
     assert pauses == [1, 2, 4, 8, 10, 10, 10]

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.webhooks.store_contract import StoreContract
+from tests.support.webhooks.store_contract import StoreContract
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks.stores.memory import MemoryStore
 

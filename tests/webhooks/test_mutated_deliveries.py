@@ -23,10 +23,11 @@ import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
-from tests import wire
-from tests.webhooks.deliveries import SECRET, URL, at_now, signed
-from tests.webhooks.serving import Server, connected, serving
-from vipps_async import PaymentEvent, _json
+from tests.support import vectors as wire
+from tests.support.webhooks.deliveries import SECRET, URL, at_now, signed
+from tests.support.webhooks.serving import Server, connected, serving
+from vipps_async import PaymentEvent
+from vipps_async._wire import json as _json
 from vipps_async.webhooks import IncomingRequest, Reply, WebhookReceiver, aiohttp_app
 from vipps_async.webhooks.stores.memory import MemoryStore
 

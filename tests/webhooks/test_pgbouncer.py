@@ -8,13 +8,13 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import pytest
 import pytest_asyncio
 
-from tests.servers.pgbouncer import PgBouncer
-from tests.servers.postgres import PostgresServer
-from tests.webhooks.deliveries import delivery, event, receiver_of
-from tests.webhooks.inbox_contract import InboxContract
-from tests.webhooks.places import PostgresPlace
-from tests.webhooks.signal_contract import becomes, subscribed, warnings
-from tests.webhooks.store_contract import StoreContract
+from tests.support.servers.pgbouncer import PgBouncer
+from tests.support.servers.postgres import PostgresServer
+from tests.support.webhooks.deliveries import delivery, event, receiver_of
+from tests.support.webhooks.inbox_contract import InboxContract
+from tests.support.webhooks.places import PostgresPlace
+from tests.support.webhooks.signal_contract import becomes, subscribed, warnings
+from tests.support.webhooks.store_contract import StoreContract
 from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks.signals.postgres import PostgresSignal

@@ -10,9 +10,9 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import pytest
 import pytest_asyncio
 
-from tests.webhooks.deliveries import NAME
-from tests.webhooks.inbox_contract import InboxContract, drained, put, take, taken
-from tests.webhooks.places import PostgresPlace
+from tests.support.webhooks.deliveries import NAME
+from tests.support.webhooks.inbox_contract import InboxContract, drained, put, take, taken
+from tests.support.webhooks.places import PostgresPlace
 from vipps_async.webhooks.stores import _postgres_inbox
 from vipps_async.webhooks.stores.base import Inbox, InboxSize, StoredEvent
 from vipps_async.webhooks.stores.postgres import PostgresStore

@@ -7,8 +7,8 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import pytest
 
-from tests.servers.postgres import PostgresServer
-from tests.webhooks.signal_contract import SignalContract
+from tests.support.servers.postgres import PostgresServer
+from tests.support.webhooks.signal_contract import SignalContract
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks.signals.postgres import PostgresSignal
 

@@ -16,9 +16,9 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no marker of types
 import pytest
 import pytest_asyncio
 
-from tests.servers.postgres import PostgresServer
-from tests.webhooks.deliveries import delivery, event, key_of, receiver_of
-from tests.webhooks.store_contract import StoreContract
+from tests.support.servers.postgres import PostgresServer
+from tests.support.webhooks.deliveries import delivery, event, key_of, receiver_of
+from tests.support.webhooks.store_contract import StoreContract
 from vipps_async import PaymentEvent
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError
 from vipps_async.webhooks import WebhookReceiver

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support import another_loop
-from tests.webhooks.deliveries import REFERENCE, delivery, event, receiver_of
+from tests.support.loops import another_loop
+from tests.support.webhooks.deliveries import REFERENCE, delivery, event, receiver_of
 from vipps_async import PaymentEvent
 from vipps_async.errors import WrongEventLoop
 from vipps_async.webhooks import Stage, WebhookReceiver

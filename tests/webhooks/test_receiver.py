@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.webhooks.deliveries import NOW, REFERENCE, SECRET, delivery, event, receiver_of, signed
-from tests.wire import body, document
+from tests.support.vectors import body, document
+from tests.support.webhooks.deliveries import NOW, REFERENCE, SECRET, delivery, event, receiver_of, signed
 from vipps_async import PaymentEvent, PaymentEventName
 from vipps_async.webhooks import IncomingRequest, WebhookReceiver
 

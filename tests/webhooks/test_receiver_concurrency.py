@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.webhooks.deliveries import REFERENCE, SlowShop, delivery, event
+from tests.support.webhooks.deliveries import REFERENCE, SlowShop, delivery, event
 from vipps_async import PaymentEvent
 from vipps_async.webhooks import Reply, WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore

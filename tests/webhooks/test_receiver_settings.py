@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.webhooks.deliveries import SECRET, URL, delivery, event, receiver_of, signed
+from tests.support.webhooks.deliveries import SECRET, URL, delivery, event, receiver_of, signed
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from tests.servers.redis import RedisServer
-from tests.support import REFERENCE, create, reads_of, requests_of
-from tests.webhooks.deliveries import delivery, event, receiver_of
-from tests.webhooks.serving import serving
-from tests.webhooks.signal_contract import frozen, happens, subscribed, wait
+from tests.support.payments import REFERENCE, create, reads_of, requests_of
+from tests.support.servers.redis import RedisServer
+from tests.support.webhooks.deliveries import delivery, event, receiver_of
+from tests.support.webhooks.serving import serving
+from tests.support.webhooks.signal_contract import frozen, happens, subscribed, wait
 from vipps_async import PaymentState, VippsClient
 from vipps_async.sandbox import Sandbox
 from vipps_async.webhooks import WebhookReceiver

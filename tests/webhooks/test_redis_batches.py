@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from tests.servers.redis import RedisServer
+from tests.support.servers.redis import RedisServer
 from vipps_async.webhooks.stores.redis import RedisStore
 
 

@@ -10,9 +10,9 @@ import pytest
 import redis as redis_library
 from redis.asyncio import Redis
 
-from tests.servers.redis import RedisServer
-from tests.support import REFERENCE
-from tests.webhooks.signal_contract import (
+from tests.support.payments import REFERENCE
+from tests.support.servers.redis import RedisServer
+from tests.support.webhooks.signal_contract import (
     SignalContract,
     becomes,
     check_that_a_connection_lasts,

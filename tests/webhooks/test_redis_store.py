@@ -16,9 +16,9 @@ import redis as redis_library
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from tests.servers.redis import RedisServer
-from tests.webhooks.deliveries import delivery, event, receiver_of
-from tests.webhooks.store_contract import StoreContract
+from tests.support.servers.redis import RedisServer
+from tests.support.webhooks.deliveries import delivery, event, receiver_of
+from tests.support.webhooks.store_contract import StoreContract
 from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError
 from vipps_async.webhooks.stores.base import EventStore

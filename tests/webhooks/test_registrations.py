@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import requests_of
+from tests.support.payments import requests_of
 from vipps_async import PaymentEventName, VippsClient
 from vipps_async.errors import BadRequest, InvalidRequest, NotFound
 from vipps_async.sandbox import Sandbox

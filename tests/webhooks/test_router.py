@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.wire import document
+from tests.support.vectors import document
 from vipps_async import PaymentEvent, PaymentEventName
-from vipps_async._converter import structure
+from vipps_async._wire.converter import structure
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks._router import Handler, Router
 from vipps_async.webhooks.stores.base import Claim

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire import document
+from tests.support.vectors import document
 from vipps_async.errors import NotAuthentic
-from vipps_async.webhooks._signature import SignedUrl, sign, verify
+from vipps_async.webhooks.signature import SignedUrl, sign, verify
 
 VECTOR = document("current-webhook-hmac-vector")
 OWN = document("current-webhook-hmac-vectors-selfmade")
@@ -218,10 +218,10 @@ def test_the_date_has_to_lie_in_the_window(now: datetime, message: str | None) -
 @pytest.mark.parametrize("date", ["yesterday", "2023-03-30T08:38:32Z", "Thu, 99 Mar 2023 08:38:32 GMT", "1680165512"])
 def test_a_signed_date_that_is_none_is_refused(date: str) -> None:
     """A correctly signed date that is no HTTP date is refused as such."""
-    from vipps_async.webhooks import _signature  # noqa: PLC0415 - one test reaches into it
+    from vipps_async.webhooks import signature  # noqa: PLC0415 - one test reaches into it
 
     url, body = SignedUrl.of(VECTOR["url"]), VECTOR["body"].encode()
-    authorization = _signature._authorization("secret", url, date, VECTOR["expectedContentSha256"])
+    authorization = signature._authorization("secret", url, date, VECTOR["expectedContentSha256"])
     with pytest.raises(NotAuthentic, match="x-ms-date is not an HTTP date"):
         check(
             headers={**headers_of(VECTOR), "x-ms-date": date, "authorization": authorization},

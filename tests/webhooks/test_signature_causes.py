@@ -4,7 +4,7 @@ import pytest
 
 from tests.webhooks.test_signature import NOW, VECTOR, check, headers_of
 from vipps_async.errors import NotAuthentic
-from vipps_async.webhooks._signature import SignedUrl
+from vipps_async.webhooks.signature import SignedUrl
 
 PATH = VECTOR["pathAndQuery"]
 

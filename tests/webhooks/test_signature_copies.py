@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.webhooks.deliveries import delivery, event, receiver_of, signed
+from tests.support.webhooks.deliveries import delivery, event, receiver_of, signed
 from tests.webhooks.test_signature import VECTOR, altered, check, headers_of
 from vipps_async import PaymentEvent
 from vipps_async.errors import NotAuthentic

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.webhooks.deliveries import delivery, event, receiver_of
+from tests.support.webhooks.deliveries import delivery, event, receiver_of
 from vipps_async.errors import ClaimHeld, ConfigurationError, WrongEventLoop
 from vipps_async.webhooks.stores import _sqlite_writer
 from vipps_async.webhooks.stores.sqlite import SQLiteStore

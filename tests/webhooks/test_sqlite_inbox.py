@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.webhooks.deliveries import NAME
-from tests.webhooks.inbox_contract import InboxContract, put, take, taken
-from tests.webhooks.places import SqlitePlace
+from tests.support.webhooks.deliveries import NAME
+from tests.support.webhooks.inbox_contract import InboxContract, put, take, taken
+from tests.support.webhooks.places import SqlitePlace
 from vipps_async.webhooks.stores.sqlite import SQLiteStore
 
 LEASE = timedelta(seconds=30)

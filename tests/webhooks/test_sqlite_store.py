@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.webhooks.deliveries import delivery, event, receiver_of
-from tests.webhooks.store_contract import StoreContract
+from tests.support.webhooks.deliveries import delivery, event, receiver_of
+from tests.support.webhooks.store_contract import StoreContract
 from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import ClaimHeld, ConfigurationError
 from vipps_async.webhooks.stores import _sqlite_file, _sqlite_marks, _sqlite_writer

@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.webhooks.deliveries import event, receiver_of, signed
-from tests.webhooks.serving import Connection, Server, connected, head, serving
+from tests.support.webhooks.deliveries import event, receiver_of, signed
+from tests.support.webhooks.serving import Connection, Server, connected, head, serving
 from vipps_async import PaymentEvent
 from vipps_async.webhooks import aiohttp_app
 

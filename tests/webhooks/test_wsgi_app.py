@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.webhooks.deliveries import delivery, event, receiver_of, signed
-from tests.webhooks.wsgi_sites import (
+from tests.support.webhooks.deliveries import delivery, event, receiver_of, signed
+from tests.support.webhooks.wsgi_sites import (
     PATH,
     Application,
     WsgiServer,
@@ -253,7 +253,7 @@ def test_an_application_that_was_used_before_a_fork_works_in_the_child(shop: Thr
 EXIT = """
 import asyncio
 from threading import Event, Thread
-from tests.webhooks.deliveries import delivery, event, receiver_of
+from tests.support.webhooks.deliveries import delivery, event, receiver_of
 
 begun = Event()
 receiver = receiver_of()

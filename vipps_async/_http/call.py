@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import attrs
 
-from vipps_async import _json
-from vipps_async._converter import unstructure
+from vipps_async._wire import json as _json
+from vipps_async._wire.converter import unstructure
 from vipps_async.errors import InvalidRequest
 
 _KEY_LIMIT = 50  # ePayment API, Idempotency-Key

@@ -6,11 +6,11 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from vipps_async import _json
-from vipps_async._converter import Malformed, structure
 from vipps_async._http.call import Call
 from vipps_async._http.hints import hint_for
-from vipps_async._times import from_http_date
+from vipps_async._wire import json as _json
+from vipps_async._wire.converter import Malformed, structure
+from vipps_async._wire.times import from_http_date
 from vipps_async.errors import (
     ApiError,
     BadRequest,

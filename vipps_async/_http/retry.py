@@ -12,7 +12,7 @@ import attrs
 import backoff
 
 from vipps_async._http.call import Call
-from vipps_async._redaction import described, hides_init_arguments
+from vipps_async._wire.secret import described, hides_init_arguments
 from vipps_async.errors import (
     ApiError,
     CallError,
@@ -72,7 +72,7 @@ class RetryPolicy:
     Args:
         attempts: how often a call is tried, 1 to 4.
         initial_delay: upper bound, in seconds, of the random wait before the second attempt; it doubles each time.
-        longest_delay: upper bound, in seconds, of any random wait. ``Retry-After`` is obeyed beyond it.
+        max_delay: upper bound, in seconds, of any random wait. ``Retry-After`` is obeyed beyond it.
         attempt_timeout: seconds after which one attempt is given up.
 
     Raises:
@@ -81,7 +81,7 @@ class RetryPolicy:
 
     attempts: int = attrs.field(default=MOST_ATTEMPTS, validator=_check_attempts)
     initial_delay: float = attrs.field(default=0.5, validator=_check_positive)
-    longest_delay: float = attrs.field(default=8.0, validator=_check_positive)
+    max_delay: float = attrs.field(default=8.0, validator=_check_positive)
     attempt_timeout: float = attrs.field(default=10.0, validator=_check_positive)
 
 
@@ -162,7 +162,7 @@ class Attempts:
 
     def _next_delay(self) -> float:
         if self._delays is None:
-            self._delays = backoff.expo(factor=self._policy.initial_delay, max_value=self._policy.longest_delay)
+            self._delays = backoff.expo(factor=self._policy.initial_delay, max_value=self._policy.max_delay)
             self._delays.send(None)
         return next(self._delays)
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import attrs
 
-from vipps_async._loops import PerLoop
-from vipps_async.config import Secret
+from vipps_async._loops.per_loop import PerLoop
+from vipps_async._wire.secret import Secret
 from vipps_async.errors import ApiError, CallError, ClientClosed, InvalidReply
 
 _logger = logging.getLogger("vipps_async")

@@ -12,8 +12,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from vipps_async._http.sending import Attempt, Internals
-from vipps_async._loops import PerLoop, cancellations
-from vipps_async.config import Secret
+from vipps_async._loops.per_loop import PerLoop, cancellations
+from vipps_async._wire.secret import Secret
 from vipps_async.errors import (
     CallError,
     ClientClosed,

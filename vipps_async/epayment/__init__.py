@@ -9,6 +9,20 @@ from vipps_async._lazy import importer
 
 if TYPE_CHECKING:
     from vipps_async.epayment._api import EPayment
+    from vipps_async.epayment._enums import (
+        AuthorisationType,
+        BarcodeFormat,
+        BlockedSource,
+        CustomerInteraction,
+        PaymentEventName,
+        PaymentMethodType,
+        PaymentState,
+        QrImageFormat,
+        QuantityUnit,
+        ShippingBrand,
+        ShippingType,
+        UserFlow,
+    )
     from vipps_async.epayment._event import PaymentEvent
     from vipps_async.epayment._payment import (
         Address,
@@ -31,20 +45,6 @@ if TYPE_CHECKING:
     from vipps_async.epayment._request import AirlineData, Customer, IndustryData, PaymentMethod, QrFormat
     from vipps_async.epayment._results import Adjustment, CreatedPayment
     from vipps_async.epayment._shipping import DynamicOptions, Shipping, ShippingGroup, ShippingOption
-    from vipps_async.epayment._vocabulary import (
-        AuthorisationType,
-        BarcodeFormat,
-        BlockedSource,
-        CustomerInteraction,
-        PaymentEventName,
-        PaymentMethodType,
-        PaymentState,
-        QrImageFormat,
-        QuantityUnit,
-        ShippingBrand,
-        ShippingType,
-        UserFlow,
-    )
 
 __all__ = [
     "Address",
@@ -93,41 +93,41 @@ _HOMES = {
     "Adjustment": "_results",
     "Aggregate": "_payment",
     "AirlineData": "_request",
-    "AuthorisationType": "_vocabulary",
+    "AuthorisationType": "_enums",
     "Barcode": "_receipt",
-    "BarcodeFormat": "_vocabulary",
-    "BlockedSource": "_vocabulary",
+    "BarcodeFormat": "_enums",
+    "BlockedSource": "_enums",
     "BottomLine": "_receipt",
     "CreatedPayment": "_results",
     "Customer": "_request",
-    "CustomerInteraction": "_vocabulary",
+    "CustomerInteraction": "_enums",
     "DynamicOptions": "_shipping",
     "EPayment": "_api",
     "IndustryData": "_request",
     "OrderLine": "_receipt",
     "Payment": "_payment",
     "PaymentEvent": "_event",
-    "PaymentEventName": "_vocabulary",
+    "PaymentEventName": "_enums",
     "PaymentMethod": "_request",
-    "PaymentMethodType": "_vocabulary",
+    "PaymentMethodType": "_enums",
     "PaymentMethodUsed": "_payment",
     "PaymentSources": "_receipt",
-    "PaymentState": "_vocabulary",
+    "PaymentState": "_enums",
     "Profile": "_payment",
     "QrFormat": "_request",
-    "QrImageFormat": "_vocabulary",
-    "QuantityUnit": "_vocabulary",
+    "QrImageFormat": "_enums",
+    "QuantityUnit": "_enums",
     "Receipt": "_receipt",
     "Shipping": "_shipping",
-    "ShippingBrand": "_vocabulary",
+    "ShippingBrand": "_enums",
     "ShippingDetails": "_payment",
     "ShippingGroup": "_shipping",
     "ShippingInfo": "_receipt",
     "ShippingOption": "_shipping",
-    "ShippingType": "_vocabulary",
+    "ShippingType": "_enums",
     "UnitInfo": "_receipt",
     "UserDetails": "_payment",
-    "UserFlow": "_vocabulary",
+    "UserFlow": "_enums",
 }
 
 

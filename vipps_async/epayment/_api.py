@@ -12,6 +12,12 @@ import attrs
 from vipps_async._http import call
 from vipps_async._http.reply import ignore
 from vipps_async._http.session import Session
+from vipps_async.epayment._enums import (
+    AuthorisationType,
+    CustomerInteraction,
+    PaymentMethodType,
+    UserFlow,
+)
 from vipps_async.epayment._errors import CONCLUSIVE_CODES
 from vipps_async.epayment._event import PaymentEvent
 from vipps_async.epayment._full_capture import ALL_THAT_REMAINS, amount_of_full_capture, check_given, check_modification
@@ -32,12 +38,6 @@ from vipps_async.epayment._request import (
 from vipps_async.epayment._results import Adjustment, CreatedPayment
 from vipps_async.epayment._rules import check_reference
 from vipps_async.epayment._shipping import Shipping
-from vipps_async.epayment._vocabulary import (
-    AuthorisationType,
-    CustomerInteraction,
-    PaymentMethodType,
-    UserFlow,
-)
 from vipps_async.epayment._wait import WakeUp, is_decided, wait_for
 from vipps_async.errors import Conflict, InvalidRequest
 from vipps_async.money import Amount

@@ -9,11 +9,11 @@ from typing import Any
 
 import attrs
 
-from vipps_async._converter import wire
-from vipps_async._netstrings import netstrings
-from vipps_async._serializable import Serializable
+from vipps_async._events import netstrings
+from vipps_async._wire.converter import wire
+from vipps_async._wire.serializable import Serializable
+from vipps_async.epayment._enums import AuthorisationType, PaymentEventName
 from vipps_async.epayment._payment import ShippingDetails, UserDetails
-from vipps_async.epayment._vocabulary import AuthorisationType, PaymentEventName
 from vipps_async.money import Amount
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import attrs
 
-from vipps_async._serializable import Serializable
-from vipps_async.epayment._vocabulary import (
+from vipps_async._wire.serializable import Serializable
+from vipps_async.epayment._enums import (
     AuthorisationType,
     CustomerInteraction,
     PaymentMethodType,

@@ -16,9 +16,9 @@ from typing import Any, TypeAlias, TypeGuard
 import attrs
 
 from vipps_async._http.retry import is_transient
-from vipps_async._loops import PerLoop
+from vipps_async._loops.per_loop import PerLoop
+from vipps_async.epayment._enums import PaymentState
 from vipps_async.epayment._payment import Payment
-from vipps_async.epayment._vocabulary import PaymentState
 from vipps_async.errors import ApiError, CallError, DeadlineExceeded, NotFound, RateLimited
 
 _LAST_LOOK = 1.0  # seconds before the end of a wait
@@ -72,7 +72,7 @@ class Waiter:
 
 
 class Poll:
-    """Reads one payment for all who wait for it, and wakes them after each read.
+    """PaymentReader one payment for all who wait for it, and wakes them after each read.
 
     Attributes:
         last: the payment that was read last.

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from vipps_async.epayment import _rules as rules
-from vipps_async.epayment._vocabulary import BarcodeFormat, QuantityUnit
+from vipps_async.epayment._enums import BarcodeFormat, QuantityUnit
 from vipps_async.errors import InvalidRequest
 
 _optional_money = attrs.validators.optional(rules.whole(0))

@@ -2,8 +2,8 @@
 
 from typing import Any, TypeVar
 
-from vipps_async._converter import RAW
 from vipps_async._http.reply import read_as
+from vipps_async._wire.converter import RAW
 from vipps_async.epayment._event import PaymentEvent
 from vipps_async.epayment._payment import Payment
 from vipps_async.epayment._results import Adjustment, CreatedPayment

@@ -5,12 +5,10 @@ from datetime import datetime
 
 import attrs
 
-from vipps_async._urls import normal_url
+from vipps_async._wire.urls import normal_url
 from vipps_async.epayment import _canonical as canonical
 from vipps_async.epayment import _rules as rules
-from vipps_async.epayment._receipt import Receipt
-from vipps_async.epayment._shipping import Shipping
-from vipps_async.epayment._vocabulary import (
+from vipps_async.epayment._enums import (
     AuthorisationType,
     BlockedSource,
     CustomerInteraction,
@@ -18,6 +16,8 @@ from vipps_async.epayment._vocabulary import (
     QrImageFormat,
     UserFlow,
 )
+from vipps_async.epayment._receipt import Receipt
+from vipps_async.epayment._shipping import Shipping
 from vipps_async.errors import InvalidRequest
 from vipps_async.money import Amount
 

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import attrs
 
-from vipps_async._converter import wire
-from vipps_async._serializable import Serializable
+from vipps_async._wire.converter import wire
+from vipps_async._wire.serializable import Serializable
+from vipps_async.epayment._enums import PaymentState
 from vipps_async.epayment._payment import Aggregate, Payment
-from vipps_async.epayment._vocabulary import PaymentState
 from vipps_async.errors import NotInReply
 from vipps_async.money import Amount
 

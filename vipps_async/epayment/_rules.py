@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import attrs
 
-from vipps_async._open_enum import OpenEnum
-from vipps_async._times import as_utc
-from vipps_async._urls import CALLED_RULE, is_called, is_web_or_app
+from vipps_async._wire.open_enum import OpenEnum
+from vipps_async._wire.times import as_utc
+from vipps_async._wire.urls import CALLED_RULE, is_called, is_web_or_app
 from vipps_async.errors import InvalidRequest
 from vipps_async.money import Amount
 

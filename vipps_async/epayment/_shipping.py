@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import attrs
 
-from vipps_async._urls import normal_url
+from vipps_async._wire.urls import normal_url
 from vipps_async.epayment import _rules as rules
-from vipps_async.epayment._vocabulary import ShippingBrand, ShippingType
+from vipps_async.epayment._enums import ShippingBrand, ShippingType
 from vipps_async.errors import InvalidRequest
 from vipps_async.money import Amount
 

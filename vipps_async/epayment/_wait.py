@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Protocol
 
-from vipps_async._light_event import LightEvent
+from vipps_async._loops.light_event import LightEvent
+from vipps_async.epayment._enums import PaymentState
 from vipps_async.epayment._payment import Payment
 from vipps_async.epayment._polling import PaymentKey, Polls, Read, Waiter
-from vipps_async.epayment._vocabulary import PaymentState
 from vipps_async.errors import ClientClosed, InvalidRequest, WaitTimeout
 
 _LONGEST = 60 * 86_400.0  # a long-living payment's life
@@ -54,7 +54,7 @@ async def wait_for(
                     return waiter.failed.result()  # which raises the read's error, with its own traceback each time
                 if poll.last is not None and poll.last is not seen:
                     seen = poll.last
-                    if _holds(until, seen) or seen.state.is_dead:
+                    if _holds(until, seen) or seen.state.ended_unpaid:
                         return seen
                 if poll.is_closed:
                     raise ClientClosed

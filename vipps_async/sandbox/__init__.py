@@ -7,16 +7,16 @@
         await sandbox.approve(reference)
 """
 
-from vipps_async.sandbox._clock import Clock
+from vipps_async.sandbox._epayment.ledger import ActionRefused, UnknownReference
+from vipps_async.sandbox._epayment.lifecycle import Action, EventName, State
+from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._faults.faults import DeliveryFault, Fault
-from vipps_async.sandbox._faults.plan import FaultDone
-from vipps_async.sandbox._ledger.ledger import ActionRefused, UnknownReference
-from vipps_async.sandbox._ledger.lifecycle import Action, EventName, State
-from vipps_async.sandbox._ledger.payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._ledger.permissions import Permission
-from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
+from vipps_async.sandbox._faults.plan import InjectedFault
+from vipps_async.sandbox._platform.clock import Clock
+from vipps_async.sandbox._platform.permissions import Permission
 from vipps_async.sandbox._server import Sandbox
 from vipps_async.sandbox._thread import run_in_thread
+from vipps_async.sandbox._webhooks.records import Delivery, RecordedRequest, UnknownDelivery
 from vipps_async.sandbox._webhooks.registrations import Registration
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "DeliveryFault",
     "EventName",
     "Fault",
-    "FaultDone",
+    "InjectedFault",
     "LedgerEvent",
     "LedgerPayment",
     "Permission",

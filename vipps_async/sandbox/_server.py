@@ -7,28 +7,28 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Literal, Self
 
-from vipps_async._redaction import hides_arguments
+from vipps_async._wire.secret import hides_arguments
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox import _settings
-from vipps_async.sandbox._api.dialects import DIALECTS
-from vipps_async.sandbox._api.redirects import Destination
-from vipps_async.sandbox._breakable import Breakable
-from vipps_async.sandbox._clock import Clock
-from vipps_async.sandbox._installation import install
-from vipps_async.sandbox._ledger.lifecycle import Action
-from vipps_async.sandbox._ledger.payments import LedgerPayment
-from vipps_async.sandbox._ledger.permissions import permissions
-from vipps_async.sandbox._ledger.problems import Refused
-from vipps_async.sandbox._records import Delivery, RecordedRequest
-from vipps_async.sandbox._user.choice import Choice
+from vipps_async.sandbox import _arguments as _settings
+from vipps_async.sandbox._epayment.approval_details import ApprovalDetails
+from vipps_async.sandbox._epayment.dialects import DIALECTS
+from vipps_async.sandbox._epayment.lifecycle import Action
+from vipps_async.sandbox._epayment.payments import LedgerPayment
+from vipps_async.sandbox._epayment.redirects import Destination
+from vipps_async.sandbox._fault_controls import FaultControls
+from vipps_async.sandbox._pages.dashboard import Dashboard
+from vipps_async.sandbox._pages.landing import LANDING, Landing
+from vipps_async.sandbox._pages.qr_images import QR_IMAGES, QrImages
+from vipps_async.sandbox._platform.clock import Clock
+from vipps_async.sandbox._platform.permissions import permissions
+from vipps_async.sandbox._platform.problems import ProblemError
+from vipps_async.sandbox._state import install
+from vipps_async.sandbox._web.api import ApiEndpoints
 from vipps_async.sandbox._web.control import Control
-from vipps_async.sandbox._web.dashboard import Dashboard
-from vipps_async.sandbox._web.front import Front
 from vipps_async.sandbox._web.http import refusing_other_sites, telling_problems
-from vipps_async.sandbox._web.landing import LANDING, Landing
 from vipps_async.sandbox._web.listener import Listener
-from vipps_async.sandbox._web.qr_images import QR_IMAGES, QrImages
+from vipps_async.sandbox._webhooks.records import Delivery, RecordedRequest
 from vipps_async.sandbox._webhooks.registrations import Registration
 
 _TICK = 1.0  # seconds between looks for payments whose time ran out while nobody asked
@@ -47,7 +47,7 @@ _TEST_KEYS = {
 }
 
 
-class Sandbox(Breakable):
+class Sandbox(FaultControls):
     """Vipps MobilePay's ePayment, webhooks and access-token APIs on this machine.
 
     Everything is kept in memory, no money moves, and nothing leaves the machine but the deliveries to webhooks. Use it
@@ -101,7 +101,7 @@ class Sandbox(Breakable):
             currency=currency,
             denied=denied,
         )
-        self._installation = install(
+        self._state = install(
             dialect=DIALECTS[dialect],
             credentials=credentials or Credentials(**_TEST_KEYS),
             currency=currency,
@@ -115,16 +115,16 @@ class Sandbox(Breakable):
                 public_url=(public_url or self.base_url).rstrip("/"), token=token
             ),
         )
-        self._installation.clock.on_move(self._installation.expire_due)
+        self._state.clock.on_move(self._state.expire_due)
         servants = (
-            Front(self._installation, lambda seconds: self._listener.refuse_connections(seconds)),  # noqa: PLW0108 - the listener is made of what these serve, and is not there yet
-            *(servant(self._installation) for servant in (Landing, QrImages, Control, Dashboard)),
+            ApiEndpoints(self._state, lambda seconds: self._listener.refuse_connections(seconds)),  # noqa: PLW0108 - the listener is made of what these serve, and is not there yet
+            *(servant(self._state) for servant in (Landing, QrImages, Control, Dashboard)),
         )
         self._listener = Listener(
             host=host,
             port=port,
             routes=[route for servant in servants for route in servant.routes()],
-            middlewares=[telling_problems(self._installation.api.tell), refusing_other_sites],
+            middlewares=[telling_problems(self._state.api.tell), refusing_other_sites],
         )
         self._timekeeper: asyncio.Task[None] | None = None
 
@@ -145,13 +145,13 @@ class Sandbox(Breakable):
             OSError: the port is taken.
         """
         await self._listener.start()
-        await self._installation.deliveries.start()
+        await self._state.deliveries.start()
         self._timekeeper = asyncio.create_task(self._keep_time())
 
     async def stop(self) -> None:
         """Stop to listen and end everything that is under way; stopping twice does no harm."""
         await self._listener.stop()
-        await self._installation.deliveries.stop()
+        await self._state.deliveries.stop()
         if self._timekeeper is not None:
             self._timekeeper.cancel()
             with suppress(asyncio.CancelledError):
@@ -170,7 +170,7 @@ class Sandbox(Breakable):
     @property
     def credentials(self) -> Credentials:
         """The keys that it accepts."""
-        return self._installation.credentials
+        return self._state.credentials
 
     @property
     def environment(self) -> Environment:
@@ -180,22 +180,22 @@ class Sandbox(Breakable):
     @property
     def clock(self) -> Clock:
         """Its time: ``clock.now()``, and ``clock.advance(timedelta(…))``, which expires and retries what falls due."""
-        return self._installation.clock
+        return self._state.clock
 
     @property
     def payments(self) -> Mapping[str, LedgerPayment]:
         """Every payment by its reference; read-only, and each value is the payment at the time of looking."""
-        return self._installation.ledger.payments
+        return self._state.ledger.payments
 
     @property
     def deliveries(self) -> list[Delivery]:
         """The latest ten thousand attempts to deliver an event to a webhook, oldest first."""
-        return self._installation.deliveries.records
+        return self._state.deliveries.records
 
     @property
     def requests(self) -> list[RecordedRequest]:
         """The latest ten thousand API requests, fewer if they were large, oldest first."""
-        return list(self._installation.requests)
+        return list(self._state.requests)
 
     async def approve(
         self, reference: str, *, shipping_option: str | None = None, address: Mapping[str, str] | None = None
@@ -217,16 +217,16 @@ class Sandbox(Breakable):
             ActionRefused: somebody acted before, its time ran out, the option is not offered, or the attempt to pay
                 failed (a `ValueError`).
         """
-        choice = Choice(shipping_option=shipping_option, address=address)
-        return await self._installation.act(reference, Action.APPROVE, choice)
+        choice = ApprovalDetails(shipping_option=shipping_option, address=address)
+        return await self._state.act(reference, Action.APPROVE, choice)
 
     async def reject(self, reference: str) -> LedgerPayment:
         """Reject a payment as its user does in the app; raises like `approve`."""
-        return await self._installation.act(reference, Action.REJECT)
+        return await self._state.act(reference, Action.REJECT)
 
     async def expire(self, reference: str) -> LedgerPayment:
         """Let the time of one payment run out; raises like `approve`."""
-        return await self._installation.act(reference, Action.EXPIRE)
+        return await self._state.act(reference, Action.EXPIRE)
 
     async def add_webhook(
         self, url: str, events: Iterable[str] | None = None, *, secret: str | None = None
@@ -242,8 +242,8 @@ class Sandbox(Breakable):
             ValueError: the URL or an event type cannot be registered.
         """
         try:
-            return self._installation.registrations.add(url, events, secret=secret)
-        except Refused as refused:
+            return self._state.registrations.add(url, events, secret=secret)
+        except ProblemError as refused:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.problem.fields)
             raise ConfigurationError(f"the webhook cannot be registered: {reasons}") from refused
 
@@ -256,13 +256,13 @@ class Sandbox(Breakable):
         Raises:
             TimeoutError: some had not; the message names them.
         """
-        await self._installation.deliveries.settled(timeout)
+        await self._state.deliveries.settled(timeout)
 
     async def reset(self) -> None:
         """Forget payments, keys, webhooks, deliveries, requests, faults and tokens, and return to the real time."""
-        await self._installation.reset()
+        await self._state.reset()
 
     async def _keep_time(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            self._installation.expire_due()
+            self._state.expire_due()

@@ -8,8 +8,8 @@ from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, TypeVar, cast
 
-from vipps_async._loop_thread import LoopThread
-from vipps_async.sandbox._clock import Clock
+from vipps_async._loops.thread import LoopThread
+from vipps_async.sandbox._platform.clock import Clock
 from vipps_async.sandbox._server import Sandbox
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from vipps_async._http.retry import RetryPolicy
 from vipps_async.client import VippsClient
 from vipps_async.sandbox import Sandbox
 
-_AT_ONCE = RetryPolicy(initial_delay=0.01, longest_delay=0.1)
+_AT_ONCE = RetryPolicy(initial_delay=0.01, max_delay=0.1)
 
 
 class _Sessions:

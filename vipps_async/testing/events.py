@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 import aiohttp
 import attrs
 
-from vipps_async._json import encode
+from vipps_async._wire.json import encode
 from vipps_async.epayment import PaymentEventName
 from vipps_async.money import Amount
 from vipps_async.webhooks import IncomingRequest, Reply
-from vipps_async.webhooks._signature import SignedUrl, sign
+from vipps_async.webhooks.signature import SignedUrl, sign
 
 
 @attrs.frozen(kw_only=True)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from vipps_async._redis import CallersRedis
+from vipps_async._drivers import CallersRedis
 from vipps_async.token_cache._base import CachedValue
 
 if TYPE_CHECKING:

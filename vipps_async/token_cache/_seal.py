@@ -12,8 +12,9 @@ from base64 import urlsafe_b64encode
 import attrs
 
 from vipps_async._http.token import AccessToken
-from vipps_async._json import decode, encode
-from vipps_async.config import Credentials, Environment, Secret
+from vipps_async._wire.json import decode, encode
+from vipps_async._wire.secret import Secret
+from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
 
 _FORMAT = "vipps_async token cache 1"  # another format gets another number, and so other keys and names

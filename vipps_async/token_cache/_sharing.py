@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from vipps_async._http.token import AccessToken, Fetch
-from vipps_async._loops import cancellations
+from vipps_async._loops.per_loop import cancellations
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
 from vipps_async.token_cache._base import TokenCache
@@ -27,7 +27,9 @@ _LOCK_RENEWED_EVERY = 1.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 
 
-def sharing(cache: TokenCache | None, credentials: Credentials, environment: Environment) -> Callable[[Fetch], Fetch]:
+def shared_fetch(
+    cache: TokenCache | None, credentials: Credentials, environment: Environment
+) -> Callable[[Fetch], Fetch]:
     """Return what makes a fetch share its tokens through *cache*, or leaves it as it is if there is none.
 
     Raises:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from vipps_async._lazy import importer
 
 if TYPE_CHECKING:
-    from vipps_async.webhooks._exchange import IncomingRequest, Reply
     from vipps_async.webhooks._inbox_policy import InboxPolicy
-    from vipps_async.webhooks._notices import Notice, Stage
+    from vipps_async.webhooks._observers import Notice, Stage
     from vipps_async.webhooks._receiver import WebhookReceiver
     from vipps_async.webhooks._registrations import NewWebhook, RegisteredWebhook, Webhooks
+    from vipps_async.webhooks._requests import IncomingRequest, Reply
 
 __all__ = [
     "InboxPolicy",
@@ -28,12 +28,12 @@ __all__ = [
 
 _HOMES = {
     "InboxPolicy": "_inbox_policy",
-    "IncomingRequest": "_exchange",
+    "IncomingRequest": "_requests",
     "NewWebhook": "_registrations",
-    "Notice": "_notices",
+    "Notice": "_observers",
     "RegisteredWebhook": "_registrations",
-    "Reply": "_exchange",
-    "Stage": "_notices",
+    "Reply": "_requests",
+    "Stage": "_observers",
     "WebhookReceiver": "_receiver",
     "Webhooks": "_registrations",
 }

@@ -12,7 +12,7 @@ _SHOWN = 200  # characters of a text from outside
 
 @attrs.frozen
 class DeliveredEvent:
-    """An event on its way through a receiver, and what log lines and notices say of it.
+    """An event on its way through a receiver, and what log lines and observers say of it.
 
     Attributes:
         event: the event.

@@ -12,14 +12,14 @@ from weakref import WeakValueDictionary
 
 import attrs
 
-from vipps_async._loops import cancellations
+from vipps_async._loops.per_loop import cancellations
 from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import ClaimHeld, HandlerTimeout
-from vipps_async.webhooks._background import Background, cancel, end_of
 from vipps_async.webhooks._delivered import DeliveredEvent
 from vipps_async.webhooks._identity import Identity
-from vipps_async.webhooks._notices import Stage
+from vipps_async.webhooks._observers import Stage
 from vipps_async.webhooks._router import Route, Router
+from vipps_async.webhooks._tasks import BackgroundTasks, cancel, end_of
 from vipps_async.webhooks.stores.base import Claim, EventStore
 
 _logger = logging.getLogger("vipps_async.webhooks")
@@ -57,7 +57,7 @@ class Dispatcher:
         self._router = router
         self._identity = identity
         self._timeout = handler_timeout
-        self._handlers = Background()
+        self._handlers = BackgroundTasks()
         self._in_hand: set[str] = set()
         # Held weakly, so that only subjects with an event under way have a lock.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

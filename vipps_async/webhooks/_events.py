@@ -1,7 +1,7 @@
 """Which body is which API's event, in both dialects. Performs no I/O."""
 
-from vipps_async import _json
-from vipps_async._converter import Malformed, structure
+from vipps_async._wire import json as _json
+from vipps_async._wire.converter import Malformed, structure
 from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import NotAnEvent
 

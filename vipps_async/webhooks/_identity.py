@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import attrs
 
-from vipps_async._netstrings import netstrings
+from vipps_async._events import netstrings
 from vipps_async.epayment import PaymentEvent
 
 

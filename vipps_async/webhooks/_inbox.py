@@ -8,13 +8,13 @@ from datetime import timedelta
 from uuid import uuid4
 
 from vipps_async.errors import ClaimHeld, DeliveryError, NotAnEvent, printable, shorten
-from vipps_async.webhooks._background import cancel
 from vipps_async.webhooks._delivered import DeliveredEvent
 from vipps_async.webhooks._dispatcher import Dispatcher, Outcome
 from vipps_async.webhooks._events import read_event
 from vipps_async.webhooks._identity import Identity
 from vipps_async.webhooks._inbox_policy import InboxPolicy
-from vipps_async.webhooks._notices import Notice, Notices, Stage
+from vipps_async.webhooks._observers import Notice, Observers, Stage
+from vipps_async.webhooks._tasks import cancel
 from vipps_async.webhooks.stores.base import Inbox, StoredEvent
 
 _logger = logging.getLogger("vipps_async.webhooks")
@@ -32,17 +32,17 @@ class InboxWorkers:
         inbox: what holds the events.
         policy: how many at once, how often, how long.
         dispatcher: lets an event take effect once, or raises.
-        notices: are told of duplicates and of dead letters.
+        observers: are told of duplicates and of dead letters.
         identity: whose events are taken, and which is which.
     """
 
     def __init__(
-        self, inbox: Inbox, policy: InboxPolicy, dispatcher: Dispatcher, notices: Notices, identity: Identity
+        self, inbox: Inbox, policy: InboxPolicy, dispatcher: Dispatcher, observers: Observers, identity: Identity
     ) -> None:
         self._inbox = inbox
         self._policy = policy
         self._dispatcher = dispatcher
-        self._notices = notices
+        self._observers = observers
         self._identity = identity
         self._holder = uuid4().hex
         self._news = asyncio.Event()
@@ -115,7 +115,7 @@ class InboxWorkers:
             if event is not None:
                 return event
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._policy.poll.total_seconds()):
+                async with asyncio.timeout(self._policy.poll_interval.total_seconds()):
                     await self._news.wait()
         return None
 
@@ -157,7 +157,7 @@ class InboxWorkers:
             return
         outcome = await self._dispatcher.handle_once(delivered)
         if outcome.was_tried:
-            self._notices.tell_of(delivered, outcome.stage, error=outcome.error, seconds=outcome.seconds)
+            self._observers.tell_of(delivered, outcome.stage, error=outcome.error, seconds=outcome.seconds)
         if outcome.error is None:
             await self._inbox.complete(stored)
         elif outcome.was_tried:
@@ -192,8 +192,8 @@ class InboxWorkers:
     async def _bury(self, stored: StoredEvent, delivered: DeliveredEvent | None, error: BaseException) -> None:
         fields, event = (delivered.fields, delivered.event) if delivered else (None, None)
         _logger.error("%s is a dead letter now", _named(stored, delivered), exc_info=error, extra=fields)
-        await self._inbox.bury(stored, shorten(error, _KEPT_OF_ERROR), stops=self._policy.stop_at_dead)
-        self._notices.tell(Notice(stage=Stage.DEAD, event=event, error=error, attempt=stored.attempt))
+        await self._inbox.bury(stored, shorten(error, _KEPT_OF_ERROR), stops=self._policy.dead_letter_blocks)
+        self._observers.tell(Notice(stage=Stage.DEAD, event=event, error=error, attempt=stored.attempt))
 
     async def _keep_renewing(self) -> None:
         while True:

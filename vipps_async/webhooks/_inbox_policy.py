@@ -26,13 +26,13 @@ class InboxPolicy:
         workers: how many events this process handles at once; with PostgreSQL keep it below the pool's size, since each
             occupies a connection, and deliveries need some too.
         attempts: how often an event is tried before it is a dead letter.
-        first_pause: before the second attempt; each later pause is twice as long as the one before. A random part of
+        initial_delay: before the second attempt; each later pause is twice as long as the one before. A random part of
             up to half of each is left out, so that what failed together does not come back together.
-        longest_pause: what pauses grow to.
-        stop_at_dead: whether the later events of a dead letter's payment wait until it is requeued or discarded; with
-            ``False`` they go on, and a dead letter that is requeued takes effect after events that came later.
+        max_delay: what pauses grow to.
+        dead_letter_blocks: whether the later events of a dead letter's payment wait until it is requeued or discarded;
+            with ``False`` they go on, and a dead letter that is requeued takes effect after events that came later.
         lease: when the events of a process that died are free again; one that lives renews it.
-        poll: how often the store is asked for events that this process did not receive itself, or that failed.
+        poll_interval: how often the store is asked for events that this process did not receive itself, or that failed.
         shutdown_timeout: how long a shutdown waits for the handlers of events out of the inbox before it cancels them
             and gives their events back.
 
@@ -42,14 +42,14 @@ class InboxPolicy:
 
     workers: int = attrs.field(default=4, validator=_check_count)
     attempts: int = attrs.field(default=20, validator=_check_count)
-    first_pause: timedelta = attrs.field(default=timedelta(seconds=1), validator=_check_time)
-    longest_pause: timedelta = attrs.field(default=timedelta(hours=1), validator=_check_time)
-    stop_at_dead: bool = True
+    initial_delay: timedelta = attrs.field(default=timedelta(seconds=1), validator=_check_time)
+    max_delay: timedelta = attrs.field(default=timedelta(hours=1), validator=_check_time)
+    dead_letter_blocks: bool = True
     lease: timedelta = attrs.field(default=timedelta(seconds=30), validator=_check_time)
-    poll: timedelta = attrs.field(default=timedelta(seconds=1), validator=_check_time)
+    poll_interval: timedelta = attrs.field(default=timedelta(seconds=1), validator=_check_time)
     shutdown_timeout: timedelta = attrs.field(default=timedelta(seconds=20), validator=_check_time)
 
     def pause_after(self, attempt: int) -> timedelta:
         """Return the longest pause after the attempt of this number, 1 the first."""
         doublings = min(attempt - 1, 40)  # more than any pause has, and few enough for a timedelta
-        return min(self.longest_pause, timedelta(seconds=self.first_pause.total_seconds() * 2**doublings))
+        return min(self.max_delay, timedelta(seconds=self.initial_delay.total_seconds() * 2**doublings))

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from vipps_async.epayment import PaymentEventName
 from vipps_async.errors import ClaimHeld, WrongEventLoop
-from vipps_async.webhooks._background import Background, end_of
 from vipps_async.webhooks._delivered import DeliveredEvent
 from vipps_async.webhooks._dispatcher import Dispatcher, Outcome
-from vipps_async.webhooks._exchange import WRONG_LOOP, Reply
 from vipps_async.webhooks._inbox import InboxWorkers
-from vipps_async.webhooks._notices import Notices
+from vipps_async.webhooks._observers import Observers
+from vipps_async.webhooks._requests import WRONG_LOOP, Reply
+from vipps_async.webhooks._tasks import BackgroundTasks, end_of
 from vipps_async.webhooks._watch import Watchers
 from vipps_async.webhooks.signals.base import Signal
 
@@ -25,7 +25,7 @@ class EventProcessor:
     Args:
         dispatcher: lets an event take effect once.
         workers: hold events, and handle them later; without them they are handled at once.
-        notices: are told what became of each delivery.
+        observers: are told what became of each delivery.
         signal: carries the news of events to other processes.
         shutdown_timeout: how long `close` waits for deliveries that are being answered.
     """
@@ -34,17 +34,17 @@ class EventProcessor:
         self,
         dispatcher: Dispatcher,
         workers: InboxWorkers | None,
-        notices: Notices,
+        observers: Observers,
         signal: Signal | None,
         shutdown_timeout: timedelta,
     ) -> None:
         self._dispatcher = dispatcher
         self._workers = workers
-        self._notices = notices
+        self._observers = observers
         self._signal = signal
         self._shutdown_timeout = shutdown_timeout
         self._watchers = Watchers()
-        self._tasks = Background()
+        self._tasks = BackgroundTasks()
         self.is_closing = False
 
     def start(self) -> None:
@@ -90,7 +90,7 @@ class EventProcessor:
                 return Reply(200)  # what becomes of the event is told when it is known
         else:
             outcome = await self._dispatcher.handle_once(delivered)
-        self._notices.tell_of(delivered, outcome.stage, error=outcome.error, seconds=outcome.seconds)
+        self._observers.tell_of(delivered, outcome.stage, error=outcome.error, seconds=outcome.seconds)
         return _reply_to(delivered, outcome)
 
 

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from vipps_async._loops import PerLoop
-from vipps_async._redaction import hides_arguments
+from vipps_async._loops.per_loop import PerLoop
+from vipps_async._wire.secret import hides_arguments
 from vipps_async.epayment import PaymentEvent, PaymentEventName
 from vipps_async.errors import (
     ConfigurationError,
@@ -20,13 +20,12 @@ from vipps_async.errors import (
 )
 from vipps_async.webhooks._delivered import DeliveredEvent, probably_registration, webhook_id_of
 from vipps_async.webhooks._dispatcher import Dispatcher
-from vipps_async.webhooks._exchange import SHUTTING_DOWN, TOO_LARGE, WRONG_LOOP, IncomingRequest, Reply
-from vipps_async.webhooks._gate import Gate
 from vipps_async.webhooks._identity import Identity
 from vipps_async.webhooks._inbox import InboxWorkers
 from vipps_async.webhooks._inbox_policy import InboxPolicy
-from vipps_async.webhooks._notices import Notice, Notices, O, Stage
+from vipps_async.webhooks._observers import Notice, O, Observers, Stage
 from vipps_async.webhooks._processor import EventProcessor
+from vipps_async.webhooks._requests import SHUTTING_DOWN, TOO_LARGE, WRONG_LOOP, IncomingRequest, Reply
 from vipps_async.webhooks._router import H, Router
 from vipps_async.webhooks._settings import (
     CLOCK_LEEWAY,
@@ -39,6 +38,7 @@ from vipps_async.webhooks._settings import (
     checked_timeout,
     checked_url,
 )
+from vipps_async.webhooks._verification import DeliveryVerifier
 from vipps_async.webhooks.asgi_app import AsgiApp
 from vipps_async.webhooks.signals.base import Signal
 from vipps_async.webhooks.stores.base import EventStore
@@ -128,7 +128,7 @@ class WebhookReceiver:
         signed_url = checked_url(url, is_needed=not allow_unsigned)
         self._path = signed_url.path_and_query.partition("?")[0] if signed_url else None
         self._identity = Identity(name=checked_name(name, signed_url), key_of=key)
-        self._gate = Gate(
+        self._verifier = DeliveryVerifier(
             secrets=checked_secrets(secrets, allow_unsigned=allow_unsigned),
             url=signed_url,
             max_age=max_age,
@@ -137,7 +137,7 @@ class WebhookReceiver:
             clock=clock,
         )
         self._router = Router()
-        self._notices = Notices()
+        self._observers = Observers()
         self._store = store
         self._policy = inbox
         self._inbox = None if inbox is None else checked_inbox(store, inbox)
@@ -154,7 +154,7 @@ class WebhookReceiver:
     @property
     def max_body(self) -> int:
         """Bytes that a body may have."""
-        return self._gate.max_body
+        return self._verifier.max_body
 
     @property
     def path(self) -> str | None:
@@ -164,7 +164,7 @@ class WebhookReceiver:
     @property
     def counts(self) -> Mapping[Stage, int]:
         """How often each `Stage` was reached since the receiver was made, for whatever collects metrics."""
-        return self._notices.counts
+        return self._observers.counts
 
     def on(self, *names: PaymentEventName | str) -> Callable[[H], H]:
         """Decorate an ``async def`` that takes the events of these names, where the operation succeeded.
@@ -211,7 +211,7 @@ class WebhookReceiver:
         Raises:
             ConfigurationError: the function is async, and would never run.
         """
-        return self._notices.add(observer)
+        return self._observers.add(observer)
 
     def setup(self, app: "web.Application", path: str) -> None:
         """Route *path* of an aiohttp application here, and finish handlers when it shuts down.
@@ -277,7 +277,7 @@ class WebhookReceiver:
         """
         processor = self._processor.peek()
         is_closing = processor is not None and processor.is_closing
-        refused = SHUTTING_DOWN if is_closing else self._gate.refusal(method, headers)
+        refused = SHUTTING_DOWN if is_closing else self._verifier.refusal(method, headers)
         return refused and self._refuse(refused, headers)
 
     def refuse(self, reply: Reply) -> Reply:
@@ -303,7 +303,7 @@ class WebhookReceiver:
         if len(request.body) > self.max_body:
             return self._refuse(TOO_LARGE, request.headers)
         try:
-            event = self._gate.event_of(request)
+            event = self._verifier.event_of(request)
         except DeliveryError as error:
             self._log_refusal(request, error)
             return self._refuse(Reply(_STATUS_OF[type(error)], body=type(error).__name__.encode()), request.headers)
@@ -313,7 +313,7 @@ class WebhookReceiver:
         except WrongEventLoop as error:
             _logger.error("%s is given back for redelivery: %s", delivered, error, extra=delivered.fields)  # noqa: TRY400 - where it was raised tells nothing
             return self._refuse(WRONG_LOOP, request.headers)
-        self._notices.tell_of(delivered, Stage.RECEIVED)
+        self._observers.tell_of(delivered, Stage.RECEIVED)
         return await processor.answer(delivered, request.body)
 
     def watch(self, reference: str, *, msn: str | None = None) -> AbstractContextManager[asyncio.Event]:
@@ -346,11 +346,11 @@ class WebhookReceiver:
         dispatcher = Dispatcher(self._store, self._router, self._identity, self._handler_timeout)
         workers = None
         if self._inbox is not None and self._policy is not None:
-            workers = InboxWorkers(self._inbox, self._policy, dispatcher, self._notices, self._identity)
-        return EventProcessor(dispatcher, workers, self._notices, self._signal, self._shutdown_timeout)
+            workers = InboxWorkers(self._inbox, self._policy, dispatcher, self._observers, self._identity)
+        return EventProcessor(dispatcher, workers, self._observers, self._signal, self._shutdown_timeout)
 
     def _refuse(self, reply: Reply, headers: Mapping[str, str]) -> Reply:
-        self._notices.tell(Notice(stage=Stage.REFUSED, reason=reply.body.decode(), webhook_id=webhook_id_of(headers)))
+        self._observers.tell(Notice(stage=Stage.REFUSED, reason=reply.body.decode(), webhook_id=webhook_id_of(headers)))
         return reply
 
     def _log_refusal(self, request: IncomingRequest, error: DeliveryError) -> None:

@@ -10,9 +10,9 @@ import attrs
 from vipps_async._http import call
 from vipps_async._http.reply import ignore, read_as
 from vipps_async._http.session import Session
-from vipps_async._serializable import Serializable
-from vipps_async._urls import CALLED_RULE, is_called, normal_url, shown
-from vipps_async.config import Secret
+from vipps_async._wire.secret import Secret
+from vipps_async._wire.serializable import Serializable
+from vipps_async._wire.urls import CALLED_RULE, is_called, normal_url, shown
 from vipps_async.epayment import PaymentEventName
 from vipps_async.errors import InvalidRequest
 

@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 from hashlib import sha256
 
-from vipps_async._redaction import described
-from vipps_async._urls import is_web, shown
-from vipps_async.config import Secret
+from vipps_async._wire.secret import Secret, described
+from vipps_async._wire.urls import is_web, shown
 from vipps_async.errors import ConfigurationError, shorten
 from vipps_async.webhooks._inbox_policy import InboxPolicy
-from vipps_async.webhooks._signature import SignedUrl
 from vipps_async.webhooks.signals.base import Signal
+from vipps_async.webhooks.signature import SignedUrl
 from vipps_async.webhooks.stores.base import EventStore, Inbox, InboxStore
 
 REDELIVERY_WINDOW = timedelta(days=7)  # Webhooks API: deliveries are retried for up to 7 days

@@ -5,7 +5,7 @@ import re
 from collections import OrderedDict
 from contextlib import AbstractContextManager
 
-from vipps_async._light_event import LightEvent
+from vipps_async._loops.light_event import LightEvent
 
 _REMEMBERED = 10_000
 _MERCHANTS = 16

@@ -6,18 +6,18 @@ import logging
 from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from vipps_async.webhooks._exchange import BROKEN, READ_TIMEOUT, TOO_SLOW, IncomingRequest, Receiving, Reply
+from vipps_async.webhooks._requests import BROKEN, READ_TIMEOUT, TOO_SLOW, DeliveryHandler, IncomingRequest, Reply
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
 
-def setup(receiver: Receiving, app: web.Application, path: str) -> None:
+def setup(receiver: DeliveryHandler, app: web.Application, path: str) -> None:
     """Route ``POST`` *path* of *app* to *receiver*, which starts and closes with *app*."""
     _route(app, path, receiver)
     _live_with(app, receiver)
 
 
-def make_app(receiver: Receiving) -> web.Application:
+def make_app(receiver: DeliveryHandler) -> web.Application:
     """Return an application that routes every path below its mount point to *receiver*."""
     app = web.Application()
     _route(app, "", receiver)
@@ -26,7 +26,7 @@ def make_app(receiver: Receiving) -> web.Application:
     return app
 
 
-def _live_with(app: web.Application, receiver: Receiving) -> None:
+def _live_with(app: web.Application, receiver: DeliveryHandler) -> None:
     async def start(_: web.Application) -> None:
         receiver.start()
 
@@ -37,7 +37,7 @@ def _live_with(app: web.Application, receiver: Receiving) -> None:
     app.on_shutdown.append(close)
 
 
-def _route(app: web.Application, path: str, receiver: Receiving) -> None:
+def _route(app: web.Application, path: str, receiver: DeliveryHandler) -> None:
     async def handler(request: web.Request) -> web.Response:
         reply = receiver.refusal(request.method, request.headers)
         return _response(reply or await _receive(receiver, request))
@@ -55,7 +55,7 @@ def _route(app: web.Application, path: str, receiver: Receiving) -> None:
     app.router.add_route("*", path, handler, expect_handler=expect)
 
 
-async def _receive(receiver: Receiving, request: web.Request) -> Reply:
+async def _receive(receiver: DeliveryHandler, request: web.Request) -> Reply:
     try:
         body = await _read(request, receiver.max_body)
     except asyncio.CancelledError:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import attrs
 
-from vipps_async.webhooks._exchange import (
+from vipps_async.webhooks._requests import (
     ANSWER_TIMEOUT,
     BEING_HANDLED,
     BROKEN,
@@ -20,8 +20,8 @@ from vipps_async.webhooks._exchange import (
     REDIRECTED,
     TOO_LARGE,
     TOO_SLOW,
+    DeliveryHandler,
     IncomingRequest,
-    Receiving,
     Reply,
 )
 
@@ -45,7 +45,7 @@ class AsgiApp:
         receiver: what handles the deliveries.
     """
 
-    receiver: Receiving
+    receiver: DeliveryHandler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or live through the server's lifespan."""

@@ -16,15 +16,15 @@ from urllib.parse import quote
 
 import attrs
 
-from vipps_async._loop_thread import LoopStopped, LoopThread
-from vipps_async.webhooks._exchange import (
+from vipps_async._loops.thread import LoopStopped, LoopThread
+from vipps_async.webhooks._requests import (
     ANSWER_TIMEOUT,
     BEING_HANDLED,
     BROKEN,
     SHUTTING_DOWN,
     TOO_LARGE,
+    DeliveryHandler,
     IncomingRequest,
-    Receiving,
     Reply,
 )
 
@@ -43,7 +43,7 @@ class WsgiApp:
         receiver: what handles the deliveries.
     """
 
-    def __init__(self, receiver: Receiving) -> None:
+    def __init__(self, receiver: DeliveryHandler) -> None:
         self._receiver = receiver
         self._thread = LoopThread("vipps_async receiver", self._begin)
 

@@ -1,1 +1,1 @@
-"""What goes wrong: the courses that faults take, the orders for them, and who suffers which."""
+"""What goes wrong: the courses that faults take, the rules for them, and who suffers which."""

@@ -1,4 +1,4 @@
-"""What can go wrong, as tables: each fault's name, what it means, and the course that its victim takes.
+"""What can go wrong, as tables: each fault's name, what it means, and the effect that its victim takes.
 
 The names are the same in Python, in JSON, on the command line and in references. There, neither case matters nor
 whether ``_`` or ``-`` joins the words.
@@ -11,8 +11,8 @@ from typing import NewType, Self
 
 import attrs
 
-from vipps_async.sandbox._admission.auth import UNAUTHORIZED
-from vipps_async.sandbox._replies import Reply, of_gateway, of_html
+from vipps_async.sandbox._platform.auth import UNAUTHORIZED
+from vipps_async.sandbox._platform.replies import Reply, of_gateway, of_html
 
 
 class _Named(StrEnum):
@@ -86,8 +86,8 @@ class Transmission(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Course:
-    """The course that a request takes.
+class RequestFaultEffect:
+    """The effect that a request takes.
 
     Attributes:
         takes_effect: whether the API sees the request.
@@ -96,8 +96,8 @@ class Course:
         error: the problem that is answered instead, by its code; the dialect words it.
         transmission: how much of the answer is sent.
         revokes_token: whether the token that was presented is worth nothing afterwards.
-        is_late: whether the answer is held back for the order's seconds.
-        is_outage: whether connections are refused for the order's seconds.
+        is_late: whether the answer is held back for the rule's seconds.
+        is_outage: whether connections are refused for the rule's seconds.
     """
 
     takes_effect: bool = False
@@ -114,38 +114,40 @@ _PAGE = (
     "<!doctype html><html lang=en><title>{0}</title><h1>{0}</h1><p>This is the sandbox playing a faulty proxy.</html>"
 )
 
-COURSES: Mapping[Fault, Course] = MappingProxyType(
+REQUEST_EFFECTS: Mapping[Fault, RequestFaultEffect] = MappingProxyType(
     {
-        Fault.LATENCY: Course(takes_effect=True, is_late=True),
-        Fault.REFUSED: Course(transmission=Transmission.NONE, is_outage=True),
-        Fault.RESET_BEFORE: Course(transmission=Transmission.NONE),
-        Fault.RESET_AFTER: Course(takes_effect=True, transmission=Transmission.NONE),
-        Fault.TRUNCATED: Course(takes_effect=True, transmission=Transmission.HALF_THEN_CUT),
-        Fault.STALLED: Course(takes_effect=True, transmission=Transmission.HALF_THEN_SILENCE),
-        Fault.STATUS_401: Course(reply=UNAUTHORIZED),
-        Fault.STATUS_403: Course(reply=of_gateway(403, "Forbidden.")),
-        Fault.STATUS_408: Course(reply=of_gateway(408, "The request timed out.")),
-        Fault.STATUS_423: Course(error="6160"),
-        Fault.STATUS_429: Course(reply=of_gateway(429, "Rate limit is exceeded. Try again later.")),
-        Fault.STATUS_500: Course(error="3010"),
-        Fault.STATUS_502_HTML: Course(reply=of_html(502, _PAGE.format("502 Bad Gateway"))),
-        Fault.STATUS_503: Course(reply=of_gateway(503, "The service is unavailable.")),
-        Fault.STATUS_504: Course(takes_effect=True, reply=of_gateway(504, "The service did not answer in time.")),
-        Fault.HTML_200: Course(takes_effect=True, reply=of_html(200, _PAGE.format("Welcome"))),
-        Fault.EXPIRED_TOKEN: Course(reply=UNAUTHORIZED, revokes_token=True),
-        Fault.FAILED: Course(takes_effect=True, fails=True),
+        Fault.LATENCY: RequestFaultEffect(takes_effect=True, is_late=True),
+        Fault.REFUSED: RequestFaultEffect(transmission=Transmission.NONE, is_outage=True),
+        Fault.RESET_BEFORE: RequestFaultEffect(transmission=Transmission.NONE),
+        Fault.RESET_AFTER: RequestFaultEffect(takes_effect=True, transmission=Transmission.NONE),
+        Fault.TRUNCATED: RequestFaultEffect(takes_effect=True, transmission=Transmission.HALF_THEN_CUT),
+        Fault.STALLED: RequestFaultEffect(takes_effect=True, transmission=Transmission.HALF_THEN_SILENCE),
+        Fault.STATUS_401: RequestFaultEffect(reply=UNAUTHORIZED),
+        Fault.STATUS_403: RequestFaultEffect(reply=of_gateway(403, "Forbidden.")),
+        Fault.STATUS_408: RequestFaultEffect(reply=of_gateway(408, "The request timed out.")),
+        Fault.STATUS_423: RequestFaultEffect(error="6160"),
+        Fault.STATUS_429: RequestFaultEffect(reply=of_gateway(429, "Rate limit is exceeded. Try again later.")),
+        Fault.STATUS_500: RequestFaultEffect(error="3010"),
+        Fault.STATUS_502_HTML: RequestFaultEffect(reply=of_html(502, _PAGE.format("502 Bad Gateway"))),
+        Fault.STATUS_503: RequestFaultEffect(reply=of_gateway(503, "The service is unavailable.")),
+        Fault.STATUS_504: RequestFaultEffect(
+            takes_effect=True, reply=of_gateway(504, "The service did not answer in time.")
+        ),
+        Fault.HTML_200: RequestFaultEffect(takes_effect=True, reply=of_html(200, _PAGE.format("Welcome"))),
+        Fault.EXPIRED_TOKEN: RequestFaultEffect(reply=UNAUTHORIZED, revokes_token=True),
+        Fault.FAILED: RequestFaultEffect(takes_effect=True, fails=True),
     }
 )
 
 
-def course_of(fault: AnyFault) -> Course:
-    """Return the course of a request that suffers *fault*."""
-    return COURSES[fault] if isinstance(fault, Fault) else Course(error=fault)
+def effect_of(fault: AnyFault) -> RequestFaultEffect:
+    """Return the effect of a request that suffers *fault*."""
+    return REQUEST_EFFECTS[fault] if isinstance(fault, Fault) else RequestFaultEffect(error=fault)
 
 
 @attrs.frozen(kw_only=True)
-class Passage:
-    """The course that the delivery of an event takes, beside the seconds, copies and secret that its order names.
+class DeliveryFaultEffect:
+    """The effect that the delivery of an event takes, beside the seconds, copies and secret that its rule names.
 
     Attributes:
         is_lost: whether it never arrives.
@@ -160,15 +162,15 @@ class Passage:
     other_body: bool = False
 
 
-PASSAGES: Mapping[DeliveryFault, Passage] = MappingProxyType(
+DELIVERY_EFFECTS: Mapping[DeliveryFault, DeliveryFaultEffect] = MappingProxyType(
     {
-        DeliveryFault.DUPLICATE: Passage(),
-        DeliveryFault.CONCURRENT: Passage(at_once=True),
-        DeliveryFault.DROP: Passage(is_lost=True),
-        DeliveryFault.DELAY: Passage(),
-        DeliveryFault.REORDER: Passage(goes_alone=True),
-        DeliveryFault.MIS_SIGN: Passage(other_body=True),
-        DeliveryFault.RE_SIGN: Passage(),
+        DeliveryFault.DUPLICATE: DeliveryFaultEffect(),
+        DeliveryFault.CONCURRENT: DeliveryFaultEffect(at_once=True),
+        DeliveryFault.DROP: DeliveryFaultEffect(is_lost=True),
+        DeliveryFault.DELAY: DeliveryFaultEffect(),
+        DeliveryFault.REORDER: DeliveryFaultEffect(goes_alone=True),
+        DeliveryFault.MIS_SIGN: DeliveryFaultEffect(other_body=True),
+        DeliveryFault.RE_SIGN: DeliveryFaultEffect(),
     }
 )
 

@@ -8,11 +8,11 @@ strike always. In a file, ``#`` begins a comment.
 from typing import Any
 
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox._faults.orders import OPTIONS, Order, order
+from vipps_async.sandbox._faults.rules import OPTIONS, FaultRule, fault_rule
 
 
-def parse_faults(text: str) -> list[Order]:
-    """Return the orders that *text* notes down.
+def parse_faults(text: str) -> list[FaultRule]:
+    """Return the rules that *text* notes down.
 
     Raises:
         ConfigurationError: the message quotes the entry that cannot be meant so, and says why.
@@ -21,17 +21,17 @@ def parse_faults(text: str) -> list[Order]:
     entries = [entry.strip() for line in lines for entry in line.split(",") if entry.strip()]
     if not entries:
         raise ConfigurationError("no fault is named: write one as OPERATION:FAULT, such as capture:reset-after")
-    return [_order(entry) for entry in entries]
+    return [_rule(entry) for entry in entries]
 
 
-def _order(entry: str) -> Order:
+def _rule(entry: str) -> FaultRule:
     operation, _, rest = entry.partition(":")
     named, *options = rest.split(":")
     fault, at, probability = named.partition("@")
     if at:
         options.append(f"probability={probability}")
     try:
-        return order(operation.strip(), fault.strip(), spell=_spelled, **dict(map(_option, options)))
+        return fault_rule(operation.strip(), fault.strip(), spell=_spelled, **dict(map(_option, options)))
     except ConfigurationError as error:
         # Without its options, of which one may be a secret.
         raise ConfigurationError(f"fault '{operation}:{named}': {error}") from error

@@ -9,23 +9,23 @@ import attrs
 from aiohttp import web
 
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox._api.operations import registered
-from vipps_async.sandbox._clock import LIMIT
-from vipps_async.sandbox._faults.orders import DELIVERIES, OPTIONS, Order, order
-from vipps_async.sandbox._faults.plan import FaultDone
-from vipps_async.sandbox._installation import Installation
-from vipps_async.sandbox._ledger.ledger import ActionRefused, UnknownReference
-from vipps_async.sandbox._ledger.lifecycle import Action
-from vipps_async.sandbox._ledger.payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._ledger.problems import error, plain
-from vipps_async.sandbox._records import Delivery, RecordedRequest, UnknownDelivery
-from vipps_async.sandbox._replies import Reply, of_json
-from vipps_async.sandbox._requests.bodies import parse
-from vipps_async.sandbox._requests.express import ADDRESS
-from vipps_async.sandbox._requests.rules import refuse_violations
-from vipps_async.sandbox._requests.schema import Check, Violation, nullable, number, record, sequence, text
-from vipps_async.sandbox._user.choice import Choice
+from vipps_async.sandbox._epayment.approval_details import ApprovalDetails
+from vipps_async.sandbox._epayment.express import ADDRESS
+from vipps_async.sandbox._epayment.ledger import ActionRefused, UnknownReference
+from vipps_async.sandbox._epayment.lifecycle import Action
+from vipps_async.sandbox._epayment.operations import registered
+from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
+from vipps_async.sandbox._epayment.rules import refuse_violations
+from vipps_async.sandbox._faults.plan import InjectedFault
+from vipps_async.sandbox._faults.rules import DELIVERIES, OPTIONS, FaultRule, fault_rule
+from vipps_async.sandbox._platform.bodies import parse
+from vipps_async.sandbox._platform.clock import LIMIT
+from vipps_async.sandbox._platform.problems import error, plain
+from vipps_async.sandbox._platform.replies import Reply, of_json
+from vipps_async.sandbox._platform.schema import Check, Violation, nullable, number, record, sequence, text
+from vipps_async.sandbox._state import SandboxState
 from vipps_async.sandbox._web.http import read_body, to_response
+from vipps_async.sandbox._webhooks.records import Delivery, RecordedRequest, UnknownDelivery
 
 _ACTIONS: Mapping[str, Action] = MappingProxyType(
     {"approve": Action.APPROVE, "reject": Action.REJECT, "expire": Action.EXPIRE}
@@ -54,7 +54,7 @@ _SIGNATURES = frozenset({"Authorization", "X-Vipps-Authorization"})
 class Control:
     """Serves the control surface of an installation."""
 
-    installation: Installation
+    installation: SandboxState
 
     def routes(self) -> list[web.RouteDef]:
         """Return what the server routes here."""
@@ -88,9 +88,9 @@ class Control:
 
         async def act(request: web.Request) -> web.Response:
             reference, body = request.match_info["reference"], await _body(request, check, required=False)
-            choice = Choice(shipping_option=body.get("shippingOption"), address=body.get("address"))
+            choice = ApprovalDetails(shipping_option=body.get("shippingOption"), address=body.get("address"))
             try:
-                with self.installation.deliveries.suffering(reference, _delivery_fault(body)):
+                with self.installation.deliveries.injecting(reference, _delivery_fault(body)):
                     after = await self.installation.act(reference, action, choice)
             except UnknownReference:
                 raise error("5090") from None
@@ -138,18 +138,18 @@ class Control:
     async def _order_fault(self, request: web.Request) -> web.Response:
         body = await _body(request, _FAULT)
         options = {name: body[field] for field, name in _OPTIONS.items() if field in body}
-        self.installation.faults.add([_ordered(body["operation"], body["fault"], **options)])
+        self.installation.faults.add([_fault_rule(body["operation"], body["fault"], **options)])
         return _json(201, self._faults())
 
     async def _withdraw_faults(self, _: web.Request) -> web.Response:
-        self.installation.faults.withdraw()
+        self.installation.faults.clear()
         return to_response(Reply(status=204))
 
     def _faults(self) -> dict[str, Any]:
         plan = self.installation.faults
         return {
             "seed": plan.seed,
-            "faults": [_order(order) for order in plan.orders],
+            "faults": [_rule(rule) for rule in plan.rules],
             "done": [_done(done) for done in plan.done],
         }
 
@@ -166,7 +166,7 @@ class Control:
         identifier = request.match_info["id"]
         if not self.installation.registrations.remove(identifier):
             raise plain(404, "There is no such webhook.")
-        self.installation.deliveries.withdraw(identifier)
+        self.installation.deliveries.cancel_deliveries(identifier)
         return to_response(Reply(status=204))
 
 
@@ -176,14 +176,14 @@ async def _body(request: web.Request, check: Check, *, required: bool = True) ->
     return body
 
 
-def _delivery_fault(body: Mapping[str, Any]) -> Order | None:
+def _delivery_fault(body: Mapping[str, Any]) -> FaultRule | None:
     name = body.get("fault")
-    return None if name is None else _ordered(DELIVERIES, name)
+    return None if name is None else _fault_rule(DELIVERIES, name)
 
 
-def _ordered(operation: str, fault: str, **options: Any) -> Order:
+def _fault_rule(operation: str, fault: str, **options: Any) -> FaultRule:
     try:
-        return order(operation, fault, spell=_FIELDS.__getitem__, **options)
+        return fault_rule(operation, fault, spell=_FIELDS.__getitem__, **options)
     except ConfigurationError as refused:
         raise plain(400, str(refused)) from refused
 
@@ -252,13 +252,13 @@ def shown_delivery(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _order(order: Order) -> dict[str, Any]:
-    options = {field: getattr(order, name) for field, name in _OPTIONS.items() if name not in {"times", "secret"}}
+def _rule(rule: FaultRule) -> dict[str, Any]:
+    options = {field: getattr(rule, name) for field, name in _OPTIONS.items() if name not in {"times", "secret"}}
     given = {field: value for field, value in options.items() if value is not None}
-    return {"operation": order.operation, "fault": order.fault, "times": order.times, **given}
+    return {"operation": rule.operation, "fault": rule.fault, "times": rule.times, **given}
 
 
-def _done(done: FaultDone) -> dict[str, Any]:
+def _done(done: InjectedFault) -> dict[str, Any]:
     return {"operation": done.operation, "fault": done.fault, "reference": done.reference, "event": done.event}
 
 

@@ -13,8 +13,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from vipps_async.sandbox._faults.faults import Transmission
-from vipps_async.sandbox._ledger.problems import Problem, Refused, plain
-from vipps_async.sandbox._replies import Reply
+from vipps_async.sandbox._platform.problems import Problem, ProblemError, plain
+from vipps_async.sandbox._platform.replies import Reply
 
 BODY_LIMIT = 1024 * 1024  # bytes
 _ARRIVES_WITHIN = 10.0  # seconds
@@ -26,8 +26,8 @@ async def read_body(request: web.Request) -> bytes:
     """Return the request's body.
 
     Raises:
-        Refused: 415 for an encoded one, 413 for more than a mebibyte, 408 for one that does not arrive in time, 400
-            for one that breaks off.
+        ProblemError: 415 for an encoded one, 413 for more than a mebibyte, 408 for one that does not arrive in time,
+            400 for one that breaks off.
     """
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise plain(415, "Content-Encoding is not supported.")
@@ -50,7 +50,7 @@ def telling_problems(tell: Callable[[Problem, str], Reply]) -> Middleware:
         path = request.rel_url.raw_path
         try:
             return await handler(request)
-        except Refused as refused:
+        except ProblemError as refused:
             return to_response(tell(refused.problem, path))
         except web.HTTPException as error:
             allowed = {name: value for name, value in error.headers.items() if name == "Allow"}

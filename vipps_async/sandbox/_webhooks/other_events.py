@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from vipps_async._json import encode
+from vipps_async._wire.json import encode
 
 _AGREEMENT, _CHARGE, _QR, _LOGIN = "agr_0001", "chr-0001", "qr-0001", "login-0001"
 _AGREEMENTS = uuid.UUID("0f3c7a52-8f0e-4a53-9a5c-7c1f6f1f2f0d")

@@ -12,10 +12,10 @@ from types import MappingProxyType
 
 import attrs
 
-from vipps_async._urls import is_called
-from vipps_async.config import Secret
-from vipps_async.sandbox._ledger.lifecycle import EventName
-from vipps_async.sandbox._ledger.problems import invalid
+from vipps_async._wire.secret import Secret
+from vipps_async._wire.urls import is_called
+from vipps_async.sandbox._epayment.lifecycle import EventName
+from vipps_async.sandbox._platform.problems import invalid
 from vipps_async.sandbox._webhooks.other_events import OTHER_EVENTS
 
 # The draft's adjustment has no event type: only who asked for everything hears of it.
@@ -51,7 +51,7 @@ class Registration:
     events: tuple[str, ...] | None
     secret: Secret | None = attrs.field(default=None, converter=_secret, repr=False)
 
-    def hears_of(self, name: EventName) -> bool:
+    def subscribes_to(self, name: EventName) -> bool:
         """Whether events called *name* are delivered to it."""
         return self.events is None or EVENT_TYPES.get(name) in self.events
 
@@ -72,7 +72,7 @@ class Registrations:
         """Register through the API: with a fresh secret, within the limits.
 
         Raises:
-            Refused: the URL, an event type or the number of registrations is not allowed.
+            ProblemError: the URL, an event type or the number of registrations is not allowed.
         """
         wanted = tuple(dict.fromkeys(events))
         full = [event for event in wanted if self._count(event) >= _LIMITS.get(event, _LIMIT)]
@@ -84,7 +84,7 @@ class Registrations:
         """Register as the merchant portal does: any number, unsigned without a secret.
 
         Raises:
-            Refused: the URL or an event type is not allowed.
+            ProblemError: the URL or an event type is not allowed.
         """
         wanted = None if events is None else tuple(events)
         unknown = [event for event in wanted or () if event not in _KNOWN_TYPES]
@@ -115,9 +115,9 @@ class Registrations:
         """Return every webhook, oldest first."""
         return tuple(self._by_id.values())
 
-    def hearing_of(self, name: EventName) -> tuple[Registration, ...]:
+    def subscribed_to(self, name: EventName) -> tuple[Registration, ...]:
         """Return the webhooks that events called *name* are delivered to."""
-        return tuple(registration for registration in self._by_id.values() if registration.hears_of(name))
+        return tuple(registration for registration in self._by_id.values() if registration.subscribes_to(name))
 
     def clear(self) -> None:
         """Forget every webhook."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from vipps_async._postgres import CallersPool
+from vipps_async._drivers import CallersPool
 from vipps_async.webhooks.signals._listening import PATIENCE, ListeningSignal
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from vipps_async._redis import CallersRedis
+from vipps_async._drivers import CallersRedis
 from vipps_async.webhooks.signals._listening import ListeningSignal
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from vipps_async.webhooks.stores._postgres_table import KEEP, Tables, advised, stored
+from vipps_async.webhooks.stores._postgres_table import KEEP, Tables, storable_key, with_advice
 from vipps_async.webhooks.stores.base import RENEWAL_GAIN, DeadLetter, InboxSize, StoredEvent
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class PostgresInbox:
 
     async def put(self, key: str, subject: str, body: bytes, *, receiver: str) -> bool:
         """Hold an event on disk from now on; return ``False`` if it is held already, or took effect before."""
-        name, subject = stored(key), stored(subject)
+        name, subject = storable_key(key), storable_key(subject)
         async with self._locked(receiver, subject) as connection:
             held = await connection.fetchval(self._tables.sql(_PUT), name, receiver, subject, body)
             if held is None:
@@ -136,11 +136,11 @@ class PostgresInbox:
 
     async def requeue(self, key: str) -> bool:
         """Make a dead letter due at once, in its old place, with all its attempts; ``False`` if there is none."""
-        return await self._settle_dead(_REQUEUE, stored(key))
+        return await self._settle_dead(_REQUEUE, storable_key(key))
 
     async def discard(self, key: str) -> bool:
         """Remove a dead letter, and mark its event as one that took effect; ``False`` if there is none."""
-        return await self._settle_dead(_DISCARD, stored(key), self._retention)
+        return await self._settle_dead(_DISCARD, storable_key(key), self._retention)
 
     async def size(self) -> InboxSize:
         """Return how many events wait, and how many are dead."""
@@ -174,7 +174,7 @@ class PostgresInbox:
     async def _transaction(self) -> "AsyncIterator[PoolConnectionProxy]":
         # Each statement has to see what was committed before it, whatever the database's default is.
         async with self._tables.connection() as connection, connection.transaction(isolation="read_committed"):
-            with advised():
+            with with_advice():
                 yield connection
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from vipps_async._postgres import CallersPool
+from vipps_async._drivers import CallersPool
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks.stores._schema import migrations
 
@@ -137,7 +137,7 @@ class Tables:
 
 
 @contextmanager
-def advised() -> Iterator[None]:
+def with_advice() -> Iterator[None]:
     """Add advice to the database's errors."""
     try:
         yield
@@ -156,7 +156,7 @@ def _quoted(table: str, suffix: str) -> str:
     return ".".join(f'"{part}"' for part in f"{table}{suffix}".split("."))
 
 
-def stored(key: str) -> str:
+def storable_key(key: str) -> str:
     """Return what stands for *key* in a table: itself, or the hash of the rare one that does not fit.
 
     That is one with NUL or a lone surrogate, in another script, or very long.

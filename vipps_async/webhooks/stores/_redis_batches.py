@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from vipps_async._redis import CallersRedis
+from vipps_async._drivers import CallersRedis
 
 # Scripts in a batch: enough to share a round trip, few enough that packing them and reading their answers, which
 # nothing else of the event loop can interrupt, takes a few milliseconds.

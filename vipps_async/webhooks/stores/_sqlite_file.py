@@ -77,7 +77,7 @@ class EventsFile:
         return await self._writer.write(work, durable=durable)
 
     @asynccontextmanager
-    async def lend(self, key: str) -> AsyncIterator[HandlerTransaction]:
+    async def transaction(self, key: str) -> AsyncIterator[HandlerTransaction]:
         """Lend a connection to the handlers of the event *key*.
 
         Raises:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from vipps_async.webhooks._background import finished
+from vipps_async.webhooks._tasks import wait_uncancelled
 from vipps_async.webhooks.stores._sqlite_forks import note_closed, note_opened
 from vipps_async.webhooks.stores._write_turn import WriteTurn
 
@@ -85,7 +85,7 @@ class ConnectionThread:
         self._thread.start()
         job = _Job(partial(self._open, path))
         self._jobs.put(job)
-        await finished(asyncio.wrap_future(job.future))
+        await wait_uncancelled(asyncio.wrap_future(job.future))
 
     def submit(
         self, work: Callable[[sqlite3.Connection], T], *, turn: WriteTurn | None = None
@@ -109,7 +109,9 @@ class ConnectionThread:
         last = self._end()
         if last:
             # A thread that another process keeps waiting closes it later.
-            await finished(asyncio.ensure_future(asyncio.wait({asyncio.wrap_future(last)}, timeout=_CLOSE_TIMEOUT)))
+            await wait_uncancelled(
+                asyncio.ensure_future(asyncio.wait({asyncio.wrap_future(last)}, timeout=_CLOSE_TIMEOUT))
+            )
 
     def _open(self, path: str) -> None:
         self.connection = _connect(path)

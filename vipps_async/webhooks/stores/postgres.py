@@ -10,7 +10,7 @@ import attrs
 
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError, shorten
 from vipps_async.webhooks.stores._postgres_inbox import PostgresInbox
-from vipps_async.webhooks.stores._postgres_table import KEEP, PATIENCE, Tables, advised, stored
+from vipps_async.webhooks.stores._postgres_table import KEEP, PATIENCE, Tables, storable_key, with_advice
 from vipps_async.webhooks.stores.base import RENEWAL_GAIN, Claim
 
 if TYPE_CHECKING:
@@ -188,8 +188,8 @@ class PostgresStore:
 
     async def _acquire(self, connection: "PoolConnectionProxy", key: str) -> bool:
         """Return whether the event is new, and then write its mark, which does not count yet."""
-        name, sql = stored(key), self._tables.sql
-        with advised():
+        name, sql = storable_key(key), self._tables.sql
+        with with_advice():
             found = await connection.fetchval(sql(_ACQUIRE), name, self._retention, RENEWAL_GAIN)
             if found == "keep":
                 await connection.execute(sql(KEEP), name, self._retention, RENEWAL_GAIN)
@@ -202,8 +202,8 @@ class PostgresStore:
     async def _complete(self, connection: "PoolConnectionProxy", key: str) -> None:
         # PostgreSQL answers COMMIT of a failed transaction with a rollback and no error: the effect would be lost. A
         # handler that committed leaves no transaction open, and this commits by itself: all handlers have ended.
-        with advised():
-            mark = await connection.fetchrow(self._tables.sql(_COMPLETE), stored(key))
+        with with_advice():
+            mark = await connection.fetchrow(self._tables.sql(_COMPLETE), storable_key(key))
         if mark is None or not mark["is_ours"]:
             raise RuntimeError(
                 f"a handler of event {key} ended the claim's transaction; commit and rollback are the store's"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from vipps_async._redis import CallersRedis
+from vipps_async._drivers import CallersRedis
 from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError
-from vipps_async.webhooks._background import finished
+from vipps_async.webhooks._tasks import wait_uncancelled
 from vipps_async.webhooks.stores._redis_batches import Batches
 from vipps_async.webhooks.stores.base import RENEWAL_GAIN, Claim
 
@@ -134,7 +134,7 @@ class RedisStore:
     async def _acquire(self, lease: _Lease) -> bool:
         try:
             # An abandoned command could reach Redis after the release.
-            answer = await finished(self._run(_ACQUIRE, lease, self._lease, self._retention, RENEWAL_GAIN))
+            answer = await wait_uncancelled(self._run(_ACQUIRE, lease, self._lease, self._retention, RENEWAL_GAIN))
         except asyncio.CancelledError:
             await self._release(lease)
             raise
@@ -168,13 +168,13 @@ class RedisStore:
         _logger.warning("the lease of event %s was lost while its handler runs", lease.event)
 
     async def _complete(self, lease: _Lease) -> None:
-        if not await finished(self._run(_COMPLETE, lease, self._retention)):
+        if not await wait_uncancelled(self._run(_COMPLETE, lease, self._retention)):
             advice = f"if the handler blocks the event loop, raise the lease of {self._lease}"
             raise DeliveryError(f"the lease of event {lease.event} was lost before its handler ended; {advice}")
 
     async def _release(self, lease: _Lease) -> None:
         try:
-            await finished(self._run(_RELEASE, lease))
+            await wait_uncancelled(self._run(_RELEASE, lease))
         except Exception:
             # What made the block end matters more.
             _logger.warning("event %s is given back only as its lease ends", lease.event, exc_info=True)

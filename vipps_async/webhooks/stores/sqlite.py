@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import attrs
 
-from vipps_async._loops import PerLoop
+from vipps_async._loops.per_loop import PerLoop
 from vipps_async.errors import ClaimHeld, ConfigurationError
 from vipps_async.webhooks.stores import _schema
 from vipps_async.webhooks.stores._sqlite_file import EventsFile
@@ -162,7 +162,7 @@ class SQLiteStore:
             yield SQLiteClaim(is_duplicate=True)
             return
         mine = {"key": key, "holder": uuid4().hex}
-        async with file.lend(key) as transaction, self._leased(transaction, mine):
+        async with file.transaction(key) as transaction, self._leased(transaction, mine):
             connection = self._connection_type(transaction)
             try:
                 yield SQLiteClaim(False, connection)

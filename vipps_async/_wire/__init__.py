@@ -1,0 +1,1 @@
+"""What a document is on the wire: JSON, models, times, URLs, secrets."""

@@ -1,0 +1,42 @@
+"""Values that can leave for JSON, such as the answer of a web framework. Performs no I/O."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+import attrs
+
+from vipps_async._wire.times import to_text
+
+
+class Serializable:
+    """What the APIs said, as an attrs class that can be written as JSON."""
+
+    __slots__ = ()
+    __attrs_attrs__: ClassVar[tuple["attrs.Attribute[Any]", ...]]  # as attrs gives its classes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the value as plain dictionaries, lists, texts and numbers, which ``json.dumps`` takes.
+
+        Names are those of the attributes, times are ISO 8601 in UTC, an amount is ``{"value": …, "currency": …}`` in
+        minor units, and what is not known is ``None``. What is no part of equality, such as ``raw``, is left out.
+        Personal details are in it: choose what you pass on.
+        """
+        fields = (field for field in attrs.fields(type(self)) if field.eq)
+        return {field.alias: _plain(getattr(self, field.name)) for field in fields}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Serializable():
+            return value.to_dict()
+        case str():
+            return str.__str__(value)  # of an enum's member too, whatever its own class makes of it
+        case datetime():
+            return to_text(value)
+        case Mapping():
+            return {name: _plain(part) for name, part in value.items()}
+        case tuple():
+            return [_plain(part) for part in value]
+        case _:
+            return value

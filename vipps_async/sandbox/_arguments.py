@@ -1,0 +1,51 @@
+"""What the arguments of a sandbox must be, as a table. Performs no I/O."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vipps_async._wire.secret import described
+from vipps_async._wire.urls import is_web, parsed
+from vipps_async.config import Credentials
+from vipps_async.errors import ConfigurationError
+from vipps_async.sandbox._epayment.dialects import DIALECTS
+
+_MOST = 1_000_000_000
+
+
+def _is_number(value: Any, *, least: float, most: float = _MOST) -> bool:
+    return type(value) in {int, float} and least <= value <= most
+
+
+def _are_delays(value: Any) -> bool:
+    return not isinstance(value, str) and len(value) > 0 and all(_is_number(delay, least=0) for delay in value)
+
+
+def _is_address(value: Any) -> bool:
+    return is_web(value) and parsed(value)._replace(scheme="", netloc="").geturl() in {"", "/"}
+
+
+_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "credentials": (lambda value: value is None or isinstance(value, Credentials), "Credentials, or None"),
+    "public_url": (
+        lambda value: value is None or _is_address(value),
+        "an address without a path: http://localhost:8090",
+    ),
+    "dialect": (lambda value: value in DIALECTS, f"one of {', '.join(DIALECTS)}"),
+    "copies": (lambda value: type(value) is int and 1 <= value <= _MOST, "a whole number, 1 or more"),
+    "retry_delays": (lambda value: value is None or _are_delays(value), "some seconds, each 0 or more"),
+    "token_lifetime": (lambda value: _is_number(value, least=0.001), f"seconds, 0.001 to {_MOST}"),
+    "currency": (lambda value: value in {None, "NOK", "DKK", "EUR"}, "NOK, DKK or EUR"),
+    "denied": (lambda value: not isinstance(value, str), "a list of permissions"),
+}
+
+
+def check(**settings: Any) -> None:
+    """Return if every one of *settings* can be meant so.
+
+    Raises:
+        ConfigurationError: the message names the one that cannot, what it is, and the rule.
+    """
+    for name, value in settings.items():
+        holds, rule = _RULES[name]
+        if not holds(value):
+            raise ConfigurationError(f"{name}={described(value)} must be {rule}")

@@ -1,0 +1,63 @@
+"""What the test user's approval discloses to the merchant. Performs no I/O.
+
+Sources: ePayment API, profile sharing; ePayment API, Express.
+"""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from vipps_async.sandbox._epayment.lifecycle import Action
+from vipps_async.sandbox._epayment.payments import Command, LedgerPayment
+from vipps_async.sandbox._epayment.rules import phone_number, scopes
+from vipps_async.sandbox._platform import test_user as _person
+
+_USERS = uuid.UUID("6d5ab6a4-1bd5-4d0e-9d0e-0f6a7c2b9f51")
+
+
+def approval_of(
+    payment: LedgerPayment, *, address: Mapping[str, str] = _person.ADDRESS, option: Mapping[str, Any] | None = None
+) -> Command:
+    """Return the command by which the user approves *payment*, with what that discloses.
+
+    Args:
+        payment: the payment.
+        address: of the user.
+        option: the shipping that the user chose, if anything is shipped.
+    """
+    shipping = _shipping(address, option) if option else {}
+    return Command(
+        action=Action.APPROVE,
+        shipping_cost=shipping.get("shippingCost", 0),
+        approval={
+            **(_profile(payment, address) if scopes(payment.request) else {}),
+            **({"shippingDetails": shipping} if shipping else {}),
+        },
+    )
+
+
+def _profile(payment: LedgerPayment, address: Mapping[str, str]) -> dict[str, Any]:
+    number = phone_number(payment.request) or _person.PHONE_NUMBER
+    # One user has one identifier at a sales unit, whatever is bought: Userinfo API, sub.
+    return {"profile": {"sub": str(uuid.uuid5(_USERS, number))}, "userDetails": _details(payment, number, address)}
+
+
+def _details(payment: LedgerPayment, number: str, address: Mapping[str, str]) -> dict[str, Any]:
+    wanted = scopes(payment.request)
+    return {
+        "email": _person.EMAIL,
+        "firstName": _person.FIRST_NAME,
+        "lastName": _person.LAST_NAME,
+        "mobileNumber": number,
+        **({"dateOfBirth": _person.BIRTH_DATE.isoformat()} if "birthDate" in wanted else {}),
+        **({"addresses": [dict(address)]} if "address" in wanted else {}),
+    }
+
+
+def _shipping(address: Mapping[str, str], option: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "address": dict(address),
+        "shippingCost": option["amount"]["value"],
+        "shippingOptionId": option["id"],
+        "shippingOptionName": option["name"],
+    }

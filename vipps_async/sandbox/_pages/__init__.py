@@ -1,0 +1,1 @@
+"""The pages for people: the frame, the feed, QR codes."""

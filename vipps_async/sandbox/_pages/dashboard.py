@@ -1,0 +1,79 @@
+"""Serve the page at ``/`` that shows what happens while it happens, and the feed that it follows."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from html import escape
+from importlib.resources import files
+from string import Template
+from types import MappingProxyType
+
+import attrs
+from aiohttp import web
+
+from vipps_async._wire.json import encode
+from vipps_async.sandbox._faults.faults import DeliveryFault
+from vipps_async.sandbox._pages import pages
+from vipps_async.sandbox._pages.feed import Feed
+from vipps_async.sandbox._platform.replies import HTML, Reply
+from vipps_async.sandbox._state import SandboxState
+from vipps_async.sandbox._web.http import to_response
+
+# Seconds between looks: what happened in between is told at once, and aiohttp has no event for a reader who has left.
+_PACE = 0.1
+_EVENT = b"retry: 500\ndata: %b\n\n"  # a page that lost the feed comes back after 500 ms
+_STATIC = files("vipps_async.sandbox._pages") / "static"
+_MEDIA_TYPES: Mapping[str, str] = MappingProxyType({"dashboard.js": "text/javascript", "style.css": "text/css"})
+_FAULTS = "".join(f'<option value="{fault}">{fault.spelling}: {fault.meaning}</option>' for fault in DeliveryFault)
+_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
+_HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        **pages.HEADERS,
+        "Content-Security-Policy": f"{_POLICY}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    }
+)
+
+
+@attrs.frozen
+class Dashboard:
+    """Serves the page of an installation, and the files that it and the landing page are made of."""
+
+    installation: SandboxState
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what the server routes here."""
+        return [
+            web.get("/", self._show, allow_head=False),
+            web.get("/sandbox/feed", self._follow, allow_head=False),
+            web.get(f"/sandbox/{{name:{'|'.join(_MEDIA_TYPES)}}}", _send_file, allow_head=False),
+        ]
+
+    async def _show(self, _: web.Request) -> web.Response:
+        texts = {"merchant": escape(self.installation.merchant), "faults": _FAULTS}
+        page = Template(_read("dashboard.html")).substitute(texts)
+        return _response(page, HTML)
+
+    async def _follow(self, request: web.Request) -> web.StreamResponse:
+        """Send server-sent events until the reader has left."""
+        feed = Feed(self.installation, request.query.get("reference", ""))
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while request.transport is not None and not request.transport.is_closing():
+                if (news := feed.news()) is not None:
+                    await response.write(_EVENT % encode(news))
+                await asyncio.sleep(_PACE)
+        return response
+
+
+async def _send_file(request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    return _response(_read(name), _MEDIA_TYPES[name])
+
+
+def _read(name: str) -> str:
+    return (_STATIC / name).read_text("utf-8")
+
+
+def _response(text: str, media_type: str) -> web.Response:
+    return to_response(Reply(status=200, body=text.encode(), media_type=media_type, headers=_HEADERS))

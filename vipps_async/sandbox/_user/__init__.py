@@ -1,1 +1,0 @@
-"""What the user of the app does, discloses, and is asked."""

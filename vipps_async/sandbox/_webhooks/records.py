@@ -1,0 +1,120 @@
+"""What the sandbox notes down of the requests that it receives and the deliveries that it makes. Performs no I/O."""
+
+from collections import deque
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import attrs
+
+from vipps_async.errors import VippsError
+from vipps_async.sandbox._epayment.lifecycle import EventName
+from vipps_async.sandbox._faults.faults import AnyFault, DeliveryFault
+
+_REQUESTS = 10_000
+_BYTES = 64 * 1024 * 1024  # of their bodies
+
+
+@attrs.frozen(kw_only=True)
+class RecordedRequest:
+    """An API request that was received.
+
+    Attributes:
+        received_at: by the sandbox's clock.
+        method: the HTTP method.
+        path: as it was sent.
+        operation: ``"create"``, ``"capture"``, …
+        idempotency_key: what its header said.
+        body: the bytes.
+        status: what was answered; ``None`` where the connection was cut before the answer was whole.
+        took_effect: whether the operation was performed for this request; not for a repetition, nor a read.
+        fault: what it suffered, if anything: a fault, or the code of an error.
+    """
+
+    received_at: datetime
+    method: str
+    path: str
+    operation: str
+    idempotency_key: str | None
+    body: bytes = attrs.field(repr=False)
+    status: int | None
+    took_effect: bool
+    fault: AnyFault | None
+
+
+class RequestLog:
+    """The latest requests: so many, and as long as their bodies together are not too large."""
+
+    def __init__(self) -> None:
+        self._kept: deque[RecordedRequest] = deque()
+        self._size = 0
+
+    def __iter__(self) -> Iterator[RecordedRequest]:
+        """Yield them, oldest first."""
+        return iter(self._kept)
+
+    def append(self, record: RecordedRequest) -> None:
+        """Note one down, and forget the oldest ones where that is too much."""
+        self._kept.append(record)
+        self._size += len(record.body)
+        while len(self._kept) > _REQUESTS or self._size > _BYTES:
+            self._size -= len(self._kept.popleft().body)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self._size = 0
+
+
+class UnknownDelivery(VippsError, LookupError):
+    """The sandbox has no record of this delivery, or the webhook that it went to was deleted."""
+
+    def __init__(self, identifier: int) -> None:
+        super().__init__(f"the sandbox has no delivery {identifier} to a webhook that is still registered")
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """One attempt to deliver an event.
+
+    Attributes:
+        id: of the attempt.
+        registration_id: the webhook's.
+        url: where it went.
+        event: what happened.
+        reference: to which payment.
+        psp_reference: of the event.
+        attempt: 1 for the first try.
+        copy: 1 for the first successful delivery of the event, 2 for the duplicate that may follow.
+        fault: what it suffered, if anything.
+        status: what the webhook answered, ``None`` if it did not.
+        error: why it did not.
+        started_at: by the sandbox's clock.
+        duration: in real time.
+        request_headers: what was sent.
+        request_body: what was sent.
+        response_headers: of the answer; those of one name are joined by commas.
+        response_body: the beginning of the answer.
+    """
+
+    id: int
+    registration_id: str
+    url: str
+    event: EventName
+    reference: str
+    psp_reference: str
+    attempt: int
+    copy: int
+    fault: DeliveryFault | None
+    status: int | None
+    error: str | None
+    started_at: datetime
+    duration: timedelta
+    request_headers: dict[str, str] = attrs.field(repr=False)
+    request_body: bytes = attrs.field(repr=False)
+    response_headers: dict[str, str] = attrs.field(repr=False)
+    response_body: bytes = attrs.field(repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the webhook took it: any 2xx."""
+        return self.status is not None and self.status // 100 == 2

@@ -1,0 +1,74 @@
+"""What a delivery has to pass before anything comes of it: its form, its size, its signature. Performs no I/O."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import attrs
+
+from vipps_async.epayment import PaymentEvent
+from vipps_async.webhooks._events import read_event
+from vipps_async.webhooks._requests import CLOSE, TOO_LARGE, IncomingRequest, Reply
+from vipps_async.webhooks.signature import SignedUrl, verify
+
+_logger = logging.getLogger("vipps_async.webhooks")
+
+
+@attrs.frozen(kw_only=True)
+class DeliveryVerifier:
+    """Lets authentic events pass.
+
+    Attributes:
+        secrets: of the registrations; none where deliveries are not signed.
+        url: what they are signed for.
+        max_age: how old a signed date may be.
+        leeway: how far in the future it may lie.
+        max_body: bytes that a body may have.
+        clock: the present, aware.
+    """
+
+    secrets: tuple[str, ...] = attrs.field(repr=False)
+    url: SignedUrl
+    max_age: timedelta
+    leeway: timedelta
+    max_body: int
+    clock: Callable[[], datetime]
+    _warnings: set[str] = attrs.field(init=False, factory=set, repr=False)
+
+    def refusal(self, method: str, headers: Mapping[str, str]) -> Reply | None:
+        """Return the answer to a delivery that need not be read, or ``None`` if its body is to be read."""
+        if method != "POST":
+            return Reply(405, {"Allow": "POST"}, b"deliveries are posted")
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            return Reply(415, CLOSE, b"deliveries are not compressed")
+        length = headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length[:20]) > self.max_body:
+            return TOO_LARGE
+        return None
+
+    def event_of(self, request: IncomingRequest) -> PaymentEvent:
+        """Return the event that was delivered.
+
+        Raises:
+            NotAuthentic: the signature does not fit.
+            NotAnEvent: it does, and the body is no event.
+        """
+        if self.secrets:
+            damage = verify(
+                request.headers,
+                request.body,
+                secrets=self.secrets,
+                url=self.url,
+                now=self.clock(),
+                max_age=self.max_age,
+                leeway=self.leeway,
+                target=request.target,
+            )
+            self._warn_once(damage)
+        return read_event(request.body)
+
+    def _warn_once(self, damage: str) -> None:
+        # Once, since a proxy does it to every delivery, and none is lost by it.
+        if damage and damage not in self._warnings:
+            self._warnings.add(damage)
+            _logger.warning("a delivery is authentic, but %s", damage)
