@@ -106,7 +106,7 @@ class FaultControls:
         )
 
     def add_faults(self, notation: str) -> None:
-        """FaultRule the faults that a text notes down; each strikes as often as one of `fail` or `fail_delivery` does.
+        """Add the faults that a text notes down; each strikes as often as one of `fail` or `fail_delivery` does.
 
         Args:
             notation: such as ``"capture:reset-after@0.2,deliveries:duplicate:times=3"``; ``@1`` means always.

@@ -14,7 +14,7 @@ from vipps_async._wire.secret import described
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import Sandbox, State
-from vipps_async.sandbox._pages.money import money
+from vipps_async.sandbox._epayment.money import money
 
 CREATED = "epayments.payment.created.v1"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from vipps_async.sandbox._epayment.approval_details import ApprovalDetails
 from vipps_async.sandbox._epayment.express import Groups, groups_of, options_of, ranked
+from vipps_async.sandbox._epayment.money import money
 from vipps_async.sandbox._epayment.payments import LedgerPayment
-from vipps_async.sandbox._pages.money import money
 
 # member of the address -> label, what HTML's autocomplete calls it, what else its input needs
 _INPUTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(

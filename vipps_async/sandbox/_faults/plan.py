@@ -69,7 +69,7 @@ class FaultPlan:
         return list(self._done)
 
     def add(self, rules: Iterable[FaultRule]) -> None:
-        """FaultRule more."""
+        """Add rules."""
         for rule in rules:
             self._added += 1
             self._rules.append(attrs.evolve(rule, number=self._added))

@@ -1,4 +1,4 @@
-"""fault rules: which requests or deliveries suffer what, and the options that a rule takes. Performs no I/O."""
+"""Fault rules: which requests or deliveries suffer what, and the options that a rule takes. Performs no I/O."""
 
 from collections.abc import Callable, Mapping
 from types import EllipsisType, MappingProxyType

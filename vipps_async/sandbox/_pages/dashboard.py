@@ -12,8 +12,8 @@ import attrs
 from aiohttp import web
 
 from vipps_async._wire.json import encode
+from vipps_async.sandbox._epayment import page as pages
 from vipps_async.sandbox._faults.faults import DeliveryFault
-from vipps_async.sandbox._pages import pages
 from vipps_async.sandbox._pages.feed import Feed
 from vipps_async.sandbox._platform.replies import HTML, Reply
 from vipps_async.sandbox._state import SandboxState

@@ -6,12 +6,12 @@ from urllib.parse import parse_qs
 import attrs
 from aiohttp import web
 
+from vipps_async.sandbox._epayment import page as pages
 from vipps_async.sandbox._epayment.approval_details import DEFAULT_APPROVAL, ApprovalDetails
 from vipps_async.sandbox._epayment.ledger import ActionRefused, UnknownReference
 from vipps_async.sandbox._epayment.lifecycle import Action
 from vipps_async.sandbox._epayment.payments import LedgerPayment
 from vipps_async.sandbox._epayment.shipping_forms import typed_address
-from vipps_async.sandbox._pages import pages
 from vipps_async.sandbox._platform.replies import Reply, of_html
 from vipps_async.sandbox._state import SandboxState
 from vipps_async.sandbox._web.http import read_body, to_response

@@ -84,7 +84,7 @@ ERRORS: Mapping[str, tuple[int, str, str]] = MappingProxyType(
         "6130": (400, "Long living payments require a receipt", "expiresAt was given without a receipt."),
         "6140": (400, "Must capture full amount", "The sales unit is set up for one capture of all that was reserved."),
         "6150": (400, "Not enough refundable", "The amount is higher than what is left to refund."),
-        "6160": (423, "FaultRule processing", "Another operation is running on the payment; try again shortly."),
+        "6160": (423, "Order processing", "Another operation is running on the payment; try again shortly."),
         "6170": (400, "Payment already captured", "All of it has been captured."),
         "6180": (400, "Payment already refunded", "All that was captured has been refunded."),
         "6190": (400, "Payment cannot be cancelled", "The state or the amount of the payment does not allow it."),

@@ -10,9 +10,9 @@ from types import MappingProxyType
 
 from vipps_async.sandbox._epayment.approval_details import ApprovalDetails
 from vipps_async.sandbox._epayment.lifecycle import State
+from vipps_async.sandbox._epayment.money import money
 from vipps_async.sandbox._epayment.payments import LedgerPayment
 from vipps_async.sandbox._epayment.shipping_forms import forms
-from vipps_async.sandbox._pages.money import money
 
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
