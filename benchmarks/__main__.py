@@ -1,6 +1,6 @@
 """Measure what this package costs, relative to doing without it.
 
-    python -m benchmarks [--json FILE] [--only NAME ...]
+    python -m benchmarks [--json FILE] [--only NAME ...] [--against CHECKOUT]
 
 Both sides of a comparison run in turns, in one run and against the same server processes on loopback, so that their
 ratio holds on a busy machine too. Needs what the tests need, and httpx; what is not installed is left out.
@@ -9,6 +9,8 @@ What takes many minutes is measured only if it is named: "stores", a store that 
 that remembers a thousand; "inboxes", a take out of an inbox in which a hundred thousand other events are against one in
 which a hundred are; "contention", eight processes on one SQLite file against one; "sandbox", a sandbox that has seen
 nine thousand payments against a new one.
+
+With --against, calls, deliveries and claims are measured in this version and in another checkout of the package.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 
-from benchmarks import client, contention, imports, inboxes, parsing, sandbox, stores, waits, webhooks
+from benchmarks import client, contention, imports, inboxes, parsing, sandbox, stores, versions, waits, webhooks
 from benchmarks.pairs import Row, Tables, report
 
 Measure = Callable[[], Awaitable[Tables]]
@@ -65,8 +67,13 @@ def main() -> None:
         "--only", action="append", choices=names, help="measure this; all that is quick if none is named"
     )
     options.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options.add_argument("--against", type=Path, metavar="CHECKOUT", help="compare with the package in this folder")
     given = options.parse_args()
-    report(asyncio.run(measure(given.only or BENCHMARKS)), given.json)
+    if given.against:
+        rows = asyncio.run(versions.compare_versions(given.against.resolve()))
+        report({"This version; base: the other": rows}, given.json)
+    else:
+        report(asyncio.run(measure(given.only or BENCHMARKS)), given.json)
 
 
 if __name__ == "__main__":

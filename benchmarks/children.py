@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import attrs
@@ -30,10 +30,13 @@ class Child:
 
 
 @asynccontextmanager
-async def child(module: str) -> AsyncIterator[Child]:
-    """Run a module of this package until its standard input ends, which is with the block."""
+async def child(program: str, *arguments: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[Child]:
+    """Run a module of this package, or a file, until its standard input ends, which is with the block."""
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, stdin=pipe, stdout=pipe)
+    command = [program] if program.endswith(".py") else ["-m", program]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, *arguments, stdin=pipe, stdout=pipe, env=environ
+    )
     try:
         yield Child(process)
     finally:

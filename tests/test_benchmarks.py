@@ -11,6 +11,7 @@ from benchmarks.contention import compare_processes
 from benchmarks.inboxes import PLACES, compare_inboxes
 from benchmarks.sandbox import compare_lives
 from benchmarks.stores import STORES, compare_stores
+from benchmarks.versions import WORKS, compare_versions
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,6 +52,13 @@ async def test_sandbox_is_measured() -> None:
     (row,) = figures["A payment's life after 40 others; base: in a new sandbox"]
     assert _is_positive(row["ratio"])
     assert _is_positive(row["sandbox's CPU ratio"])
+
+
+async def test_versions_are_measured() -> None:
+    """Each kind of work is done in both checkouts, here one and the same."""
+    rows = await compare_versions(ROOT, rounds=2)
+    assert [row["work"] for row in rows] == list(WORKS)
+    assert all(_is_positive(row["CPU ratio"]) for row in rows)
 
 
 def test_the_command_names_what_takes_long() -> None:
