@@ -68,6 +68,7 @@ def types(session: nox.Session) -> None:
     _install(session, "types", "test", "bench", "nox")
     session.run("mypy")
     session.run("pyright")
+    session.run("pytest", "tests/typing")
 
 
 def _install_servers(session: nox.Session) -> None:

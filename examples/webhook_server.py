@@ -14,7 +14,7 @@ from collections import Counter
 from aiohttp import web
 
 from vipps_async import PaymentEvent, PaymentEventName
-from vipps_async.webhooks import WebhookReceiver
+from vipps_async.webhooks import WebhookEvent, WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
 
 logger = logging.getLogger("shop")
@@ -42,13 +42,13 @@ def make_app(url: str, secret: str) -> web.Application:
     async def release_stock(event: PaymentEvent) -> None:
         logger.info("%s came to nothing: %s", event.reference, event.name)
 
-    @receiver.on_failed
+    @receiver.on_failed(PaymentEvent)
     async def alert(event: PaymentEvent) -> None:
         logger.error("%s: %s of %s failed", event.reference, event.name, event.amount)
 
     @receiver.on_other
-    async def note(event: PaymentEvent) -> None:
-        logger.info("%s: %s %s", event.reference, event.name, event.amount)
+    async def note(event: WebhookEvent) -> None:
+        logger.info("%s of %s", event.type, event.subject)
 
     receiver.setup(app, "/vipps/events")
     return app

@@ -17,7 +17,7 @@ from vipps_async.epayment._polling import Polls
 from vipps_async.errors import ConfigurationError
 from vipps_async.token_cache import TokenCache
 from vipps_async.token_cache._sharing import shared_fetch
-from vipps_async.webhooks._registrations import Webhooks
+from vipps_async.webhooks.registration import Webhooks
 
 T = TypeVar("T")
 

@@ -152,7 +152,7 @@ def _receiver(store: EventStore, effect: Effect, job: Job) -> WebhookReceiver:
     receiver = WebhookReceiver(url=URL, secrets=[SECRET], store=store, inbox=job.inbox)
     pause = random.Random().uniform  # noqa: S311 - no secret
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def handler(event: PaymentEvent, claim: Any) -> None:
         await asyncio.sleep(pause(0, job.before))
         if job.inbox and int(event.reference[-3:]) % 4 == 0 and not job.healed.exists():

@@ -25,7 +25,7 @@ async def _fill(store: InboxStore, *references: str) -> None:
     receiver = receiver_of(store=store, inbox=GIVES_UP)
     dead: asyncio.Queue[Notice] = asyncio.Queue()
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def fail(_: PaymentEvent) -> None:
         raise RuntimeError("the warehouse is closed")
 

@@ -24,7 +24,8 @@ from vipps_async import PaymentEvent
 from vipps_async.cli import main
 from vipps_async.sandbox import Sandbox
 from vipps_async.sandbox._webhooks.other_events import OTHER_EVENTS
-from vipps_async.webhooks import WebhookReceiver
+from vipps_async.sandbox._webhooks.registrations import EVENT_TYPES
+from vipps_async.webhooks import WebhookEvent, WebhookReceiver
 from vipps_async.webhooks.signature import SignedUrl, sign, verify
 from vipps_async.webhooks.stores.memory import MemoryStore
 
@@ -41,6 +42,7 @@ MEMBERS = {
     },
     "user.checked-in": {"customerToken", "merchantQrId", "msn", "initiatedAt"},
     "login": {"auth_req_id"},
+    "donations": {"agreementId", "eventType", "occurred", "msn"},
 }  # fmt: skip
 
 
@@ -50,6 +52,7 @@ class Receiver:
 
     url: str
     events: list[PaymentEvent] = attrs.field(factory=list)
+    types: list[str] = attrs.field(factory=list)
 
 
 @asynccontextmanager
@@ -65,6 +68,11 @@ async def receiving(*, registered: str = "", secret: str | None = SECRET) -> Asy
         receiver.setup(app, PATH.partition("?")[0])
 
         @receiver.on_all
+        async def note(event: WebhookEvent) -> None:
+            opened.types.append(event.type)
+
+        @receiver.on_failed(PaymentEvent)
+        @receiver.on(PaymentEvent)
         async def book(event: PaymentEvent) -> None:
             await asyncio.sleep(0.02)
             opened.events.append(event)
@@ -133,6 +141,13 @@ class TestTrigger:
             arguments = ["--failed", "--dialect", dialect, "--url", receiver.url, "--secret", SECRET]
             assert await run("trigger", "CAPTURED", *arguments) == 0
             assert [(event.name, event.success) for event in receiver.events] == [("CAPTURED", False)]
+
+    @pytest.mark.parametrize("event", [*EVENT_TYPES.values(), *OTHER_EVENTS])
+    async def test_a_receiver_handles_every_type(self, event: str) -> None:
+        """Whatever can be registered is answered 200 and handled, as what it says that it is."""
+        async with receiving() as receiver:
+            assert await run("trigger", event, "--url", receiver.url, "--secret", SECRET) == 0
+        assert receiver.types == [event]
 
     @pytest.mark.parametrize("event", OTHER_EVENTS)
     async def test_an_event_of_another_api(self, event: str) -> None:
@@ -259,9 +274,9 @@ class TestListen:
             await merchant.create(reference="another-payment")
             await sandbox.settled()
         assert [(each["event"], each["status"]) for each in told] == [
-            ("CREATED", 500),
-            ("CREATED", 200),
-            ("AUTHORIZED", 200),
+            ("epayments.payment.created.v1", 500),
+            ("epayments.payment.created.v1", 200),
+            ("epayments.payment.authorized.v1", 200),
         ]
         assert len(target.received) == 3
         headers, delivered, arrived_at = target.received[0]
@@ -298,7 +313,7 @@ class TestListen:
                     http.post(url, data=json.dumps(event)) as answer,
                 ):
                     assert answer.status == 200
-                assert r"reference=ordre-\xe5\x1b[2J\nforged pspReference=" in await listening.line()
+                assert r"subject=ordre-\xe5\x1b[2J\nforged status=" in await listening.line()
                 await listening.stop()
 
     async def test_a_receiver_that_is_not_there_is_told(self) -> None:

@@ -128,7 +128,7 @@ async def test_a_receiver_types_and_works() -> None:
     async def book(event: PaymentEvent, claim: Claim) -> None:
         shipped.append(f"{event.name} {event.amount}")
 
-    @receiver.on_failed
+    @receiver.on_failed(PaymentEvent)
     async def alarm(event: PaymentEvent) -> None:
         shipped.append(f"{event.name} failed")
 

@@ -13,10 +13,10 @@ from vipps_async import PaymentEvent
 
 ID = "39c2fb44-7107-45cd-b3b3-2d1f4c4a9c11"
 FIELDS = {
-    "event": "CAPTURED",
-    "reference": "acme-shop-123-order123abc",
+    "event": "epayments.payment.captured.v1",
+    "subject": "acme-shop-123-order123abc",
     "msn": "123456",
-    "psp_reference": "2018200034",
+    "key": "6:123456,25:acme-shop-123-order123abc,10:2018200034,8:CAPTURED,",
     "receiver": NAME,
     "webhook_id": ID,
 }
@@ -31,7 +31,7 @@ async def test_a_line_names_event_payment_and_registration(caplog: pytest.LogCap
     """In words, and as fields."""
     receiver = receiver_of()
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def fail(_: PaymentEvent) -> None:
         raise RuntimeError("the warehouse is closed")
 
@@ -39,8 +39,8 @@ async def test_a_line_names_event_payment_and_registration(caplog: pytest.LogCap
     (record,) = caplog.records
     assert fields_of(record) == FIELDS
     assert record.getMessage() == (
-        "event CAPTURED of payment acme-shop-123-order123abc (merchant 123456, psp reference 2018200034, "
-        f"receiver {NAME}, probably the registration {ID}) is given back for redelivery"
+        f"event epayments.payment.captured.v1 of acme-shop-123-order123abc (merchant 123456, receiver {NAME}, "
+        f"probably the registration {ID}, key {FIELDS['key']}) is given back for redelivery"
     )
 
 
@@ -67,7 +67,12 @@ async def test_lines_of_an_inbox_have_the_fields(sqlite_place: SqlitePlace, capl
         "is a dead letter now",
     ]
     for record in caplog.records:
-        assert fields_of(record) == {**FIELDS, "reference": "order-a", "psp_reference": "a1", "webhook_id": None}
+        assert fields_of(record) == {
+            **FIELDS,
+            "subject": "order-a",
+            "key": "6:123456,7:order-a,2:a1,8:CAPTURED,",
+            "webhook_id": None,
+        }
 
 
 @pytest.mark.parametrize(
@@ -77,7 +82,7 @@ async def test_what_anybody_can_send_writes_no_lines_of_its_own(text: str, caplo
     """Of an unsigned event, of its headers and of its target, neither line breaks nor escapes are logged."""
     receiver = receiver_of(allow_unsigned=True)
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def fail(_: PaymentEvent) -> None:
         raise RuntimeError
 

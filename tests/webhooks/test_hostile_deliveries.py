@@ -28,7 +28,7 @@ def shop(handled: list[PaymentEvent]) -> web.Application:
     """An application that takes unsigned deliveries of up to 1000 bytes, although it itself allows fewer."""
     receiver = WebhookReceiver(allow_unsigned=True, store=MemoryStore(), max_body=LIMIT)
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def record(event: PaymentEvent) -> None:
         handled.append(event)
 

@@ -28,7 +28,7 @@ def noting(receiver: WebhookReceiver) -> list[str]:
     """Let the receiver's handler note whose event it handles."""
     handled: list[str] = []
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def handle(happened: PaymentEvent) -> None:
         handled.append(happened.psp_reference)
 
@@ -85,7 +85,7 @@ async def test_a_dead_letter_of_one_merchant_stops_no_other(sqlite_place: Sqlite
     async with sqlite_place.opened() as store:
         receiver = receiver_of(store=store, inbox=attrs.evolve(QUICK, attempts=1))
 
-        @receiver.on_all
+        @receiver.on(PaymentEvent)
         async def handle(happened: PaymentEvent) -> None:
             if happened.psp_reference == "bad":
                 raise RuntimeError
@@ -150,7 +150,7 @@ async def test_an_entry_of_the_log_is_the_event_that_was_delivered(dialect: Lite
     delivered: list[PaymentEvent] = []
     all_came = asyncio.Event()
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def note(happened: PaymentEvent) -> None:
         delivered.append(happened)
         if len(delivered) == 3:

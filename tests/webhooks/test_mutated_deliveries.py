@@ -26,9 +26,8 @@ from multidict import CIMultiDict
 from tests.support import vectors as wire
 from tests.support.webhooks.deliveries import SECRET, URL, at_now, signed
 from tests.support.webhooks.serving import Server, connected, serving
-from vipps_async import PaymentEvent
 from vipps_async._wire import json as _json
-from vipps_async.webhooks import IncomingRequest, Reply, WebhookReceiver, aiohttp_app
+from vipps_async.webhooks import IncomingRequest, Reply, WebhookEvent, WebhookReceiver, aiohttp_app
 from vipps_async.webhooks.stores.memory import MemoryStore
 
 COUNT = int(os.environ.get("VIPPS_FUZZ", "3000"))
@@ -211,7 +210,7 @@ class Believing(WebhookReceiver):
         super().__init__(store=MemoryStore(), clock=at_now, key=lambda _: str(next(keys)), **settings)
         self.on_all(self._note)
 
-    async def _note(self, _: PaymentEvent) -> None:
+    async def _note(self, _: WebhookEvent) -> None:
         self.handled += 1
 
     async def handle(self, request: IncomingRequest) -> Reply:

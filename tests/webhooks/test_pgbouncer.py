@@ -48,7 +48,7 @@ async def test_effects_commit_once_while_servers_are_swapped(pgbouncer_url: str,
 
     async def deliver(pool: Any, number: int) -> None:
         receiver = receiver_of(store=PostgresStore(pool))
-        receiver.on_all(ship)
+        receiver.on(PaymentEvent)(ship)
         body = event(reference=f"order-number-{number}", pspReference=f"psp-{number}")
         while (await receiver.handle(delivery(body))).status != 200:
             await asyncio.sleep(0.01)

@@ -81,7 +81,7 @@ def receiver_with(store: PostgresStore, *handlers: Handler) -> WebhookReceiver:
     """A receiver that runs these handlers for every event."""
     receiver = receiver_of(store=store)
     for handler in handlers:
-        receiver.on_all(handler)
+        receiver.on(PaymentEvent)(handler)
     return receiver
 
 

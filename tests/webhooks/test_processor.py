@@ -19,7 +19,7 @@ def counting(receiver: WebhookReceiver) -> list[str]:
     """Let the receiver's handler note what it handles, under a payment's lock that others wait for."""
     handled: list[str] = []
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def handle(happened: PaymentEvent) -> None:
         await asyncio.sleep(0.01)
         handled.append(happened.name)

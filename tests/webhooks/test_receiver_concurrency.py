@@ -120,7 +120,7 @@ async def test_a_handler_that_raises_a_cancellation_gives_the_event_back(
 
     reply = await shop.deliver()
     assert (reply.status, reply.body) == (500, b"not handled")
-    assert f"event CAPTURED of payment {REFERENCE}" in caplog.text
+    assert f"event epayments.payment.captured.v1 of {REFERENCE}" in caplog.text
     assert "is given back for redelivery" in caplog.text
     assert (await shop.deliver()).status == 200
     assert shop.notes == ["CAPTURED begins", "CAPTURED ends"] * 2

@@ -101,12 +101,10 @@ def test_a_memory_store_remembers_a_whole_number_of_events(most: Any) -> None:
         MemoryStore(max_events=most)
 
 
-@pytest.mark.parametrize("names", [(), (print,), ("CAPTURED", None)])
+@pytest.mark.parametrize("names", [(), (print,), ("CAPTURED", None), (int, "CAPTURE D")])
 def test_on_takes_names(names: Any) -> None:
     """Forgetting the parentheses, or a name, is an error where the handler is written."""
-    with pytest.raises(
-        ConfigurationError, match=r"on\(\) takes one or more event names; for every event there is on_all"
-    ):
+    with pytest.raises(ConfigurationError, match=r"on\(\) takes one or more events|there is no event"):
         receiver_of().on(*names)
 
 

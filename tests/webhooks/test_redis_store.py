@@ -358,7 +358,7 @@ async def test_no_event_is_lost_when_the_server_restarts_under_load(
     effects: list[str] = []
     statuses: list[int] = []
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def count(said: PaymentEvent) -> None:
         await asyncio.sleep(0.01)
         effects.append(said.psp_reference)

@@ -80,7 +80,7 @@ async def test_a_receiver_tells_of_the_proxy_once(caplog: pytest.LogCaptureFixtu
     receiver = receiver_of()
     handled = []
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def note(event: PaymentEvent) -> None:
         handled.append(event.name)
 

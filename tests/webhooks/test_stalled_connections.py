@@ -56,7 +56,7 @@ async def server(handled: list[str]) -> AsyncIterator[Server]:
     """A server with a receiver of signed deliveries mounted."""
     receiver = receiver_of()
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def record(event: PaymentEvent) -> None:
         handled.append(event.psp_reference)
 

@@ -72,7 +72,7 @@ async def test_what_is_no_reference_is_not_remembered(reference: str) -> None:
     """What an unsigned delivery may say in place of a reference takes no memory."""
     watchers = Watchers()
     watchers.notify(reference)
-    assert watchers._heard_of == {}
+    assert watchers._recent == {}
 
 
 async def test_what_is_remembered_of_a_reference_is_bounded() -> None:
@@ -80,7 +80,7 @@ async def test_what_is_remembered_of_a_reference_is_bounded() -> None:
     watchers = Watchers()
     for number in range(1000):
         watchers.notify(REFERENCE, str(number))
-    assert len(watchers._heard_of[REFERENCE]) <= 16
+    assert len(watchers._recent[REFERENCE]) <= 16
     with watchers.watch(REFERENCE, "999") as heard_of, watchers.watch(REFERENCE, "other") as unheard_of:
         assert (heard_of.is_set(), unheard_of.is_set()) == (True, False)
 
@@ -91,7 +91,7 @@ async def test_waiting_leaves_no_trace() -> None:
     with watchers.watch(REFERENCE), pytest.raises(RuntimeError, match="gave up"), watchers.watch(REFERENCE):
         raise RuntimeError("gave up")
     assert watchers._waiting == {}
-    assert watchers._heard_of == {}
+    assert watchers._recent == {}
     assert not is_remembered(watchers, REFERENCE)
 
 
@@ -104,10 +104,10 @@ async def test_the_oldest_is_forgotten() -> None:
     assert is_remembered(watchers, "0")
     watchers.notify(REFERENCE)
     assert [is_remembered(watchers, reference) for reference in ("0", "1", REFERENCE)] == [False, True, True]
-    assert len(watchers._heard_of) == LIMIT
+    assert len(watchers._recent) == LIMIT
 
 
-async def test_one_heard_of_again_counts_as_recent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_recent_again_counts_as_recent(monkeypatch: pytest.MonkeyPatch) -> None:
     """A payment of which something new is heard is not the oldest any more."""
     monkeypatch.setattr(_watch, "_REMEMBERED", 2)
     watchers = Watchers()

@@ -42,7 +42,7 @@ class ThreadedShop:
         self.receiver = receiver_of(**settings)
         self.notes: list[str] = []
         self.begun, self.let_go, self.ended = Event(), Event(), Event()
-        self.receiver.on_all(self.handle)
+        self.receiver.on(PaymentEvent)(self.handle)
 
     async def handle(self, event: PaymentEvent) -> None:
         """Handle an event slowly."""
@@ -281,7 +281,7 @@ def test_handlers_run_in_one_loop(shop: ThreadedShop, events: WsgiApp) -> None:
     loops = set()
     shop.let_go.set()
 
-    @shop.receiver.on_all
+    @shop.receiver.on(PaymentEvent)
     async def note(_: PaymentEvent) -> None:
         loops.add(asyncio.get_running_loop())
 

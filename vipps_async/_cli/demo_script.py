@@ -98,7 +98,7 @@ class _Shop:
         self.url = url
         self.receiver = receiver
         self.effects: Counter[tuple[str, str]] = Counter()
-        receiver.on_all(self.book)
+        receiver.on(PaymentEvent)(self.book)
 
     async def book(self, event: PaymentEvent) -> None:
         self.effects[event.name, event.psp_reference] += 1

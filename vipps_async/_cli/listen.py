@@ -86,7 +86,7 @@ def _facts(body: bytes) -> Mapping[str, str]:
         event = read_event(body)
     except NotAnEvent:
         return {}
-    return {"event": event.name, "reference": event.reference, "pspReference": event.psp_reference}
+    return {"event": event.type, "subject": event.subject}
 
 
 @asynccontextmanager

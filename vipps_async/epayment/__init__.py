@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         BarcodeFormat,
         BlockedSource,
         CustomerInteraction,
-        PaymentEventName,
         PaymentMethodType,
         PaymentState,
         QrImageFormat,
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
         ShippingType,
         UserFlow,
     )
-    from vipps_async.epayment._event import PaymentEvent
+    from vipps_async.epayment._event import PaymentEvent, PaymentEventName
     from vipps_async.epayment._payment import (
         Address,
         Aggregate,
@@ -107,7 +106,7 @@ _HOMES = {
     "OrderLine": "_receipt",
     "Payment": "_payment",
     "PaymentEvent": "_event",
-    "PaymentEventName": "_enums",
+    "PaymentEventName": "_event",
     "PaymentMethod": "_request",
     "PaymentMethodType": "_enums",
     "PaymentMethodUsed": "_payment",

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from vipps_async._events import EventWatcher
 from vipps_async._http import call
 from vipps_async._http.reply import ignore
 from vipps_async._http.session import Session
@@ -38,7 +39,7 @@ from vipps_async.epayment._request import (
 from vipps_async.epayment._results import Adjustment, CreatedPayment
 from vipps_async.epayment._rules import check_reference
 from vipps_async.epayment._shipping import Shipping
-from vipps_async.epayment._wait import WakeUp, is_decided, wait_for
+from vipps_async.epayment._wait import is_decided, wait_for
 from vipps_async.errors import Conflict, InvalidRequest
 from vipps_async.money import Amount
 
@@ -319,7 +320,7 @@ class EPayment:
         *,
         timeout: float,
         until: Callable[[Payment], bool] = is_decided,
-        signal: WakeUp | None = None,
+        signal: EventWatcher | None = None,
     ) -> Payment:
         """Return the payment once it is no longer CREATED, or once *until* holds for it.
 

@@ -20,32 +20,6 @@ class PaymentState(OpenEnum):
         return self in {PaymentState.ABORTED, PaymentState.EXPIRED, PaymentState.TERMINATED}
 
 
-class PaymentEventName(OpenEnum):
-    """What happened to a payment."""
-
-    CREATED = "CREATED"
-    AUTHORIZED = "AUTHORIZED"
-    ABORTED = "ABORTED"
-    EXPIRED = "EXPIRED"
-    TERMINATED = "TERMINATED"
-    CANCELLED = "CANCELLED"
-    CAPTURED = "CAPTURED"
-    REFUNDED = "REFUNDED"
-    AUTHORISATION_ADJUSTMENT = "AUTHORISATION_ADJUSTMENT"  # the draft's alone
-
-    CREATION = "CREATED"
-    AUTHORISATION = "AUTHORIZED"
-    TERMINATION = "TERMINATED"
-    CANCELLATION = "CANCELLED"
-    CAPTURE = "CAPTURED"
-    REFUND = "REFUNDED"
-
-    @property
-    def event_type(self) -> str:
-        """The type to register a webhook for: ``epayments.payment.authorized.v1``."""
-        return f"epayments.payment.{self.value.lower()}.v1"
-
-
 class UserFlow(OpenEnum):
     """How the user gets to the payment."""
 

@@ -9,12 +9,44 @@ from typing import Any
 
 import attrs
 
-from vipps_async._events import netstrings
+from vipps_async._events import Document, EventFamily, netstrings
 from vipps_async._wire.converter import wire
+from vipps_async._wire.open_enum import OpenEnum
 from vipps_async._wire.serializable import Serializable
-from vipps_async.epayment._enums import AuthorisationType, PaymentEventName
+from vipps_async.epayment._enums import AuthorisationType
 from vipps_async.epayment._payment import ShippingDetails, UserDetails
 from vipps_async.money import Amount
+
+
+class PaymentEventName(OpenEnum):
+    """What happened to a payment."""
+
+    CREATED = "CREATED"
+    AUTHORIZED = "AUTHORIZED"
+    ABORTED = "ABORTED"
+    EXPIRED = "EXPIRED"
+    TERMINATED = "TERMINATED"
+    CANCELLED = "CANCELLED"
+    CAPTURED = "CAPTURED"
+    REFUNDED = "REFUNDED"
+    AUTHORISATION_ADJUSTMENT = "AUTHORISATION_ADJUSTMENT"  # the draft's alone
+
+    CREATION = "CREATED"
+    AUTHORISATION = "AUTHORIZED"
+    TERMINATION = "TERMINATED"
+    CANCELLATION = "CANCELLED"
+    CAPTURE = "CAPTURED"
+    REFUND = "REFUNDED"
+
+    @property
+    def event_type(self) -> str:
+        """The type to register a webhook for: ``epayments.payment.authorized.v1``."""
+        return f"epayments.payment.{self.value.lower()}.v1"
+
+    @property
+    def event_class(self) -> "type[PaymentEvent]":
+        """The class of the events that have the name."""
+        return PaymentEvent
 
 
 @attrs.frozen(kw_only=True)
@@ -66,3 +98,40 @@ class PaymentEvent(Serializable):
         """
         failure = () if self.success else ("failed",)
         return netstrings(self.msn or "", self.reference, self.psp_reference, self.name, *failure)
+
+    @property
+    def type(self) -> str:
+        """The event type: ``epayments.payment.authorized.v1``, in the draft's events too."""
+        return self.name.event_type
+
+    @property
+    def subject(self) -> str:
+        """What it is about: the payment's reference."""
+        return self.reference
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it happened: `timestamp`."""
+        return self.timestamp
+
+
+def _is_of_a_payment(document: Document) -> bool:
+    # Also where something is missing: what can only be a malformed event of a payment is refused, and comes again.
+    members = document.keys()
+    names_one = not members.isdisjoint({"reference", "pspReference", "paymentAction"}) or {"name", "amount"} <= members
+    return names_one and "eventType" not in members
+
+
+def _type_of(name: str) -> str | None:
+    known = PaymentEventName(name)
+    return known.event_type if known.is_known else None
+
+
+PAYMENTS = EventFamily(
+    model=PaymentEvent,
+    # The draft's adjustment cannot be registered for.
+    types=tuple(name.event_type for name in PaymentEventName if name is not PaymentEventName.AUTHORISATION_ADJUSTMENT),
+    recognise=_is_of_a_payment,
+    type_of=_type_of,
+    undecisive=frozenset({PaymentEventName.CREATED.event_type}),
+)

@@ -10,8 +10,7 @@ import time
 from typing import Final, Protocol
 
 from vipps_async._http.call import check_key
-from vipps_async.epayment._enums import PaymentEventName
-from vipps_async.epayment._event import PaymentEvent
+from vipps_async.epayment._event import PaymentEvent, PaymentEventName
 from vipps_async.epayment._payment import Payment
 from vipps_async.epayment._rules import check_modification_amount, check_modification_reference, check_reference
 from vipps_async.errors import CallError, InvalidRequest, OutcomeUnknown

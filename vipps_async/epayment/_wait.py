@@ -4,10 +4,11 @@ import asyncio
 import inspect
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
+from vipps_async._events import EventWatcher
 from vipps_async._loops.light_event import LightEvent
 from vipps_async.epayment._enums import PaymentState
 from vipps_async.epayment._payment import Payment
@@ -15,14 +16,6 @@ from vipps_async.epayment._polling import PaymentKey, Polls, Read, Waiter
 from vipps_async.errors import ClientClosed, InvalidRequest, WaitTimeout
 
 _LONGEST = 60 * 86_400.0  # a long-living payment's life
-
-
-class WakeUp(Protocol):
-    """Something that learns of events, such as a `WebhookReceiver`."""
-
-    def watch(self, reference: str, *, msn: str | None = None) -> AbstractContextManager[asyncio.Event]:
-        """Return an event that is set whenever something happened to this merchant's payment."""
-        ...
 
 
 def is_decided(payment: Payment) -> bool:
@@ -37,7 +30,7 @@ async def wait_for(
     *,
     timeout: float,
     until: Callable[[Payment], bool],
-    signal: WakeUp | None,
+    signal: EventWatcher | None,
 ) -> Payment:
     """Return the payment once *until* holds for it; `EPayment.wait` describes the arguments."""
     _check(timeout, until)

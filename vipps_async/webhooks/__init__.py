@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 from vipps_async._lazy import importer
 
 if TYPE_CHECKING:
+    from vipps_async._events import EventFamily, UnknownEvent, WebhookEvent
+    from vipps_async.webhooks._events import FAMILIES
     from vipps_async.webhooks._inbox_policy import InboxPolicy
     from vipps_async.webhooks._observers import Notice, Stage
     from vipps_async.webhooks._receiver import WebhookReceiver
-    from vipps_async.webhooks._registrations import NewWebhook, RegisteredWebhook, Webhooks
     from vipps_async.webhooks._requests import IncomingRequest, Reply
+    from vipps_async.webhooks._router import EventRouter
+    from vipps_async.webhooks.registration import NewWebhook, RegisteredWebhook, Webhooks
 
 __all__ = [
+    "FAMILIES",
+    "EventFamily",
+    "EventRouter",
     "InboxPolicy",
     "IncomingRequest",
     "NewWebhook",
@@ -22,20 +28,27 @@ __all__ = [
     "RegisteredWebhook",
     "Reply",
     "Stage",
+    "UnknownEvent",
+    "WebhookEvent",
     "WebhookReceiver",
     "Webhooks",
 ]
 
 _HOMES = {
+    "FAMILIES": "_events",
+    "EventFamily": "._events",
+    "EventRouter": "_router",
     "InboxPolicy": "_inbox_policy",
     "IncomingRequest": "_requests",
-    "NewWebhook": "_registrations",
+    "NewWebhook": "registration",
     "Notice": "_observers",
-    "RegisteredWebhook": "_registrations",
+    "RegisteredWebhook": "registration",
     "Reply": "_requests",
     "Stage": "_observers",
+    "UnknownEvent": "._events",
+    "WebhookEvent": "._events",
     "WebhookReceiver": "_receiver",
-    "Webhooks": "_registrations",
+    "Webhooks": "registration",
 }
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import attrs
 
-from vipps_async.epayment import PaymentEvent
+from vipps_async._events import WebhookEvent
 from vipps_async.errors import printable
 
-_SHOWN = 200  # characters of a text from outside
+_SHOWN, _KEY_SHOWN = 200, 300  # characters of a text from outside
 
 
 @attrs.frozen
@@ -21,33 +21,33 @@ class DeliveredEvent:
         attempt: which attempt it is, of an event out of the inbox.
     """
 
-    event: PaymentEvent
+    event: WebhookEvent
     receiver: str
     webhook_id: str | None = None
     attempt: int = 1
 
     def __str__(self) -> str:
         fields = self.fields
-        said = f"event {fields['event']} of payment {fields['reference']}"
-        details = [f"psp reference {fields['psp_reference']}", f"receiver {fields['receiver']}"]
+        said = f"event {fields['event'] or 'of an unknown type'} of {fields['subject']}"
+        details = [f"receiver {fields['receiver']}", f"key {fields['key']}"]
         if self.event.msn is not None:
             details.insert(0, f"merchant {fields['msn']}")
         if self.webhook_id is not None:
-            details.append(probably_registration(self.webhook_id))
+            details.insert(-1, probably_registration(self.webhook_id))
         return f"{said} ({', '.join(details)})"
 
     @property
     def fields(self) -> Mapping[str, str | None]:
         """The fields of a structured log's line, for ``extra=``."""
         texts = {
-            "event": self.event.name,
-            "reference": self.event.reference,
+            "event": self.event.type,
+            "subject": self.event.subject,
             "msn": self.event.msn,
-            "psp_reference": self.event.psp_reference,
             "receiver": self.receiver,
             "webhook_id": self.webhook_id,
         }
-        return {name: text and printable(text, _SHOWN) for name, text in texts.items()}
+        shown = {name: text and printable(text, _SHOWN) for name, text in texts.items()}
+        return {**shown, "key": printable(self.event.dedup_key, _KEY_SHOWN)}
 
 
 def webhook_id_of(headers: Mapping[str, str]) -> str | None:

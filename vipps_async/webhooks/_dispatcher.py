@@ -1,4 +1,4 @@
-"""Runs the handlers of an event under its claim, so that it takes effect once, one event of a payment at a time.
+"""Runs the handlers of an event under its claim, so that it takes effect once, one event of a subject at a time.
 
 Each handler runs in a task of its own, so that one that takes too long can be cancelled, and one that does not even end
 then can be left behind: its event is given back either way, and nothing that it writes through its claim is kept.
@@ -7,20 +7,23 @@ then can be left behind: its event is given back either way, and nothing that it
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from weakref import WeakValueDictionary
 
 import attrs
 
+from vipps_async._events import WebhookEvent
 from vipps_async._loops.per_loop import cancellations
-from vipps_async.epayment import PaymentEvent
 from vipps_async.errors import ClaimHeld, HandlerTimeout
 from vipps_async.webhooks._delivered import DeliveredEvent
+from vipps_async.webhooks._handlers import HandlerEntry
 from vipps_async.webhooks._identity import Identity
 from vipps_async.webhooks._observers import Stage
-from vipps_async.webhooks._router import Route, Router
 from vipps_async.webhooks._tasks import BackgroundTasks, cancel, end_of
 from vipps_async.webhooks.stores.base import Claim, EventStore
+
+HandlersOf = Callable[[WebhookEvent], Iterable[HandlerEntry]]
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
@@ -43,18 +46,20 @@ class Outcome:
 
 
 class Dispatcher:
-    """Claims events in *store* by *identity*'s keys, and hands them to the handlers that *router* names.
+    """Claims events in *store* by *identity*'s keys, and hands them to their handlers.
 
     Args:
         store: remembers which events took effect.
-        router: knows the handlers.
+        handlers_of: returns the handlers that take an event.
         identity: names events and subjects.
         handler_timeout: how long a handler may take.
     """
 
-    def __init__(self, store: EventStore, router: Router, identity: Identity, handler_timeout: timedelta) -> None:
+    def __init__(
+        self, store: EventStore, handlers_of: HandlersOf, identity: Identity, handler_timeout: timedelta
+    ) -> None:
         self._store = store
-        self._router = router
+        self._handlers_of = handlers_of
         self._identity = identity
         self._timeout = handler_timeout
         self._handlers = BackgroundTasks()
@@ -84,16 +89,15 @@ class Dispatcher:
         stage = Stage.HANDLED if was_tried else Stage.DUPLICATE
         return Outcome(stage=stage, seconds=time.monotonic() - began)
 
-    def _turn_of(self, event: PaymentEvent) -> asyncio.Lock:
+    def _turn_of(self, event: WebhookEvent) -> asyncio.Lock:
         return self._turns.setdefault(self._identity.subject(event), asyncio.Lock())
 
     async def _run_handlers(self, delivered: DeliveredEvent, claim: Claim) -> None:
-        event = delivered.event
-        for route in self._router.routes_for(event.name, success=event.success):
-            await self._run(route, delivered, claim)
+        for entry in self._handlers_of(delivered.event):
+            await self._run(entry, delivered, claim)
 
-    async def _run(self, route: Route, delivered: DeliveredEvent, claim: Claim) -> None:
-        handler = self._handlers.run(route.call(delivered.event, claim), name=f"vipps_async handler {route.name}")
+    async def _run(self, entry: HandlerEntry, delivered: DeliveredEvent, claim: Claim) -> None:
+        handler = self._handlers.run(entry.invoke(delivered.event, claim), name=f"vipps_async handler {entry.name}")
         try:
             await end_of(handler, self._timeout.total_seconds())
         except asyncio.CancelledError:
@@ -101,7 +105,7 @@ class Dispatcher:
             raise
         if not handler.done():
             await self._end(handler, delivered)
-            raise HandlerTimeout(f"handler {route.name} took longer than {self._timeout}")
+            raise HandlerTimeout(f"handler {entry.name} took longer than {self._timeout}")
         handler.result()
 
     async def _end(self, handler: asyncio.Task[None], delivered: DeliveredEvent) -> None:

@@ -1,22 +1,109 @@
-"""Which body is which API's event, in both dialects. Performs no I/O."""
+"""Which body is whose event: the families that this package knows, and what is told of an event that none knows.
 
-from vipps_async._wire import json as _json
-from vipps_async._wire.converter import Malformed, structure
-from vipps_async.epayment import PaymentEvent
+Performs no I/O. Source: Webhooks API, event types and payloads.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any
+
+from vipps_async._events import Document, EventFamily, UnknownEvent, WebhookEvent, netstrings
+from vipps_async._wire.converter import Malformed
+from vipps_async._wire.json import NotJson, decode
+from vipps_async._wire.times import as_utc
+from vipps_async.epayment._event import PAYMENTS
 from vipps_async.errors import NotAnEvent
 
+FAMILIES: tuple[EventFamily[Any], ...] = (PAYMENTS,)
 
-def read_event(body: bytes) -> PaymentEvent:
+# Types that a webhook can be registered for, and that no family has a class for: they arrive as `UnknownEvent`.
+OTHER_TYPES = (
+    *(f"recurring.agreement-{what}.v1" for what in ("activated", "rejected", "stopped", "expired")),
+    *(
+        f"recurring.charge-{what}.v1"
+        for what in ("reserved", "captured", "canceled", "refunded", "failed", "creation-failed")
+    ),
+    "login.merchant-initiated.ping.v1",
+    "user.checked-in.v1",
+    *(f"donations.agreement.{what}.v1" for what in ("started", "stopped", "withdrawal-day-changed", "amount-changed")),
+)
+
+# The member by which a document that does not tell its type is known, as these two do not.
+_TYPES_BY_MEMBER: Mapping[str, str] = MappingProxyType(
+    {"auth_req_id": "login.merchant-initiated.ping.v1", "customerToken": "user.checked-in.v1"}
+)
+# An agreement before its charges: the first charge and the activation are to be handled in order.
+_SUBJECTS = ("agreementId", "chargeId", "auth_req_id", "customerToken")
+_MSNS = ("msn", "merchantSerialNumber")
+_TIMES = ("occurred", "initiatedAt", "timestamp")
+_LONGEST_SUBJECT = 64  # characters; what is longer is no id
+
+
+def read_event(body: bytes, families: Sequence[EventFamily[Any]] = FAMILIES) -> WebhookEvent:
     """Read a delivery's body.
 
-    Raises:
-        NotAnEvent: it is not JSON, or not a payment's event.
+    Args:
+        body: the bytes, verified.
+        families: are asked in turn whether it is theirs.
 
-    Source: ePayment API, webhook events; draft, notifications.
+    Raises:
+        NotAnEvent: it is no JSON object, or a family's event in which something that decides is malformed.
     """
     try:
-        return structure(_json.decode(body), PaymentEvent)
-    except _json.NotJson as error:
+        document = decode(body)
+    except NotJson as error:
         raise NotAnEvent(f"the body is not JSON: {error}") from error
+    if not isinstance(document, dict) or not document:
+        raise NotAnEvent("the body is no JSON object, or one that tells nothing")
+    family = next((family for family in families if family.recognise(document)), None)
+    if family is None:
+        return _unknown(document)
+    try:
+        event: WebhookEvent = family.read(document)
     except Malformed as error:
-        raise NotAnEvent(f"the body is not an event of a payment: {error}") from error
+        raise NotAnEvent(f"the body is not a {family.model.__name__}: {error}") from error
+    return event
+
+
+def known_types(families: Iterable[EventFamily[Any]]) -> tuple[str, ...]:
+    """Return every event type that is known."""
+    return (*(name for family in families for name in family.types), *OTHER_TYPES)
+
+
+def _unknown(document: Document) -> UnknownEvent:
+    event_type = _text(document, "eventType") or next(
+        (name for member, name in _TYPES_BY_MEMBER.items() if member in document), ""
+    )
+    msn = _text(document, *_MSNS)
+    key = netstrings(msn or "", event_type, _content_hash(document))
+    subject = _text(document, *_SUBJECTS)
+    return UnknownEvent(
+        type=event_type,
+        dedup_key=key,
+        subject=subject if subject and len(subject) <= _LONGEST_SUBJECT else key,
+        msn=msn,
+        occurred_at=_moment(_text(document, *_TIMES)),
+        raw=document,
+    )
+
+
+def _content_hash(document: Document) -> str:
+    # Of the parsed document: a redelivery may be spelt differently.
+    try:
+        return sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    except RecursionError as error:
+        raise NotAnEvent("the body is nested too deeply") from error
+
+
+def _text(document: Document, *members: str) -> str | None:
+    return next((document[name] for name in members if isinstance(document.get(name), str) and document[name]), None)
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return (text and as_utc(datetime.fromisoformat(text))) or None
+    except (ValueError, OverflowError):
+        return None

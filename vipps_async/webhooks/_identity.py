@@ -1,11 +1,10 @@
-"""Makes the texts by which stores know a receiver's events, and tell them from another's. Performs no I/O."""
+"""Makes the texts by which stores tell a receiver's events from another's. Performs no I/O."""
 
 from collections.abc import Callable
 
 import attrs
 
-from vipps_async._events import netstrings
-from vipps_async.epayment import PaymentEvent
+from vipps_async._events import WebhookEvent, netstrings
 
 
 @attrs.frozen(kw_only=True)
@@ -18,12 +17,12 @@ class Identity:
     """
 
     name: str
-    key_of: Callable[[PaymentEvent], str]
+    key_of: Callable[[WebhookEvent], str]
 
-    def key(self, event: PaymentEvent) -> str:
+    def key(self, event: WebhookEvent) -> str:
         """Return what *event* is claimed by."""
         return netstrings(self.name) + self.key_of(event)
 
-    def subject(self, event: PaymentEvent) -> str:
-        """Return what *event* is about: a payment, which a reference names for one merchant only."""
-        return netstrings(self.name, event.msn or "", event.reference)
+    def subject(self, event: WebhookEvent) -> str:
+        """Return what *event* is about, of its merchant: two merchants may each have a subject of that name."""
+        return netstrings(self.name, event.msn or "", event.subject)

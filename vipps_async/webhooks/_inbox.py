@@ -3,14 +3,15 @@
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from uuid import uuid4
 
+from vipps_async._events import WebhookEvent
 from vipps_async.errors import ClaimHeld, DeliveryError, NotAnEvent, printable, shorten
 from vipps_async.webhooks._delivered import DeliveredEvent
 from vipps_async.webhooks._dispatcher import Dispatcher, Outcome
-from vipps_async.webhooks._events import read_event
 from vipps_async.webhooks._identity import Identity
 from vipps_async.webhooks._inbox_policy import InboxPolicy
 from vipps_async.webhooks._observers import Notice, Observers, Stage
@@ -34,16 +35,25 @@ class InboxWorkers:
         dispatcher: lets an event take effect once, or raises.
         observers: are told of duplicates and of dead letters.
         identity: whose events are taken, and which is which.
+        read: reads the body of a delivery.
     """
 
     def __init__(
-        self, inbox: Inbox, policy: InboxPolicy, dispatcher: Dispatcher, observers: Observers, identity: Identity
+        self,
+        inbox: Inbox,
+        *,
+        policy: InboxPolicy,
+        dispatcher: Dispatcher,
+        observers: Observers,
+        identity: Identity,
+        read: Callable[[bytes], WebhookEvent],
     ) -> None:
         self._inbox = inbox
         self._policy = policy
         self._dispatcher = dispatcher
         self._observers = observers
         self._identity = identity
+        self._read = read
         self._holder = uuid4().hex
         self._news = asyncio.Event()
         self._free = asyncio.Semaphore(policy.workers)
@@ -143,11 +153,11 @@ class InboxWorkers:
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._in_hand[task]
         self._free.release()
-        self._news.set()  # the next event of the payment may be due now
+        self._news.set()  # the next event of the subject may be due now
 
     async def _settle(self, stored: StoredEvent) -> None:
         try:
-            event = read_event(stored.body)
+            event = self._read(stored.body)
         except NotAnEvent as error:
             await self._settle_failure(stored, None, error)
             return

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import attrs
 
-from vipps_async.epayment import PaymentEvent
+from vipps_async._events import WebhookEvent
 from vipps_async.errors import ConfigurationError
 from vipps_async.webhooks._delivered import DeliveredEvent
-from vipps_async.webhooks._router import is_async
+from vipps_async.webhooks._handlers import is_async
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
@@ -51,7 +51,7 @@ class Notice:
     """
 
     stage: Stage
-    event: PaymentEvent | None = None
+    event: WebhookEvent | None = None
     reason: str | None = None
     error: BaseException | None = None
     seconds: float | None = None

@@ -1,11 +1,10 @@
-"""What a receiver has in one event loop: its tasks, its locks, its workers, and who waits for a payment."""
+"""What a receiver has in one event loop: its tasks, its locks, its workers, and who waits for an event."""
 
 import asyncio
 import logging
 from contextlib import AbstractContextManager
 from datetime import timedelta
 
-from vipps_async.epayment import PaymentEventName
 from vipps_async.errors import ClaimHeld, WrongEventLoop
 from vipps_async.webhooks._delivered import DeliveredEvent
 from vipps_async.webhooks._dispatcher import Dispatcher, Outcome
@@ -27,21 +26,25 @@ class EventProcessor:
         workers: hold events, and handle them later; without them they are handled at once.
         observers: are told what became of each delivery.
         signal: carries the news of events to other processes.
+        undecisive: the types of events that are no news to who waits.
         shutdown_timeout: how long `close` waits for deliveries that are being answered.
     """
 
     def __init__(
         self,
         dispatcher: Dispatcher,
+        *,
         workers: InboxWorkers | None,
         observers: Observers,
         signal: Signal | None,
+        undecisive: frozenset[str],
         shutdown_timeout: timedelta,
     ) -> None:
         self._dispatcher = dispatcher
         self._workers = workers
         self._observers = observers
         self._signal = signal
+        self._undecisive = undecisive
         self._shutdown_timeout = shutdown_timeout
         self._watchers = Watchers()
         self._tasks = BackgroundTasks()
@@ -52,13 +55,13 @@ class EventProcessor:
         if self._workers:
             self._workers.start()
 
-    def watch(self, reference: str, msn: str | None) -> AbstractContextManager[asyncio.Event]:
-        """Return a context whose event is set whenever something happens to the payment."""
-        return (self._signal or self._watchers).watch(reference, msn=msn)
+    def watch(self, subject: str, msn: str | None) -> AbstractContextManager[asyncio.Event]:
+        """Return a context whose event is set whenever something happens to the subject."""
+        return (self._signal or self._watchers).watch(subject, msn=msn)
 
     async def answer(self, delivered: DeliveredEvent, body: bytes) -> Reply:
         """Have an event handled or held, and return what to answer; cancelling this call does not end that work."""
-        if delivered.event.name is not PaymentEventName.CREATED:
+        if delivered.event.type not in self._undecisive:
             self._announce(delivered)
         task = self._tasks.run(self._answered(delivered, body), name="vipps_async delivery", about=delivered)
         await end_of(task)
@@ -77,10 +80,10 @@ class EventProcessor:
     def _announce(self, delivered: DeliveredEvent) -> None:
         event = delivered.event
         if self._signal is None:
-            self._watchers.notify(event.reference, event.msn)
+            self._watchers.notify(event.subject, event.msn)
         else:
             # In the background, so that it does not delay the answer.
-            announcement = self._signal.announce(event.reference, msn=event.msn)
+            announcement = self._signal.announce(event.subject, msn=event.msn)
             self._tasks.run(announcement, name="vipps_async announcement", about=delivered)
 
     async def _answered(self, delivered: DeliveredEvent, body: bytes) -> Reply:

@@ -5,13 +5,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
+from vipps_async._events import EventFamily, WebhookEvent
 from vipps_async._loops.per_loop import PerLoop
 from vipps_async._wire.secret import hides_arguments
-from vipps_async.epayment import PaymentEvent, PaymentEventName
 from vipps_async.errors import (
-    ConfigurationError,
     DeliveryError,
     NotAnEvent,
     NotAuthentic,
@@ -20,13 +20,14 @@ from vipps_async.errors import (
 )
 from vipps_async.webhooks._delivered import DeliveredEvent, probably_registration, webhook_id_of
 from vipps_async.webhooks._dispatcher import Dispatcher
+from vipps_async.webhooks._events import FAMILIES, read_event
 from vipps_async.webhooks._identity import Identity
 from vipps_async.webhooks._inbox import InboxWorkers
 from vipps_async.webhooks._inbox_policy import InboxPolicy
 from vipps_async.webhooks._observers import Notice, O, Observers, Stage
 from vipps_async.webhooks._processor import EventProcessor
 from vipps_async.webhooks._requests import SHUTTING_DOWN, TOO_LARGE, WRONG_LOOP, IncomingRequest, Reply
-from vipps_async.webhooks._router import H, Router
+from vipps_async.webhooks._router import EventRouter
 from vipps_async.webhooks._settings import (
     CLOCK_LEEWAY,
     REDELIVERY_WINDOW,
@@ -59,12 +60,12 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _key_of(event: PaymentEvent) -> str:
+def _key_of(event: WebhookEvent) -> str:
     return event.dedup_key
 
 
-class WebhookReceiver:
-    """Receives events so that each takes effect once.
+class WebhookReceiver(EventRouter):
+    """Receives events so that each takes effect once; an `EventRouter` whose handlers it runs.
 
     Args:
         url: the URL that was registered, exactly: deliveries are signed for its host and path, whatever a proxy makes
@@ -76,7 +77,7 @@ class WebhookReceiver:
         max_age: how old a signed date may be; as long as Vipps MobilePay redelivers.
         leeway: how far in the future a signed date may lie.
         max_body: bytes that a body may have.
-        key: what makes two deliveries the same event, `PaymentEvent.dedup_key`.
+        key: what makes two deliveries the same event, by default its ``dedup_key``.
         name: whose marks and events are this receiver's in a store that several receivers share; the same in all
             processes of one receiver, 1 to 200 printable characters. By default the host and the path of *url*: before
             you change that, set the old one as the name, so that what is remembered stays known.
@@ -87,6 +88,7 @@ class WebhookReceiver:
         handler_timeout: seconds, or a timedelta, that a handler may take. Then it is cancelled, and its event is given
             back, so that other events go on. A handler that does not even end when it is cancelled is left behind.
         shutdown_timeout: seconds, or a timedelta, that `close` waits for the deliveries that are being answered.
+        families: whose events are read as their own classes, `FAMILIES` by default; all others are `UnknownEvent`.
         clock: the present, aware.
 
     Raises:
@@ -101,8 +103,8 @@ class WebhookReceiver:
     A handler with a second parameter is given the claim too, whose ``connection``, where the store has one, commits the
     handler's effect together with the mark that the event took effect.
 
-    Handlers run in order of registration, one event of a reference at a time. A handler that raises gives the event
-    back, and the redelivery runs all handlers of the event again.
+    Handlers run in order of registration, one event of a subject, such as a payment, at a time. A handler that raises
+    gives the event back, and the redelivery runs all handlers of the event again.
     """
 
     @hides_arguments
@@ -116,17 +118,21 @@ class WebhookReceiver:
         max_age: timedelta = REDELIVERY_WINDOW,
         leeway: timedelta = CLOCK_LEEWAY,
         max_body: int = _BODY_LIMIT,
-        key: Callable[[PaymentEvent], str] = _key_of,
+        key: Callable[[WebhookEvent], str] = _key_of,
         name: str | None = None,
         inbox: InboxPolicy | None = None,
         signal: Signal | None = None,
         handler_timeout: float | timedelta = _HANDLER_TIMEOUT,
         shutdown_timeout: float | timedelta = _SHUTDOWN_TIMEOUT,
+        families: Iterable[EventFamily[Any]] = FAMILIES,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
+        super().__init__(families)
         check_limits(store, max_age=max_age, leeway=leeway, max_body=max_body)
         signed_url = checked_url(url, is_needed=not allow_unsigned)
         self._path = signed_url.path_and_query.partition("?")[0] if signed_url else None
+        self._read = partial(read_event, families=self._families)
+        self._undecisive = frozenset[str]().union(*(family.undecisive for family in self._families))
         self._identity = Identity(name=checked_name(name, signed_url), key_of=key)
         self._verifier = DeliveryVerifier(
             secrets=checked_secrets(secrets, allow_unsigned=allow_unsigned),
@@ -135,8 +141,8 @@ class WebhookReceiver:
             leeway=leeway,
             max_body=max_body,
             clock=clock,
+            read=self._read,
         )
-        self._router = Router()
         self._observers = Observers()
         self._store = store
         self._policy = inbox
@@ -165,43 +171,6 @@ class WebhookReceiver:
     def counts(self) -> Mapping[Stage, int]:
         """How often each `Stage` was reached since the receiver was made, for whatever collects metrics."""
         return self._observers.counts
-
-    def on(self, *names: PaymentEventName | str) -> Callable[[H], H]:
-        """Decorate an ``async def`` that takes the events of these names, where the operation succeeded.
-
-        Args:
-            names: `PaymentEventName` members, or their texts, the draft's included.
-
-        Raises:
-            ConfigurationError: no name is given, or one that no event has, or the function is not async.
-        """
-        if not names or not all(isinstance(name, str) for name in names):
-            raise ConfigurationError("on() takes one or more event names; for every event there is on_all")
-        return lambda handler: self._router.add(handler, *names)
-
-    def on_failed(self, handler: H) -> H:
-        """Decorate an ``async def`` that takes the events of operations that failed (``success`` is False).
-
-        Raises:
-            ConfigurationError: the function is not async.
-        """
-        return self._router.add_for_failed(handler)
-
-    def on_all(self, handler: H) -> H:
-        """Decorate an ``async def`` that takes every event, those of failed operations included.
-
-        Raises:
-            ConfigurationError: the function is not async.
-        """
-        return self._router.add_for_all(handler)
-
-    def on_other(self, handler: H) -> H:
-        """Decorate an ``async def`` that takes the events that no `on` and no `on_failed` takes.
-
-        Raises:
-            ConfigurationError: the function is not async.
-        """
-        return self._router.add_fallback(handler)
 
     def observe(self, observer: O) -> O:
         """Decorate a plain function that is told of everything that happens: a `Notice` for each `Stage`.
@@ -316,20 +285,21 @@ class WebhookReceiver:
         self._observers.tell_of(delivered, Stage.RECEIVED)
         return await processor.answer(delivered, request.body)
 
-    def watch(self, reference: str, *, msn: str | None = None) -> AbstractContextManager[asyncio.Event]:
-        """Return a context whose event is set whenever something happens to the payment; `EPayment.wait` waits on it.
+    def watch(self, subject: str, *, msn: str | None = None) -> AbstractContextManager[asyncio.Event]:
+        """Return a context whose event is set whenever something happens to the subject; `EPayment.wait` waits on it.
 
-        It is set from the start for a payment that was heard of before. A creation decides nothing, and does not count.
+        It is set from the start for a subject of which an event came before. What decides nothing, such as a creation,
+        does not count.
 
         Args:
-            reference: the payment's.
-            msn: its merchant serial number; without one, the payments of all merchants that have the reference. Events
-                that tell none, as the draft API's, count for all.
+            subject: such as a payment's reference.
+            msn: its merchant serial number; without one, that subject of all merchants. Events that tell none, as the
+                draft API's, count for all.
 
         Raises:
             WrongEventLoop: another event loop has this receiver.
         """
-        return self._processor.get().watch(reference, msn)
+        return self._processor.get().watch(subject, msn)
 
     async def close(self) -> None:
         """Refuse what arrives from now on, so that it is redelivered, and wait for the handlers that run.
@@ -343,11 +313,32 @@ class WebhookReceiver:
         await self._processor.get().close()
 
     def _new_processor(self) -> EventProcessor:
-        dispatcher = Dispatcher(self._store, self._router, self._identity, self._handler_timeout)
-        workers = None
-        if self._inbox is not None and self._policy is not None:
-            workers = InboxWorkers(self._inbox, self._policy, dispatcher, self._observers, self._identity)
-        return EventProcessor(dispatcher, workers, self._observers, self._signal, self._shutdown_timeout)
+        dispatcher = Dispatcher(
+            self._store,
+            handlers_of=self.handlers_of,
+            identity=self._identity,
+            handler_timeout=self._handler_timeout,
+        )
+        return EventProcessor(
+            dispatcher,
+            workers=self._new_workers(dispatcher),
+            observers=self._observers,
+            signal=self._signal,
+            undecisive=self._undecisive,
+            shutdown_timeout=self._shutdown_timeout,
+        )
+
+    def _new_workers(self, dispatcher: Dispatcher) -> InboxWorkers | None:
+        if self._inbox is None or self._policy is None:
+            return None
+        return InboxWorkers(
+            self._inbox,
+            policy=self._policy,
+            dispatcher=dispatcher,
+            observers=self._observers,
+            identity=self._identity,
+            read=self._read,
+        )
 
     def _refuse(self, reply: Reply, headers: Mapping[str, str]) -> Reply:
         self._observers.tell(Notice(stage=Stage.REFUSED, reason=reply.body.decode(), webhook_id=webhook_id_of(headers)))

@@ -1,173 +1,181 @@
-"""Which handlers take an event, by its name, in order of registration. Performs no I/O."""
+"""Which handlers take an event, in order of registration. Performs no I/O."""
 
-import inspect
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import lru_cache
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-import attrs
-
-from vipps_async.epayment import PaymentEvent, PaymentEventName
+from vipps_async._events import EventFamily, EventName, WebhookEvent
 from vipps_async.errors import ConfigurationError, shorten
-from vipps_async.webhooks.stores.base import Claim
+from vipps_async.webhooks._events import FAMILIES, known_types
+from vipps_async.webhooks._handlers import HandlerEntry, Selection, entry_of
 
-# What a handler may look like: `caller_of`.
-Handler = Callable[..., Awaitable[None]]
-H = TypeVar("H", bound=Handler)
-Call = Callable[[PaymentEvent, Claim], Coroutine[Any, Any, None]]
-
-_CLAIM = "claim"
-# A method without its object, and a claim where the event comes.
-_NO_EVENT = frozenset({"self", "cls", _CLAIM})
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+E = TypeVar("E", bound=WebhookEvent)
+E_contra = TypeVar("E_contra", bound=WebhookEvent, contravariant=True)
+P = ParamSpec("P")
+_HandlerOf = Callable[Concatenate[E, P], Awaitable[None]]
+_H = TypeVar("_H", bound=Callable[..., Awaitable[None]])
 
 
-@attrs.frozen(kw_only=True)
-class Route:
-    """A handler, and which events it takes.
+class Registrar(Protocol[E]):
+    """A decorator of handlers that take events of class ``E``, and maybe the claim."""
 
-    Attributes:
-        handler: what is awaited.
-        call: calls it, with the claim where it asks for one.
-        names: takes the events of these names that report a success.
-        takes_failed: takes the events that report a failure.
-        takes_all: takes every event.
+    def __call__(self, handler: _HandlerOf[E, P], /) -> _HandlerOf[E, P]:
+        """Register *handler*, and return it."""
+        ...
+
+
+class AnyRegistrar(Protocol):
+    """A decorator of handlers whose events have a class that a type checker cannot know."""
+
+    def __call__(self, handler: _H, /) -> _H:
+        """Register *handler*, and return it."""
+        ...
+
+
+class EventRouter:
+    """Handlers of events, declared where no receiver is known; `WebhookReceiver` is one, and includes others.
+
+    Args:
+        families: the events that are known, to refuse a name that none has; `FAMILIES` by default.
+
+    ::
+
+        routes = EventRouter()
+
+        @routes.on(PaymentEventName.CAPTURED)
+        async def book(event: PaymentEvent) -> None: ...
+
+        receiver.include(routes)
+
+    A handler with a second parameter is given the claim too.
     """
 
-    handler: Handler
-    call: Call
-    names: frozenset[PaymentEventName] = frozenset()
-    takes_failed: bool = False
-    takes_all: bool = False
+    def __init__(self, families: Iterable[EventFamily[Any]] = FAMILIES) -> None:
+        self._families = tuple(families)
+        self._entries: list[HandlerEntry] = []
+        self._is_finished = False
 
-    @property
-    def name(self) -> str:
-        """What the handler is called, for a log line."""
-        return getattr(self.handler, "__qualname__", None) or shorten(self.handler)
+    @overload
+    def on(self, *events: EventName[E]) -> Registrar[E]: ...
+    @overload
+    def on(self, *events: type[E]) -> Registrar[E]: ...
+    @overload
+    def on(self, *events: str) -> AnyRegistrar: ...
+    def on(self, *events: Any) -> Any:
+        """Decorate an ``async def`` that takes these events, where the operation succeeded.
 
-    @property
-    def is_fallback(self) -> bool:
-        """Whether the handler takes what no other asks for."""
-        return not (self.names or self.takes_failed or self.takes_all)
-
-    def asks_for(self, name: PaymentEventName, *, success: bool) -> bool:
-        """Whether the handler was registered for such events in particular."""
-        return name in self.names if success else self.takes_failed
-
-
-class Router:
-    """Event name -> handlers."""
-
-    def __init__(self) -> None:
-        self._routes: list[Route] = []
-        # Bounded, since an unsigned delivery can say any name.
-        self.routes_for = lru_cache(maxsize=64)(self._find)
-
-    def add(self, handler: H, *names: PaymentEventName | str) -> H:
-        """Register *handler* for the events of these names.
+        Args:
+            events: names such as `PaymentEventName.AUTHORIZED` or their texts, the draft's included; event types such
+                as ``"recurring.charge-captured.v1"``; or classes such as `PaymentEvent`, for all events of the class.
+                A type checker holds the handler's first parameter against a name or a class.
 
         Raises:
-            ConfigurationError: a name is none, and the handler would never run.
+            ConfigurationError: no event is named, or one that there is not, or the function is not async.
         """
-        unknown = [name for name in map(PaymentEventName, names) if not name.is_known]
-        if unknown:
-            raise ConfigurationError(
-                f"there is no event {', '.join(unknown)}, only {', '.join(PaymentEventName)}; on_other takes new ones"
-            )
-        return self._register(handler, names=frozenset(map(PaymentEventName, names)))
+        if not events:
+            raise ConfigurationError("on() takes one or more events; for every event there is on_all")
+        selection = self._selection(events, failures=False)
+        return lambda handler: self._register(handler, selection)
 
-    def add_for_all(self, handler: H) -> H:
-        """Register *handler* for every event."""
-        return self._register(handler, takes_all=True)
+    @overload
+    def on_failed(self, handler: _HandlerOf[WebhookEvent, P], /) -> _HandlerOf[WebhookEvent, P]: ...
+    @overload
+    def on_failed(self, *events: EventName[E]) -> Registrar[E]: ...
+    @overload
+    def on_failed(self, *events: type[E]) -> Registrar[E]: ...
+    @overload
+    def on_failed(self, *events: str) -> AnyRegistrar: ...
+    def on_failed(self, *events: Any) -> Any:
+        """Decorate an ``async def`` that takes the events of operations that failed (``success`` is False).
 
-    def add_for_failed(self, handler: H) -> H:
-        """Register *handler* for the events that report a failure, whatever their name."""
-        return self._register(handler, takes_failed=True)
+        Args:
+            events: as `on` takes them, as in ``@receiver.on_failed(PaymentEvent)``; without them, as in
+                ``@receiver.on_failed``, the events of every operation that failed.
 
-    def add_fallback(self, handler: H) -> H:
-        """Register *handler* for the events that no other handler is registered for in particular."""
-        return self._register(handler)
+        Raises:
+            ConfigurationError: there is no such event, or the function is not async.
+        """
+        if len(events) == 1 and not isinstance(events[0], str | type):
+            return self._register(events[0], Selection(failures=True))
+        selection = self._selection(events, failures=True)
+        return lambda handler: self._register(handler, selection)
 
-    def _find(self, name: PaymentEventName, *, success: bool = True) -> list[Route]:
-        """Return the routes whose handlers take an event, in order of registration.
+    def on_all(self, handler: _HandlerOf[WebhookEvent, P]) -> _HandlerOf[WebhookEvent, P]:
+        """Decorate an ``async def`` that takes every event, those of failed operations and unknown ones included.
+
+        Raises:
+            ConfigurationError: the function is not async.
+        """
+        return self._register(handler, Selection(everything=True))
+
+    def on_other(self, handler: _HandlerOf[WebhookEvent, P]) -> _HandlerOf[WebhookEvent, P]:
+        """Decorate an ``async def`` that takes the events that no `on` and no `on_failed` takes, unknown ones included.
+
+        Raises:
+            ConfigurationError: the function is not async.
+        """
+        return self._register(handler, Selection())
+
+    def include(self, routes: "EventRouter") -> None:
+        """Add the handlers of another router, behind those that are registered; it takes no more of its own.
+
+        Raises:
+            ConfigurationError: it is no router, or this one.
+        """
+        if not isinstance(routes, EventRouter) or routes is self:
+            raise ConfigurationError(f"include({shorten(routes)}) takes another EventRouter")
+        self._check_open()
+        self._entries.extend(routes.finish())
+
+    def finish(self) -> Sequence[HandlerEntry]:
+        """Return what is registered, and refuse more from now on; `include` does this."""
+        self._is_finished = True
+        return tuple(self._entries)
+
+    def handlers_of(self, event: WebhookEvent) -> list[HandlerEntry]:
+        """Return the handlers that take *event*, in order of registration.
 
         A failed operation changes nothing: who ships on AUTHORIZED must not be told of one that failed.
         """
-        asking = [route for route in self._routes if route.asks_for(name, success=success)]
+        asking = [entry for entry in self._entries if entry.selection.names(event)]
         return [
-            route for route in self._routes if route.takes_all or route in asking or (route.is_fallback and not asking)
+            entry
+            for entry in self._entries
+            if entry.selection.everything or entry in asking or (entry.selection.is_fallback and not asking)
         ]
 
-    def _register(
-        self,
-        handler: H,
-        *,
-        names: frozenset[PaymentEventName] = frozenset(),
-        takes_failed: bool = False,
-        takes_all: bool = False,
-    ) -> H:
-        if not is_async(handler):
-            raise ConfigurationError(f"{handler!r} must be an `async def`: the receiver awaits its handlers")
-        route = Route(
-            handler=handler,
-            call=caller_of(handler),
-            names=names,
-            takes_failed=takes_failed,
-            takes_all=takes_all,
-        )
-        self._routes.append(route)
-        self.routes_for.cache_clear()
+    def _register(self, handler: _H, selection: Selection) -> _H:
+        self._check_open()
+        self._entries.append(entry_of(handler, selection))
         return handler
 
+    def _check_open(self) -> None:
+        if self._is_finished:
+            raise ConfigurationError(
+                "this router was included before: register all its handlers first, since a later one would never run"
+            )
 
-def is_async(function: object) -> bool:
-    """Whether calling *function* gives something to await, as far as its definition tells."""
-    return any(map(inspect.iscoroutinefunction, (function, getattr(function, "__call__", None))))  # noqa: B004 - an object's own method may be async
+    def _selection(self, events: Iterable[Any], *, failures: bool) -> Selection:
+        classes = tuple(event for event in events if isinstance(event, type))
+        types = frozenset(self._type_of(event) for event in events if not isinstance(event, type))
+        return Selection(types=types, classes=classes, failures=failures)
 
-
-def caller_of(handler: Handler) -> Call:
-    """Return what calls *handler* with an event and its claim.
-
-    The first positional parameter takes the event. The claim goes to the parameter called ``claim``, or else to a
-    second one without a default. Every other parameter needs a default, and keeps it.
-
-    Raises:
-        ConfigurationError: it could not be called, or would run without a claim that it may be asking for.
-    """
-    first, *rest = _parameters(handler)
-    if first.kind not in _POSITIONAL or first.name in _NO_EVENT:
-        raise _refusal(handler, f"its first parameter is {first.name}")
-    second = rest[0] if rest and rest[0].kind in _POSITIONAL else None
-    named = next((one for one in rest if one.name == _CLAIM), None)
-    asking = named or (second if second and second.default is second.empty else None)
-    unknown = [one.name for one in rest if one is not asking and one.default is one.empty]
-    if second is not None and asking is None:
-        unknown.append(second.name)
-    if unknown:
-        raise _refusal(handler, f"it is not clear what its {', '.join(unknown)} should be")
-    if asking is None:
-        return lambda event, _: _awaited(handler(event))
-    if asking is second:
-        return lambda event, claim: _awaited(handler(event, claim))
-    return lambda event, claim: _awaited(handler(event, claim=claim))
+    def _type_of(self, event: Any) -> str:
+        known = known_types(self._families)
+        if isinstance(event, str):
+            text = str.__str__(event)
+            if text in known or (".v" in text and not _has_a_known_beginning(text, known)):
+                return text
+            for family in self._families:
+                if (found := family.type_of(text)) is not None:
+                    return found
+        elif isinstance(event_type := getattr(event, "event_type", None), str):
+            return event_type
+        raise ConfigurationError(
+            f"there is no event {shorten(event)}: give a name as its enum has it, a class, or an event type, one of "
+            f"{', '.join(known)}; on_other takes new ones"
+        )
 
 
-async def _awaited(work: Awaitable[None]) -> None:
-    await work
-
-
-def _parameters(handler: Handler) -> list[inspect.Parameter]:
-    try:
-        parameters = list(inspect.signature(handler).parameters.values())
-    except (TypeError, ValueError) as error:
-        raise _refusal(handler, "what it takes is not known") from error
-    if not parameters:
-        raise _refusal(handler, "it takes nothing")
-    return parameters
-
-
-def _refusal(handler: Handler, reason: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{shorten(handler)} must take the event, or the event and its claim, as (event, claim) or (event, *, claim) "
-        f"do; what else it takes needs a default, behind a *; decorators need functools.wraps: {reason}"
-    )
+def _has_a_known_beginning(event_type: str, known: Iterable[str]) -> bool:
+    """Whether *event_type* looks like one of an API whose types are known, and so is a misspelt one."""
+    return event_type.partition(".")[0] in {name.partition(".")[0] for name in known}

@@ -1,4 +1,4 @@
-"""What a delivery has to pass before anything comes of it: its form, its size, its signature. Performs no I/O."""
+"""Checks a delivery before anything comes of it: its form, its size, its signature. Performs no I/O."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from vipps_async.epayment import PaymentEvent
-from vipps_async.webhooks._events import read_event
+from vipps_async._events import WebhookEvent
 from vipps_async.webhooks._requests import CLOSE, TOO_LARGE, IncomingRequest, Reply
 from vipps_async.webhooks.signature import SignedUrl, verify
 
@@ -16,7 +15,7 @@ _logger = logging.getLogger("vipps_async.webhooks")
 
 @attrs.frozen(kw_only=True)
 class DeliveryVerifier:
-    """Lets authentic events pass.
+    """Reads the events of authentic deliveries.
 
     Attributes:
         secrets: of the registrations; none where deliveries are not signed.
@@ -25,6 +24,7 @@ class DeliveryVerifier:
         leeway: how far in the future it may lie.
         max_body: bytes that a body may have.
         clock: the present, aware.
+        read: reads a body that was verified.
     """
 
     secrets: tuple[str, ...] = attrs.field(repr=False)
@@ -33,6 +33,7 @@ class DeliveryVerifier:
     leeway: timedelta
     max_body: int
     clock: Callable[[], datetime]
+    read: Callable[[bytes], WebhookEvent]
     _warnings: set[str] = attrs.field(init=False, factory=set, repr=False)
 
     def refusal(self, method: str, headers: Mapping[str, str]) -> Reply | None:
@@ -46,7 +47,7 @@ class DeliveryVerifier:
             return TOO_LARGE
         return None
 
-    def event_of(self, request: IncomingRequest) -> PaymentEvent:
+    def event_of(self, request: IncomingRequest) -> WebhookEvent:
         """Return the event that was delivered.
 
         Raises:
@@ -65,7 +66,7 @@ class DeliveryVerifier:
                 target=request.target,
             )
             self._warn_once(damage)
-        return read_event(request.body)
+        return self.read(request.body)
 
     def _warn_once(self, damage: str) -> None:
         # Once, since a proxy does it to every delivery, and none is lost by it.

@@ -1,4 +1,4 @@
-"""Who waits for which payment, and which payments were heard of lately. Performs no I/O."""
+"""Knows who waits for an event of which subject, and of which subjects events came lately. Performs no I/O."""
 
 import asyncio
 import re
@@ -9,66 +9,66 @@ from vipps_async._loops.light_event import LightEvent
 
 _REMEMBERED = 10_000
 _MERCHANTS = 16
-# Every reference, and more than that; ePayment API: 8 to 64 letters, digits and hyphens.
-_REFERENCE = re.compile(r"[!-~]{1,64}")
+# Every id of the APIs, and more than that.
+_SUBJECT = re.compile(r"[!-~]{1,64}")
 
 
-def can_be_waited_for(reference: str) -> bool:
-    """Whether *reference* may be a payment's; an unsigned delivery can say anything, of any length."""
-    return _REFERENCE.fullmatch(reference) is not None
+def can_be_waited_for(subject: str) -> bool:
+    """Whether *subject* may be an id; an unsigned delivery can say anything, of any length."""
+    return _SUBJECT.fullmatch(subject) is not None
 
 
 class Watchers:
-    """Wakes those who wait for a payment, and those who begin to wait a moment after it was heard of.
+    """Wakes those who wait for an event of a subject, and those who begin to wait a moment after it came.
 
-    A payment is a reference, of one merchant. What is heard of without a merchant serial number, as the draft API tells
-    it, may be anybody's, and whoever waits without one waits for all merchants' payments of the reference.
+    A subject is one merchant's own. An event without a merchant serial number, as the draft API sends it, may be
+    anybody's, and whoever waits without one waits for that subject of all merchants.
     """
 
     def __init__(self) -> None:
         self._waiting: dict[str, dict[asyncio.Event, str | None]] = {}
         # Not a dict, whose first key is behind all those that were deleted: at the limit each notification took 4.6 µs,
         # and takes 0.5 µs.
-        self._heard_of: OrderedDict[str, frozenset[str | None]] = OrderedDict()
+        self._recent: OrderedDict[str, frozenset[str | None]] = OrderedDict()
 
-    def notify(self, reference: str, msn: str | None = None) -> None:
-        """Something happened to the payment, of this merchant or of one that is not told."""
-        if not can_be_waited_for(reference):
+    def notify(self, subject: str, msn: str | None = None) -> None:
+        """Wakes those who wait for the subject, of this merchant or of one that is not known."""
+        if not can_be_waited_for(subject):
             return
-        for happened, waited_for in self._waiting.get(reference, {}).items():
+        for happened, waited_for in self._waiting.get(subject, {}).items():
             if _may_be(waited_for, msn):
                 happened.set()
-        self._remember(reference, msn)
+        self._remember(subject, msn)
 
     def notify_all(self) -> None:
-        """Something may have happened to any payment that is waited for."""
+        """Wakes all who wait, since an event may have been missed."""
         for watchers in self._waiting.values():
             for happened in watchers:
                 happened.set()
 
-    def watch(self, reference: str, msn: str | None = None) -> AbstractContextManager[asyncio.Event]:
-        """Return a context whose event is set whenever something happens to the payment, at once if something did."""
-        return _Watch(self, reference, msn)
+    def watch(self, subject: str, msn: str | None = None) -> AbstractContextManager[asyncio.Event]:
+        """Return a context whose event is set whenever something happens to the subject, at once if something did."""
+        return _Watch(self, subject, msn)
 
-    def add(self, happened: asyncio.Event, reference: str, msn: str | None) -> None:
-        """Set *happened* whenever something happens to the payment, and at once if something did."""
-        self._waiting.setdefault(reference, {})[happened] = msn
-        if any(_may_be(msn, told) for told in self._heard_of.get(reference, ())):
+    def add(self, happened: asyncio.Event, subject: str, msn: str | None) -> None:
+        """Set *happened* whenever something happens to the subject, and at once if something did."""
+        self._waiting.setdefault(subject, {})[happened] = msn
+        if any(_may_be(msn, told) for told in self._recent.get(subject, ())):
             happened.set()
 
-    def remove(self, happened: asyncio.Event, reference: str) -> None:
+    def remove(self, happened: asyncio.Event, subject: str) -> None:
         """Set *happened* no more."""
-        watchers = self._waiting[reference]
+        watchers = self._waiting[subject]
         del watchers[happened]
         if not watchers:
-            del self._waiting[reference]
+            del self._waiting[subject]
 
-    def _remember(self, reference: str, msn: str | None) -> None:
-        merchants = self._heard_of.pop(reference, frozenset())
-        # Few merchants share a reference; an unsigned delivery can claim to be any merchant's.
-        self._heard_of[reference] = (merchants if len(merchants) < _MERCHANTS else frozenset()) | {msn}
-        if len(self._heard_of) > _REMEMBERED:
-            self._heard_of.popitem(last=False)
+    def _remember(self, subject: str, msn: str | None) -> None:
+        merchants = self._recent.pop(subject, frozenset())
+        # Few merchants share a subject; an unsigned delivery can claim to be any merchant's.
+        self._recent[subject] = (merchants if len(merchants) < _MERCHANTS else frozenset()) | {msn}
+        if len(self._recent) > _REMEMBERED:
+            self._recent.popitem(last=False)
 
 
 def _may_be(waited_for: str | None, told: str | None) -> bool:
@@ -79,9 +79,9 @@ class _Watch:
     # Not a generator, which would take twice the memory; there may be thousands.
     __slots__ = ("_happened", "_msn", "_reference", "_watchers")
 
-    def __init__(self, watchers: Watchers, reference: str, msn: str | None) -> None:
+    def __init__(self, watchers: Watchers, subject: str, msn: str | None) -> None:
         self._watchers = watchers
-        self._reference = reference
+        self._reference = subject
         self._msn = msn
         self._happened = LightEvent()
 

@@ -41,7 +41,7 @@ async def books(sandbox: Sandbox, *secrets: str) -> AsyncIterator[Books]:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/vipps/events"
         receiver = WebhookReceiver(url=url, secrets=secrets, store=MemoryStore())
         opened = Books(receiver)
-        receiver.on_all(opened.book)
+        receiver.on(PaymentEvent)(opened.book)
         app = web.Application()
         receiver.setup(app, "/vipps/events")
         runner = web.AppRunner(app, shutdown_timeout=1)

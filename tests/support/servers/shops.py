@@ -32,7 +32,7 @@ def _receiver() -> WebhookReceiver:
         url=source.url, secrets=[source.secret], store=SQLiteStore(os.environ["SHOP_FILE"]), shutdown_timeout=1
     )
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def ship(event: PaymentEvent, claim: SQLiteClaim) -> None:
         await claim.connection.execute("INSERT INTO effects (psp_reference) VALUES (?)", [event.psp_reference])
 

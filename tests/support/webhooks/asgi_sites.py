@@ -38,7 +38,7 @@ class Shop:
         self.failures: list[Exception] = []
         self.begun = asyncio.Event()
         self.let_go = asyncio.Event()
-        self.receiver.on_all(self.handle)
+        self.receiver.on(PaymentEvent)(self.handle)
 
     async def handle(self, _: PaymentEvent) -> None:
         """Handle an event slowly, and raise the next failure if there is one."""

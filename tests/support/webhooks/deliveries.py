@@ -62,7 +62,7 @@ class SlowShop:
         self.begun = asyncio.Event()
         self.let_go = asyncio.Event()
         self.ended = asyncio.Event()
-        receiver.on_all(self.handle)
+        receiver.on(PaymentEvent)(self.handle)
 
     async def handle(self, event: PaymentEvent) -> None:
         """Handle an event slowly."""

@@ -51,7 +51,7 @@ async def _handle_or_die(place: Place, deadly: str) -> None:
     async with place.opened() as store:
         receiver = receiver_of(store=store, inbox=InboxPolicy(attempts=2, workers=1))
 
-        @receiver.on_all
+        @receiver.on(PaymentEvent)
         async def ship(event: PaymentEvent, claim: Any) -> None:
             await place.ship(claim, event.psp_reference)
             if event.psp_reference == deadly:

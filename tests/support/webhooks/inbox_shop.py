@@ -122,7 +122,7 @@ def shop_receiver(
     """A receiver whose handler takes effect in *place* after *handle*."""
     receiver = receiver_of(store=store, inbox=policy, **settings)
 
-    @receiver.on_all
+    @receiver.on(PaymentEvent)
     async def ship(event: PaymentEvent, claim: Any) -> None:
         begun.append(event.psp_reference)
         await handle(event.psp_reference)

@@ -109,8 +109,8 @@ def warnings(log: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in log.records if record.levelno >= logging.WARNING]
 
 
-DEAF = "cannot hear what other processes announce on vipps_payments"
-MUTE = "cannot announce events to other processes on vipps_payments"
+DEAF = "cannot hear what other processes announce on vipps_events"
+MUTE = "cannot announce events to other processes on vipps_events"
 
 
 class SignalContract:
@@ -241,7 +241,7 @@ class SignalContract:
                 await signal.announce(REFERENCE)
                 await happens(happened)
         assert sorted(warnings(caplog)) == [MUTE, DEAF, DEAF]
-        assert "can announce events to other processes on vipps_payments again" in caplog.messages
+        assert "can announce events to other processes on vipps_events again" in caplog.messages
 
     async def test_a_silent_server_holds_an_announcement_up_for_seconds_only(
         self, site: Site, caplog: pytest.LogCaptureFixture

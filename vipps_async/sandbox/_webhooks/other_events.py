@@ -15,7 +15,7 @@ import attrs
 
 from vipps_async._wire.json import encode
 
-_AGREEMENT, _CHARGE, _QR, _LOGIN = "agr_0001", "chr-0001", "qr-0001", "login-0001"
+_AGREEMENT, _CHARGE, _QR, _LOGIN, _DONATION = "agr_0001", "chr-0001", "qr-0001", "login-0001", "don-0001"
 _AGREEMENTS = uuid.UUID("0f3c7a52-8f0e-4a53-9a5c-7c1f6f1f2f0d")
 _SMALLEST = 1_000_000_000  # of ten digits
 _CUSTOMER_TOKEN = "c2FuZGJveC1jdXN0b21lci10b2tlbg=="  # noqa: S105 - of nobody
@@ -103,6 +103,20 @@ def _login(event: Particulars) -> dict[str, Any]:
     return {"auth_req_id": event.reference or _LOGIN}
 
 
+def _donation(event: Particulars) -> dict[str, Any]:
+    # A receiver is to follow it up by a read; what else it says is not documented.
+    return {
+        "agreementId": event.reference or _DONATION,
+        "eventType": event.type,
+        "occurred": event.occurred,
+        "msn": event.msn,
+    }
+
+
+_DONATIONS = tuple(
+    f"donations.agreement.{what}.v1" for what in ("started", "stopped", "withdrawal-day-changed", "amount-changed")
+)
+
 OTHER_EVENTS: Mapping[str, Callable[[Particulars], dict[str, Any]]] = MappingProxyType(
     {
         "recurring.agreement-activated.v1": _agreement,
@@ -115,6 +129,7 @@ OTHER_EVENTS: Mapping[str, Callable[[Particulars], dict[str, Any]]] = MappingPro
         "recurring.charge-refunded.v1": _charge(captured=True, refunded=True),
         "recurring.charge-failed.v1": _charge(failure="user_action_required"),
         "recurring.charge-creation-failed.v1": _charge(failure="non_technical_error"),
+        **dict.fromkeys(_DONATIONS, _donation),
         "login.merchant-initiated.ping.v1": _login,
         "user.checked-in.v1": _checked_in,
     }

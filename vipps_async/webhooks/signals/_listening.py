@@ -17,7 +17,7 @@ from vipps_async.webhooks._watch import Watchers, can_be_waited_for
 
 _logger = logging.getLogger("vipps_async.webhooks")
 
-PATIENCE = 2.0  # seconds that an announcement may take
+ANNOUNCE_TIMEOUT = 2.0  # seconds that an announcement may take
 _FIRST_PAUSE = 0.1  # seconds at most before the first attempt to listen again; doubled before each other
 _LONGEST_PAUSE = 30.0
 _STEADY = 30.0  # seconds that a connection lasts for the pauses to begin anew
@@ -59,8 +59,8 @@ class ListeningSignal(ABC):
         self._heartbeat = heartbeat.total_seconds()
         self._watchers = Watchers()
         self._listener: asyncio.Task[None] | None = None
-        self._deafness = _Outage(f"hear what other processes announce on {channel}")
-        self._muteness = _Outage(f"announce events to other processes on {channel}")
+        self._listening = _Outage(f"hear what other processes announce on {channel}")
+        self._announcing = _Outage(f"announce events to other processes on {channel}")
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -88,8 +88,8 @@ class ListeningSignal(ABC):
             listener.cancel()
             await asyncio.wait({listener})
 
-    def watch(self, reference: str, *, msn: str | None = None) -> AbstractContextManager[asyncio.Event]:
-        """Return a context whose event is set whenever a process announces the payment; `Signal.watch` says more.
+    def watch(self, subject: str, *, msn: str | None = None) -> AbstractContextManager[asyncio.Event]:
+        """Return a context whose event is set whenever a process announces the subject; `Signal.watch` says more.
 
         It is set too whenever the connection that listens was made anew, since something may have been missed.
 
@@ -101,28 +101,28 @@ class ListeningSignal(ABC):
             raise RuntimeError("the signal does not listen: use it with `async with`, or await start()")
         if self._listener.get_loop() is not asyncio.get_running_loop():
             raise WrongEventLoop(f"this {type(self).__name__}")
-        return self._watchers.watch(reference, msn)
+        return self._watchers.watch(subject, msn)
 
-    async def announce(self, reference: str, *, msn: str | None = None) -> None:
-        """Tell every process that something happened to the payment; this one even if the server is away.
+    async def announce(self, subject: str, *, msn: str | None = None) -> None:
+        """Tell every process that something happened to the subject; this one even if the server is away.
 
         Takes a few seconds at most. A failure is logged, once for all of an outage, and not raised: a delivery must not
         fail by it, and those who wait still poll.
 
         Args:
-            reference: the payment's. What cannot be one is not announced.
+            subject: such as a payment's reference. What cannot be one is not announced.
             msn: its merchant serial number, where that is known.
         """
-        if not can_be_waited_for(reference):
+        if not can_be_waited_for(subject):
             return
-        self._watchers.notify(reference, msn)
+        self._watchers.notify(subject, msn)
         try:
-            async with asyncio.timeout(PATIENCE):
-                await self._send(reference if msn is None else f"{reference} {msn}")
+            async with asyncio.timeout(ANNOUNCE_TIMEOUT):
+                await self._send(subject if msn is None else f"{subject} {msn}")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is logged
-            self._muteness.goes_on(error)
+            self._announcing.goes_on(error)
         else:
-            self._muteness.is_over()
+            self._announcing.is_over()
 
     @abstractmethod
     async def _send(self, announcement: str) -> None:
@@ -136,13 +136,13 @@ class ListeningSignal(ABC):
         """
 
     def _hear(self, announcement: str) -> None:
-        """Wake who waits for the payment: a reference, and its merchant serial number if that is known."""
-        # A reference has no space in it.
-        reference, _, msn = announcement.partition(" ")
-        self._watchers.notify(reference, msn or None)
+        """Wake who waits for the subject of an announcement, and its merchant serial number if that is known."""
+        # An id has no space in it.
+        subject, _, msn = announcement.partition(" ")
+        self._watchers.notify(subject, msn or None)
 
     def _subscribed(self) -> None:
-        self._deafness.is_over()
+        self._listening.is_over()
         # Of what was announced before, nothing was heard.
         self._watchers.notify_all()
 
@@ -167,4 +167,4 @@ class ListeningSignal(ABC):
             if task is not None and task.cancelling():
                 # A driver whose connection fails while it is cancelled raises that failure instead.
                 raise asyncio.CancelledError from error
-            self._deafness.goes_on(error)
+            self._listening.goes_on(error)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from vipps_async._drivers import CallersPool
-from vipps_async.webhooks.signals._listening import PATIENCE, ListeningSignal
+from vipps_async.webhooks.signals._listening import ANNOUNCE_TIMEOUT, ListeningSignal
 
 if TYPE_CHECKING:
     from asyncpg import Pool  # type: ignore[import-untyped]  # asyncpg ships no marker of types
@@ -26,9 +26,10 @@ class PostgresSignal(ListeningSignal):
             the signal is entered, so close the pool after it; an announcement takes another one for a moment.
             LISTEN needs a session of its own: not PgBouncer's transaction pooling, in which nothing is heard. The log
             warns of a pooler. Announcing works through one, if the pool was made with ``statement_cache_size=0``.
-        channel: shared by the processes that hear each other. The payload is the reference, and after a space the
-            merchant serial number where that is known, so that other programs can announce as well:
-            ``SELECT pg_notify('vipps_payments', 'acme-shop-123-order123abc 123456')``.
+        channel: shared by the processes that hear each other. The payload is the subject, such as a payment's
+            reference, and after a space the merchant serial number where that is known, so that other programs can
+            announce as well:
+            ``SELECT pg_notify('vipps_events', 'acme-shop-123-order123abc 123456')``.
         heartbeat: how often the connection is tried; one that stays silent for two of these is given up.
 
     Raises:
@@ -41,7 +42,7 @@ class PostgresSignal(ListeningSignal):
     """
 
     def __init__(
-        self, pool: "Pool", *, channel: str = "vipps_payments", heartbeat: timedelta = timedelta(seconds=15)
+        self, pool: "Pool", *, channel: str = "vipps_events", heartbeat: timedelta = timedelta(seconds=15)
     ) -> None:
         self._pool = CallersPool(pool, name="PostgresSignal")
         self._has_warned = False
@@ -49,7 +50,7 @@ class PostgresSignal(ListeningSignal):
 
     async def _send(self, announcement: str) -> None:
         # The pool applies the timeout to the release too, which would wait without end for a server that is silent.
-        async with self._pool.connection(PATIENCE) as connection:
+        async with self._pool.connection(ANNOUNCE_TIMEOUT) as connection:
             await connection.execute("SELECT pg_notify($1, $2)", self._channel, announcement)
 
     async def _listen(self, is_alive: Callable[[], None]) -> None:

@@ -21,9 +21,9 @@ class RedisSignal(ListeningSignal):
             One connection of its pool is taken for listening, as long as the signal is entered. It is for one event
             loop. What is announced at one node of a cluster is heard at all.
         channel: shared by the processes that hear each other, whichever of the server's databases they use; a server
-            with access lists has to allow it. The payload is the reference, and after a space the merchant serial
-            number where that is known, so that other programs can announce as well:
-            ``PUBLISH vipps_payments "acme-shop-123-order123abc 123456"``.
+            with access lists has to allow it. The payload is the subject, such as a payment's reference, and after
+            a space the merchant serial number where that is known, so that other programs can announce as well:
+            ``PUBLISH vipps_events "acme-shop-123-order123abc 123456"``.
         heartbeat: how often a connection on which nothing arrives is tried; one that stays silent for two of these is
             given up.
 
@@ -38,7 +38,7 @@ class RedisSignal(ListeningSignal):
     """
 
     def __init__(
-        self, client: "Redis", *, channel: str = "vipps_payments", heartbeat: timedelta = timedelta(seconds=15)
+        self, client: "Redis", *, channel: str = "vipps_events", heartbeat: timedelta = timedelta(seconds=15)
     ) -> None:
         self._client = CallersRedis(client, name="RedisSignal", extra="redis")
         super().__init__(channel=channel, heartbeat=heartbeat)
