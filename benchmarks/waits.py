@@ -60,7 +60,7 @@ async def compare_polls() -> list[Row]:
                 await sandbox.approve(reference)
                 await receiver.handle(source("AUTHORIZED", reference=reference).request)
         without, with_signal = (
-            sum(request.operation == "get" and reference in request.path for request in sandbox.requests)
+            sum(request.operation == "epayment.get" and reference in request.path for request in sandbox.requests)
             for reference in signals
         )
     figures: Row = {"base reads": without, "reads": with_signal, "ratio": with_signal / without}

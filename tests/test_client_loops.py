@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.support.payments import PRICE
+from tests.support.payments import PRICE, requests_of
 from vipps_async import VippsClient
 from vipps_async.errors import VippsError, WrongEventLoop
 from vipps_async.sandbox import Sandbox, run_in_thread
@@ -59,7 +59,7 @@ def test_a_client_works_in_one_loop_after_another(elsewhere: Sandbox, caplog: py
         assert asyncio.run(create(vipps, f"order-{number:04}")) == f"order-{number:04}"
     asyncio.run(vipps.close())
     gc.collect()
-    assert len([request for request in elsewhere.requests if request.operation == "token"]) == 1
+    assert len(requests_of(elsewhere, "token")) == 1
     assert "Unclosed" not in caplog.text
 
 

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from tests.support.payments import REFERENCE, requests_of
-from vipps_async.sandbox import Fault, Sandbox, State
+from vipps_async.sandbox import Fault, Sandbox
+from vipps_async.sandbox._epayment.lifecycle import State
 
 SELL = """
 import asyncio

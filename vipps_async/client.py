@@ -100,6 +100,11 @@ class VippsClient:
         return cls(Credentials.from_env(environ), environment=Environment.from_env(environ))
 
     @property
+    def session(self) -> Session:
+        """What the classes of the APIs send their calls by, as this client's options say; for such a class of yours."""
+        return self._http
+
+    @property
     def epayment(self) -> EPayment:
         """The ePayment API."""
         return self._epayment

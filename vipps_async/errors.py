@@ -43,6 +43,7 @@ class Problem:
     """What a failed call's body said, whichever of the documented shapes it had.
 
     Attributes:
+        type: URI of the kind of problem, by which some APIs tell their errors apart.
         title: short summary, such as ``"Cannot capture before reservation"``.
         detail: explanation of this occurrence.
         code: numeric error code as text, such as ``"6080"``; ePayment API, error codes.
@@ -55,6 +56,7 @@ class Problem:
         raw: the decoded body, or its first characters where it was not JSON.
     """
 
+    type: str | None = None
     title: str | None = None
     detail: str | None = None
     code: str | None = None

@@ -1,5 +1,6 @@
 """A call is fixed before its first attempt: path, bytes, key."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import pytest
 
 from vipps_async import Amount
 from vipps_async._http import call
+from vipps_async.epayment._errors import RULES
 from vipps_async.epayment._request import Cancellation, Modification
 from vipps_async.errors import InvalidRequest
 
@@ -25,7 +27,9 @@ def test_a_read_changes_nothing() -> None:
         "expects_body": True,
         "is_sensitive": False,
         "may_be_a_repeat": False,
-        "conclusive_codes": frozenset(),
+        "query": {},
+        "headers": {},
+        "rules": attrs.asdict(call.ApiRules()),
     }
 
 
@@ -68,19 +72,28 @@ def test_a_fresh_key_is_a_new_one_that_every_api_takes() -> None:
     keys = [call.fresh_key() for _ in range(100)]
     assert len(set(keys)) == 100
     assert all(str(UUID(key)) == key and len(key) <= 40 for key in keys)
-    assert all(call.check_key(key) == key for key in keys)
+    assert all(call.ApiRules().checked_key(key) == key for key in keys)
 
 
 @pytest.mark.parametrize("key", ["1", "0:wc_order_abc", "x" * 50, "!#/?\\~"])
 def test_a_key_that_the_api_takes_is_taken(key: str) -> None:
     """One to 50 visible ASCII characters are a key."""
-    assert call.check_key(key) == key
+    assert RULES.checked_key(key) == key
 
 
 @pytest.mark.parametrize("key", ["", "x" * 51, "two words", " ", "a\nb", "a\r", "ø", "\x7f", None, 5, b"key"])
 def test_a_key_that_no_header_carries_is_refused(key: Any) -> None:
     """Any other key is refused by field, value and rule."""
     with pytest.raises(InvalidRequest) as refusal:
-        call.check_key(key)
+        RULES.checked_key(key)
     assert (refusal.value.field, refusal.value.value) == ("idempotency_key", key)
-    assert refusal.value.rule == "must be 1 to 50 visible ASCII characters; 40 of [A-Za-z0-9._:-] suit every API"
+    assert refusal.value.rule == "must be 1 to 50 visible ASCII characters; 40 of [A-Za-z0-9-] suit every API"
+
+
+def test_an_api_may_have_a_narrower_rule() -> None:
+    """Recurring's keys have 40 letters, digits and hyphens at most."""
+    rules = call.ApiRules(key_alphabet=re.compile(r"[A-Za-z0-9-]+"), longest_key=40)
+    assert rules.checked_key("Charge-17") == "Charge-17"
+    for key in ("charge_17", "a.b", "x" * 41, "a\n"):
+        with pytest.raises(InvalidRequest, match=r"must be 1 to 40 characters of \[A-Za-z0-9-\]\+"):
+            rules.checked_key(key)

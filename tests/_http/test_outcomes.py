@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.hostile import CLOSE, HANG, RESET, Asked, Boom, end_of, hostile, passed_on, payment, problem, reply
-from tests.support.payments import PRICE
+from tests.support.payments import PRICE, requests_of
 from vipps_async import Amount, RetryPolicy, VippsClient
 from vipps_async.errors import CallError, ConnectionFailed, OutcomeUnknown, VippsError
 from vipps_async.sandbox import Sandbox
@@ -212,7 +212,7 @@ async def test_an_exception_before_or_after_sending_is_told_by_what_was_sent(ope
             session=lambda: sessions.pop() if len(sessions) > 1 else hooked,
         )
         end = await end_of(operation.run(vipps))
-        keys = {request.idempotency_key for request in sandbox.requests if request.operation == operation.name}
+        keys = {request.idempotency_key for request in requests_of(sandbox, operation.name)}
         is_sent = hook == "on_request_end"
         assert effects(sandbox, operation) == (is_sent and operation.event is not None)
     assert type(end) is (OutcomeUnknown if is_sent and operation.event else ConnectionFailed)

@@ -13,10 +13,11 @@ from vipps_async import Payment, errors
 from vipps_async._http import call
 from vipps_async._http.hints import hint_for
 from vipps_async._http.reply import decode, ignore, read_as, read_problem, read_retry_after
+from vipps_async.epayment._errors import RULES
 from vipps_async.errors import ApiError, InvalidReply, Problem
 
 NOW = datetime(2026, 1, 19, 16, 26, 32, tzinfo=UTC)
-ASKED = call.write("capture", "/epayment/v1/payments/acme-shop-1/capture", {}, key="key-1")
+ASKED = call.write("capture", "/epayment/v1/payments/acme-shop-1/capture", {}, key="key-1", rules=RULES)
 WITHOUT_BODY = call.write("delete webhook", "/webhooks/v1/webhooks/1", method="DELETE", expects_body=False)
 HTML = b"<html><body>Bad gateway</body></html>"
 
@@ -160,6 +161,7 @@ def test_a_domain_error_has_its_code(name: str, status: int, code: str) -> None:
     said = document(name)
     error = refusal(status, body(name))
     assert error.problem == Problem(
+        type=said["type"],
         title=said["title"],
         detail=said["detail"],
         code=code,
@@ -185,7 +187,12 @@ def test_the_draft_s_problem_is_read() -> None:
     said = document("draft-problem")
     problem = read_problem(body("draft-problem"), status=400, path=ASKED.path)
     assert problem == Problem(
-        title=said["title"], detail=said["detail"], trace_id=said["traceId"], source="api", raw=said
+        type=said["type"],
+        title=said["title"],
+        detail=said["detail"],
+        trace_id=said["traceId"],
+        source="api",
+        raw=said,
     )
 
 
@@ -349,7 +356,7 @@ def test_a_call_without_a_key_is_not_advised_to_use_one(status: int, code: str |
     """The next step is one that the call can take."""
     problem = Problem(code=code, source="api")
     assert "idempotency key" in str(hint_for(status, problem, ASKED))
-    assert "idempotency key" not in str(hint_for(status, problem, call.read("get", "/x")))
+    assert "idempotency key" not in str(hint_for(status, problem, call.read("get", "/x", rules=RULES)))
 
 
 def test_a_proxy_that_wants_a_password_is_told_as_one() -> None:

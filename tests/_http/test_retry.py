@@ -13,7 +13,7 @@ from vipps_async import RetryPolicy
 from vipps_async._http import call
 from vipps_async._http.retry import Attempts, RetryBudget, is_transient, may_have_applied, proves_no_effect
 from vipps_async._wire.secret import described
-from vipps_async.epayment._errors import CONCLUSIVE_CODES
+from vipps_async.epayment._errors import RULES
 from vipps_async.errors import (
     ApiError,
     CallError,
@@ -28,7 +28,7 @@ from vipps_async.errors import (
 )
 
 READ = call.read("get", "/x")
-KEYED = call.write("capture", "/x", {}, key="key-1", conclusive_codes=CONCLUSIVE_CODES)
+KEYED = call.write("capture", "/x", {}, key="key-1", rules=RULES)
 KEYLESS = call.write("register webhook", "/x", {})
 POLICY = RetryPolicy(initial_delay=0.5, max_delay=8.0)
 

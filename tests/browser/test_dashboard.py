@@ -9,7 +9,8 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.support.sandbox.merchant import REFERENCE, Merchant, Shop, of
-from vipps_async.sandbox import Sandbox, State
+from vipps_async.sandbox import Sandbox
+from vipps_async.sandbox._epayment.lifecycle import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import PHONE
 from tests.support.sandbox.merchant import REFERENCE, Merchant
 from tests.support.sandbox.shipping import ELSEWHERE, HOME, PICKUP, Callback, callback, express, fixed
-from vipps_async.sandbox import State
+from vipps_async.sandbox._epayment.lifecycle import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

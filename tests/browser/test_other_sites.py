@@ -5,7 +5,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import CONTAINER
 from tests.support.sandbox.merchant import REFERENCE, Merchant
-from vipps_async.sandbox import State
+from vipps_async.sandbox._epayment.lifecycle import State
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

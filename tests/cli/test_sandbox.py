@@ -85,7 +85,7 @@ async def test_the_log_for_people(shop: Shop) -> None:
         await use(running)
         await until(lambda: len(shop.received) == 1)
         _, errors = await running.stop(signal.SIGTERM)
-    assert "request operation=create method=POST path=/epayment/v1/payments" in errors
+    assert "request operation=epayment.create method=POST path=/epayment/v1/payments" in errors
     assert "status=500" in errors
     assert "message level=INFO message=delivery of CREATED" in errors
     assert not any(secret in errors for secret in ("Signature", "hidden", running.environ["VIPPS_WEBHOOK_SECRET"]))

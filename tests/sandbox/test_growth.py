@@ -51,6 +51,9 @@ def containers(part: Any, seen: set[int]) -> Iterator[tuple[str, int]]:
     names = [field.name for field in attrs.fields(type(part))] if attrs.has(type(part)) else list(vars(part))
     for name in names:
         value = getattr(part, name)
+        if isinstance(value, list) and name == "apis":
+            for served in value:
+                yield from containers(served, seen)
         if isinstance(value, dict | list | set | deque):
             yield f"{type(part).__name__}.{name}", len(value)
         elif type(value).__module__.startswith("vipps_async.sandbox") and id(value) not in seen:

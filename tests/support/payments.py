@@ -8,6 +8,7 @@ from vipps_async import Amount, VippsClient
 from vipps_async.epayment import EPayment
 from vipps_async.epayment._polling import Polls, PollSchedule
 from vipps_async.sandbox import RecordedRequest, Sandbox
+from vipps_async.sandbox._platform.routes import is_named
 
 REFERENCE = "acme-shop-123-order123abc"
 PRICE = Amount(1000, "NOK")
@@ -39,4 +40,4 @@ async def reads_of(sandbox: Sandbox, count: int) -> None:
 
 def requests_of(sandbox: Sandbox, operation: str) -> list[RecordedRequest]:
     """The requests of one operation that the sandbox received, oldest first."""
-    return [request for request in sandbox.requests if request.operation == operation]
+    return [request for request in sandbox.requests if is_named(request.operation, operation)]

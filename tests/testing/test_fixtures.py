@@ -15,7 +15,8 @@ from aiohttp.test_utils import TestServer
 from tests.support.payments import PRICE, REFERENCE, create
 from vipps_async import PaymentEvent, PaymentState, VippsClient
 from vipps_async.errors import BadRequest, ConfigurationError, ConnectionFailed
-from vipps_async.sandbox import Fault, Sandbox, State, UnknownReference, run_in_thread
+from vipps_async.sandbox import Fault, Sandbox, UnknownReference, run_in_thread
+from vipps_async.sandbox._epayment.lifecycle import State
 from vipps_async.testing.events import EventSource
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
@@ -74,7 +75,7 @@ async def test_events_reach_a_webhook_in_the_tests_own_loop(vipps_sandbox: Sandb
 
 async def test_faults_strike_and_are_withdrawn(vipps_sandbox: Sandbox, vipps_client: VippsClient) -> None:
     """Faults, revoked tokens and an outage are what they are without the plugin."""
-    vipps_sandbox.fail("create", Fault.RESET_AFTER)
+    vipps_sandbox.fail("epayment.create", Fault.RESET_AFTER)
     vipps_sandbox.fail("get", Fault.STATUS_503, times=None)
     await create(vipps_client)
     vipps_sandbox.clear_faults()
@@ -84,12 +85,12 @@ async def test_faults_strike_and_are_withdrawn(vipps_sandbox: Sandbox, vipps_cli
             await vipps_client.epayment.get(REFERENCE)
     assert (await vipps_client.epayment.get(REFERENCE)).state is PaymentState.CREATED
     assert [(request.operation, request.fault, request.status) for request in vipps_sandbox.requests] == [
-        ("token", None, 200),
-        ("create", Fault.RESET_AFTER, None),
-        ("create", None, 201),
-        ("get", None, 401),
-        ("token", None, 200),
-        ("get", None, 200),
+        ("accesstoken.issue-token", None, 200),
+        ("epayment.create", Fault.RESET_AFTER, None),
+        ("epayment.create", None, 201),
+        ("epayment.get", None, 401),
+        ("accesstoken.issue-token", None, 200),
+        ("epayment.get", None, 200),
     ]
 
 
@@ -97,7 +98,7 @@ async def test_errors_come_as_they_are(vipps_sandbox: Sandbox) -> None:
     """What a sandbox raises, by a call or by a coroutine, arrives in the test."""
     with pytest.raises(UnknownReference):
         await vipps_sandbox.approve("order-9999")
-    with pytest.raises(ValueError, match="is none of token, create"):
+    with pytest.raises(ValueError, match=r"is none of accesstoken\.issue-token, epayment\.create"):
         vipps_sandbox.fail("steal", Fault.STATUS_500)
     with pytest.raises(AttributeError):
         vipps_sandbox.steal  # type: ignore[attr-defined]  # noqa: B018 - that there is no such thing is the claim

@@ -53,7 +53,7 @@ async def test_a_renewal_ahead_of_time_is_made_once(shop: Shop, redis_server: Re
         while await redis.exists(f"vipps:token:{shop.seal.name}:lock"):
             await asyncio.sleep(0.01)
         assert shop.refusals == 0
-        shop.sandbox._state.tokens.revoke(old)
+        shop.sandbox._state.gateway.tokens.revoke(old)
         assert await team.call() == {"Payment": 3 * SIZE}
     assert shop.fetches == 1
 

@@ -46,7 +46,7 @@ def encodings(secret: str) -> Iterator[str]:
 
 async def test_redis_learns_no_secret(sandbox: Sandbox, shop: Shop, redis: Redis, told: io.StringIO) -> None:
     """No key, value or command that Redis ever gets, and no log, holds a token or an API key in any encoding."""
-    keys, tokens = sandbox.credentials, sandbox._state.tokens
+    keys, tokens = sandbox.credentials, sandbox._state.gateway.tokens
     secrets = {str(keys.client_id), str(keys.client_secret), str(keys.subscription_key)}
     async with redis.monitor() as monitor:
         async with shop.client(RedisTokenCache(redis)) as vipps:

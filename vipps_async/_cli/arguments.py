@@ -12,8 +12,9 @@ from vipps_async._wire.secret import Secret
 from vipps_async._wire.urls import is_web, normal_url, shown
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import Permission
+from vipps_async.sandbox._epayment.permissions import permissions
 from vipps_async.sandbox._faults.notation import parse_faults
-from vipps_async.sandbox._platform.permissions import permissions
+from vipps_async.sandbox._state import TARGETS
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
@@ -53,7 +54,7 @@ def faults(text: str) -> str:
     """Return the notation of faults that *text* is, or that the file called so holds."""
     try:
         notation = Path(text).read_text("utf-8") if ":" not in text else text
-        parse_faults(notation)
+        parse_faults(notation, TARGETS)
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{error}; a fault is written OPERATION:FAULT") from error
     except ConfigurationError as error:

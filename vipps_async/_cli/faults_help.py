@@ -5,13 +5,15 @@ from collections.abc import Iterable
 
 from vipps_async.sandbox import DeliveryFault, Fault
 from vipps_async.sandbox._faults.magic_values import AMOUNTS, FIRST_AMOUNT
-from vipps_async.sandbox._faults.rules import ANY, DELIVERIES, OPERATIONS, OPTIONS
+from vipps_async.sandbox._faults.rules import OPTIONS
+from vipps_async.sandbox._faults.targets import ANY, DELIVERIES
+from vipps_async.sandbox._state import TARGETS
 
 _WIDTH = 100
 _ABOUT = f"""\
 faults:
   --faults takes OPERATION:FAULT[@PROBABILITY][:OPTION=VALUE]…, several with commas, or a file of them,
-  such as capture:reset-after@0.2,{DELIVERIES}:duplicate:times=3. One without a probability strikes once, one with a
+  such as capture:reset-after@0.2,{DELIVERIES}:duplicate:times=3. One without a probability is injected once, one with a
   probability as often as chance has it, so that @1 is always; times says otherwise.
 
   A payment asks for a fault itself with a reference such as 0001--fault-reset-after, 0001--fault-get-latency-always
@@ -28,7 +30,10 @@ def faults_help() -> str:
     return "\n".join(
         [
             _ABOUT,
-            _wrapped(f"operations: {', '.join(OPERATIONS)}; {ANY} for any of these; {DELIVERIES}"),
+            _wrapped(
+                f"operations: {', '.join(TARGETS.operations)}; the end of one, such as capture, names all that end so; "
+                f"{ANY} for any; {DELIVERIES}"
+            ),
             "\nfaults of requests:",
             *_rows(Fault),
             "\nfaults of deliveries:",

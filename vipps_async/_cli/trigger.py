@@ -18,15 +18,22 @@ from vipps_async._cli.lines import STYLES, Lines
 from vipps_async._wire.secret import Secret
 from vipps_async.epayment import PaymentEventName
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox import EventName
-from vipps_async.sandbox._epayment.sample_events import sample_event
-from vipps_async.sandbox._webhooks.other_events import OTHER_EVENTS, Particulars, other_event
-from vipps_async.sandbox._webhooks.registrations import EVENT_TYPES
+from vipps_async.sandbox import APIS, ApiDefinition, SampleFacts
 from vipps_async.webhooks.signature import SignedUrl, sign
 
 if TYPE_CHECKING:
     from vipps_async._cli.arguments import Commands
 
+# What can be sent, by the event's short name or its type, each with the API that makes it and the name that it knows.
+_EVENTS: dict[str, tuple[ApiDefinition, str]] = {
+    text: (api, name)
+    for api in APIS
+    for name, event_type in api.event_types.items()
+    if event_type
+    for text in (name, event_type)
+}
+_NAMES = [text for text in _EVENTS if "." not in text]
+_OTHER_TYPES = [text for text, (_, name) in _EVENTS.items() if text == name and "." in text]
 _ANSWER_WITHIN = aiohttp.ClientTimeout(total=10)  # Webhooks API, responses
 _EXCERPT = 200  # characters of an answer that are told
 
@@ -39,14 +46,15 @@ def add_to(commands: "Commands") -> None:
         nargs="?",
         type=_event,
         metavar="EVENT",
-        help=f"one of {', '.join(EVENT_TYPES)}, its event type, or the draft's name for it; or an event type of "
-        f"another API: {', '.join(OTHER_EVENTS)}",
+        help=f"one of {', '.join(_NAMES)}, its event type, or the draft's name for it; or a type of another API: "
+        f"{', '.join(_OTHER_TYPES)}",
     )
     add_webhook_arguments(trigger)
     trigger.add_argument("--to", type=url, metavar="URL", help="where to send it, if that is not the signed URL")
     trigger.add_argument("--dialect", choices=DIALECTS, default="current", help="the draft's may go without --secret")
     trigger.add_argument(
-        "--reference", help="the payment's (default: order-0001), or the id of the agreement, charge, QR or login"
+        "--reference",
+        help="what it is about: a payment's (default: order-0001), or the id of the agreement, charge, QR or login",
     )
     trigger.add_argument("--amount", type=count, default=1000, help="minor units (default: 1000)")
     trigger.add_argument("--currency", default="NOK", help="ISO 4217 (default: NOK)")
@@ -61,13 +69,10 @@ def add_to(commands: "Commands") -> None:
 
 
 def _event(text: str) -> str:
-    if text in OTHER_EVENTS:
-        return text
-    word = text.removeprefix("epayments.payment.").removesuffix(".v1").upper()
-    name = str(PaymentEventName(word))
-    if name not in EVENT_TYPES:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join([*EVENT_TYPES, *OTHER_EVENTS])}")
-    return name
+    for known in (text, text.upper(), str(PaymentEventName(text.upper()))):
+        if known in _EVENTS:
+            return known
+    raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join([*_NAMES, *_OTHER_TYPES])}")
 
 
 @attrs.frozen(kw_only=True)
@@ -131,37 +136,26 @@ def _body(options: argparse.Namespace) -> bytes:
         raise ConfigurationError("trigger takes either an EVENT or --body FILE")
     if options.body is not None:
         return _read(options.body)
-    return _other_event(options) if options.event in OTHER_EVENTS else _payment_event(options)
+    return _sample(options)
 
 
-def _other_event(options: argparse.Namespace) -> bytes:
-    if options.failed or options.dialect == "draft":
+def _sample(options: argparse.Namespace) -> bytes:
+    api, name = _EVENTS[options.event]
+    if api.draft is None and (options.failed or options.dialect == "draft"):
         raise ConfigurationError(f"--failed and the draft are for events of payments, not for {options.event}")
-    return other_event(
-        Particulars(
-            type=options.event,
-            reference=options.reference,
-            amount=options.amount,
-            currency=options.currency,
-            transaction=options.psp_reference,
-            msn=options.msn,
-            now=datetime.now(UTC),
-        )
-    )
-
-
-def _payment_event(options: argparse.Namespace) -> bytes:
-    return sample_event(
-        EventName(options.event),
-        dialect=options.dialect,
-        reference=options.reference or "order-0001",
+    version = (options.dialect == "draft" and api.draft) or api
+    if version.sample is None:
+        raise ConfigurationError(f"there is no sample of {options.event}: give --body FILE")
+    facts = SampleFacts(
+        reference=options.reference,
         amount=options.amount,
         currency=options.currency,
-        psp_reference=options.psp_reference,
+        event_id=options.psp_reference,
         msn=options.msn,
         now=datetime.now(UTC),
         success=not options.failed,
     )
+    return version.sample(name, facts)
 
 
 def _read(path: Path) -> bytes:

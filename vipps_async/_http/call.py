@@ -1,15 +1,51 @@
 """An API call as a value, fixed before its first attempt. Performs no I/O."""
 
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
 import attrs
 
-from vipps_async._wire import json as _json
 from vipps_async._wire.converter import unstructure
+from vipps_async._wire.json import encode
 from vipps_async.errors import InvalidRequest
 
-_KEY_LIMIT = 50  # ePayment API, Idempotency-Key
+_VISIBLE_ASCII = re.compile(r"[!-~]+")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@attrs.frozen(kw_only=True)
+class ApiRules:
+    """What an API says of itself to the layer that sends its calls.
+
+    Attributes:
+        hints: what to do next about an error, by its code; ``{}`` stands for "with the same idempotency key".
+        conclusive_codes: error codes that tell that no attempt of a call took effect: what they say was so each time.
+        limits: how often it may be called, in words.
+        key_alphabet: what an idempotency key is made of.
+        longest_key: characters that it may have.
+    """
+
+    hints: Mapping[str, str] = _NOTHING
+    conclusive_codes: frozenset[str] = frozenset()
+    limits: str = ""
+    key_alphabet: re.Pattern[str] = _VISIBLE_ASCII
+    longest_key: int = 40
+
+    def checked_key(self, key: str) -> str:
+        """Return a key that a caller gave, if the API takes it.
+
+        Raises:
+            InvalidRequest: it is empty, too long, or has other characters.
+        """
+        if not (isinstance(key, str) and self.key_alphabet.fullmatch(key) and len(key) <= self.longest_key):
+            is_wide = self.key_alphabet is _VISIBLE_ASCII
+            kind = "visible ASCII characters" if is_wide else f"characters of {self.key_alphabet.pattern}"
+            rule = f"must be 1 to {self.longest_key} {kind}; 40 of [A-Za-z0-9-] suit every API"
+            raise InvalidRequest("idempotency_key", key, rule)
+        return str.__str__(key)  # what a text enum shows is something else
 
 
 @attrs.frozen(kw_only=True)
@@ -19,40 +55,44 @@ class Call:
     Attributes:
         operation: what errors and logs call it: ``"capture"``.
         method: the HTTP method.
-        path: absolute path below the environment's base URL, already quoted.
+        path: absolute path below the environment's base URL, already quoted, without a query.
+        query: its parameters.
+        headers: beside those that every request carries.
         body: the encoded JSON, or ``None`` for no body.
         idempotency_key: sent as ``Idempotency-Key``.
         writes: whether it can change something, so that silence leaves its outcome unknown.
         expects_body: whether its reply has a documented body.
         is_sensitive: whether its reply carries a secret, which no traceback may show.
         may_be_a_repeat: whether its key came from the caller, who may have sent it with it before.
-        conclusive_codes: error codes that tell that no attempt of it took effect: what they say was so each time.
+        rules: what its API says of itself.
     """
 
     operation: str
     method: str
     path: str
+    query: Mapping[str, str] = _NOTHING
+    headers: Mapping[str, str] = _NOTHING
     body: bytes | None = None
     idempotency_key: str | None = None
     writes: bool = False
     expects_body: bool = True
     is_sensitive: bool = False
     may_be_a_repeat: bool = False
-    conclusive_codes: frozenset[str] = frozenset()
+    rules: ApiRules = ApiRules()
 
 
-def read(operation: str, path: str) -> Call:
-    """A GET."""
-    return Call(operation=operation, method="GET", path=path)
+def read(operation: str, path: str, **facts: Any) -> Call:
+    """Return a GET; *facts* are what else `Call` has."""
+    return Call(operation=operation, method="GET", path=path, **facts)
 
 
 def encoded(payload: Any) -> bytes:
-    """The bytes that send a model."""
-    return _json.encode(unstructure(payload))
+    """Return the bytes that send a model."""
+    return encode(unstructure(payload))
 
 
 def write(operation: str, path: str, payload: Any = None, *, key: str | None = None, **facts: Any) -> Call:
-    """A call that changes something, a POST unless *facts* say otherwise; *payload* is a model or ``None``."""
+    """Return a call that changes something, a POST unless *facts* say otherwise; *payload* is a model or ``None``."""
     return Call(
         operation=operation,
         path=path,
@@ -63,21 +103,5 @@ def write(operation: str, path: str, payload: Any = None, *, key: str | None = N
 
 
 def fresh_key() -> str:
-    """A new idempotency key, for an operation that is a new one each time it is asked for."""
+    """Return a new idempotency key, for an operation that is a new one each time it is asked for."""
     return str(uuid4())
-
-
-def check_key(key: str) -> str:
-    """Return a key that a caller gave, if the API takes it.
-
-    Raises:
-        InvalidRequest: it is empty, longer than 50 characters, or not visible ASCII.
-    """
-    visible = isinstance(key, str) and key.isascii() and key.isprintable() and " " not in key
-    if not (visible and 0 < len(key) <= _KEY_LIMIT):
-        raise InvalidRequest(
-            "idempotency_key",
-            key,
-            f"must be 1 to {_KEY_LIMIT} visible ASCII characters; 40 of [A-Za-z0-9._:-] suit every API",
-        )
-    return str.__str__(key)  # what a text enum shows is something else

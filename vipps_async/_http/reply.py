@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from vipps_async._http.call import Call
 from vipps_async._http.hints import hint_for
-from vipps_async._wire import json as _json
 from vipps_async._wire.converter import Malformed, structure
+from vipps_async._wire.json import NotJson
+from vipps_async._wire.json import decode as decode_json
 from vipps_async._wire.times import from_http_date
 from vipps_async.errors import (
     ApiError,
@@ -74,8 +75,8 @@ def decode(call: Call, status: int, headers: Mapping[str, str], body: bytes, *, 
 
 def _json_of(status: int, headers: Mapping[str, str], body: bytes) -> Any:
     try:
-        document = _json.decode(body)
-    except _json.NotJson as error:
+        document = decode_json(body)
+    except NotJson as error:
         kind = printable(headers.get("Content-Type", "an unnamed content type"), _NAME)
         raise InvalidReply(
             f"HTTP {status} with {kind} instead of JSON: {printable(_excerpt(body), _EXCERPT)}"
@@ -112,14 +113,15 @@ def read_problem(body: bytes, *, status: int, path: str) -> Problem:
         path: of the request that it answers.
     """
     try:
-        document = _json.decode(body)
-    except _json.NotJson:
+        document = decode_json(body)
+    except NotJson:
         text = _excerpt(body) if body else None
         return Problem(detail=text and printable(text, _EXCERPT), raw=text)
     if not isinstance(document, dict):
         return Problem(raw=document)
     details = _details(document)
     return Problem(
+        type=_first_text(document, "type", limit=_EXCERPT),
         title=_first_text(document, "title", "error", limit=_TEXT),
         detail=_first_text(document, "detail", "error_description", "message", limit=_TEXT) or _gateway_text(document),
         code=next((reason for name, reason in details if name == "ErrorCode"), None),

@@ -238,11 +238,11 @@ def proves_no_effect(error: CallError, call: Call) -> bool:
 
     A repeated key is answered as the first request was, so a refusal by the API itself speaks for all attempts; but it
     need not honour the key for ever, what it says of the payment's state may be an earlier attempt's doing, and a time
-    that it finds too soon was later before. The call's conclusive codes alone tell what was so each time: what is wrong
+    that it finds too soon was later before. The API's conclusive codes alone tell what was so each time: what is wrong
     with the request, or with what the merchant may do.
     """
     if not isinstance(error, ApiError) or error.problem.source != "api" or error.status in _TELLS_NOTHING_OF_EARLIER:
         return False
     if not 400 <= error.status < 500:
         return False
-    return error.code in call.conclusive_codes
+    return error.code in call.rules.conclusive_codes

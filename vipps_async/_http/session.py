@@ -69,12 +69,16 @@ class Session:
     )
 
     async def send(self, call: Call, read: Callable[[Any], T]) -> T:
-        """Return what *read* makes of the decoded reply to *call*.
+        """Return what *read* makes of the decoded reply to *call*; the rest is as `send_for_headers` describes."""
+        return await self.send_for_headers(call, lambda document, _: read(document))
+
+    async def send_for_headers(self, call: Call, read: Callable[[Any, Mapping[str, str]], T]) -> T:
+        """Return what *read* makes of the decoded reply to *call* and its headers.
 
         Args:
             call: what to send.
-            read: takes the decoded JSON, ``None`` for an empty reply; raises `InvalidReply` for one that it cannot
-                read, which is then attempted again as any other reply that does not tell the outcome.
+            read: takes the decoded JSON, ``None`` for an empty reply, and the headers; raises `InvalidReply` for one
+                that it cannot read, which is then attempted again as any other reply that does not tell the outcome.
 
         Raises:
             CallError: as one of its subclasses, with the call's attempts and idempotency key.
@@ -106,14 +110,16 @@ class Session:
         """Return a copy that leaves it to its caller to try again."""
         return attrs.evolve(self, retry=attrs.evolve(self.retry, attempts=1))
 
-    async def _repeated(self, call: Call, read: Callable[[Any], T], attempts: Attempts, deadline: float) -> T:
+    async def _repeated(
+        self, call: Call, read: Callable[[Any, Mapping[str, str]], T], attempts: Attempts, deadline: float
+    ) -> T:
         while True:
             try:
                 authorization = await self.authorizer.authorize(deadline)
             except CallError as error:
                 raise attempts.without_token(error) from error
             try:
-                result = read(await self._attempt(call, authorization, attempts, deadline))
+                result = read(*await self._attempt(call, authorization, attempts, deadline))
             except CallError as error:
                 _hide_secrets(error, call, self.headers, authorization)
                 _logger.debug("%s, attempt %d: %s", call.operation, attempts.made, error.message)
@@ -127,12 +133,14 @@ class Session:
                 return result
             await asyncio.sleep(wait)
 
-    async def _attempt(self, call: Call, authorization: Mapping[str, str], attempts: Attempts, deadline: float) -> Any:
+    async def _attempt(
+        self, call: Call, authorization: Mapping[str, str], attempts: Attempts, deadline: float
+    ) -> tuple[Any, Mapping[str, str]]:
         timeout = self._timeout_until(deadline)
         attempts.begin()
         answer = await self._answer_to(call, authorization, timeout, attempts)
         _logger.debug("%s: %s %s answered %d", call.operation, call.method, call.path, answer.status)
-        return decode(call, answer.status, answer.headers, answer.body, now=datetime.now(UTC))
+        return decode(call, answer.status, answer.headers, answer.body, now=datetime.now(UTC)), answer.headers
 
     async def _answer_to(
         self,
@@ -144,7 +152,7 @@ class Session:
         try:
             return await self.http.request(
                 call.method,
-                self._root.with_path(self._root.raw_path.rstrip("/") + call.path, encoded=True),
+                self._url_of(call),
                 headers=self._headers_of(call),
                 authorization=authorization,
                 body=call.body,
@@ -165,8 +173,13 @@ class Session:
         # On the dot: aiohttp rounds a long time up to whole seconds.
         return aiohttp.ClientTimeout(total=left, connect=self._attempt_timeout.connect, ceil_threshold=math.inf)
 
+    def _url_of(self, call: Call) -> URL:
+        url = self._root.with_path(self._root.raw_path.rstrip("/") + call.path, encoded=True)
+        return url.with_query(call.query) if call.query else url
+
     def _headers_of(self, call: Call) -> CIMultiDict[str]:
         headers = self.headers.copy()
+        headers.update(call.headers)
         if call.body is not None:
             headers["Content-Type"] = "application/json"
         if call.idempotency_key is not None:

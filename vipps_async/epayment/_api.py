@@ -19,7 +19,7 @@ from vipps_async.epayment._enums import (
     PaymentMethodType,
     UserFlow,
 )
-from vipps_async.epayment._errors import CONCLUSIVE_CODES
+from vipps_async.epayment._errors import RULES
 from vipps_async.epayment._event import PaymentEvent
 from vipps_async.epayment._full_capture import ALL_THAT_REMAINS, amount_of_full_capture, check_given, check_modification
 from vipps_async.epayment._payment import Payment
@@ -146,9 +146,9 @@ class EPayment:
             direct_capture=direct_capture,
         )
         body = call.encoded(request)
-        key = self._derived_key(body) if idempotency_key is None else call.check_key(idempotency_key)
+        key = self._derived_key(body) if idempotency_key is None else RULES.checked_key(idempotency_key)
         created = await self._session.send(
-            call.write("create", _PAYMENTS, body=body, key=key, conclusive_codes=CONCLUSIVE_CODES),
+            call.write("create", _PAYMENTS, body=body, key=key, rules=RULES),
             partial(read_created, reference=request.reference, key=key),
         )
         self._polls.note_creation((self._merchant, request.reference))
@@ -166,7 +166,9 @@ class EPayment:
 
         Source: ePayment API, get payment; 120 reads a minute for one reference.
         """
-        return await self._session.send(call.read("get", _path(reference)), partial(read_payment, reference=reference))
+        return await self._session.send(
+            call.read("get", _path(reference), rules=RULES), partial(read_payment, reference=reference)
+        )
 
     async def events(self, reference: str) -> list[PaymentEvent]:
         """Return the payment's event log, oldest first: the history that settles what happened.
@@ -183,7 +185,7 @@ class EPayment:
         Source: ePayment API, get event log.
         """
         read = partial(read_log, reference=reference, msn=self._merchant)
-        return await self._session.send(call.read("events", _path(reference, "/events")), read)
+        return await self._session.send(call.read("events", _path(reference, "/events"), rules=RULES), read)
 
     async def capture(
         self,
@@ -375,10 +377,10 @@ class EPayment:
 
     async def _adjust(self, operation: str, reference: str, body: Any, key: str | None) -> Adjustment:
         is_given = key is not None
-        key = call.fresh_key() if key is None else call.check_key(key)
+        key = call.fresh_key() if key is None else RULES.checked_key(key)
         path = _path(reference, f"/{operation}")
         read = partial(read_adjustment, reference=reference, key=key)
-        facts = {"may_be_a_repeat": is_given, "conclusive_codes": CONCLUSIVE_CODES}
+        facts = {"may_be_a_repeat": is_given, "rules": RULES}
         modification = call.write(operation, path, body, key=key, **facts)
         return await self._session.send(modification, read)
 

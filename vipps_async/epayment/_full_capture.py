@@ -9,7 +9,7 @@ import asyncio
 import time
 from typing import Final, Protocol
 
-from vipps_async._http.call import check_key
+from vipps_async.epayment._errors import RULES
 from vipps_async.epayment._event import PaymentEvent, PaymentEventName
 from vipps_async.epayment._payment import Payment
 from vipps_async.epayment._rules import check_modification_amount, check_modification_reference, check_reference
@@ -62,7 +62,7 @@ def check_modification(reference: str, key: str | None, modification_reference: 
     """
     check_reference(reference)
     if key is not None:
-        check_key(key)
+        RULES.checked_key(key)
     if modification_reference is not None:
         check_modification_reference(modification_reference)
 

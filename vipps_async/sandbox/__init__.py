@@ -1,4 +1,4 @@
-"""A local server that behaves like Vipps MobilePay: stateful, offline, account-free, with faults on order.
+"""A local server that behaves like Vipps MobilePay: stateful, offline, account-free, with faults to be injected.
 
 ::
 
@@ -7,25 +7,26 @@
         await sandbox.approve(reference)
 """
 
-from vipps_async.sandbox._epayment.ledger import ActionRefused, UnknownReference
-from vipps_async.sandbox._epayment.lifecycle import Action, EventName, State
 from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
+from vipps_async.sandbox._epayment.permissions import Permission
 from vipps_async.sandbox._faults.faults import DeliveryFault, Fault
 from vipps_async.sandbox._faults.plan import InjectedFault
+from vipps_async.sandbox._platform.api import ApiDefinition, SampleFacts
 from vipps_async.sandbox._platform.clock import Clock
-from vipps_async.sandbox._platform.permissions import Permission
+from vipps_async.sandbox._platform.problems import ActionRefused, UnknownReference
 from vipps_async.sandbox._server import Sandbox
+from vipps_async.sandbox._state import APIS
 from vipps_async.sandbox._thread import run_in_thread
 from vipps_async.sandbox._webhooks.records import Delivery, RecordedRequest, UnknownDelivery
 from vipps_async.sandbox._webhooks.registrations import Registration
 
 __all__ = [
-    "Action",
+    "APIS",
     "ActionRefused",
+    "ApiDefinition",
     "Clock",
     "Delivery",
     "DeliveryFault",
-    "EventName",
     "Fault",
     "InjectedFault",
     "LedgerEvent",
@@ -33,8 +34,8 @@ __all__ = [
     "Permission",
     "RecordedRequest",
     "Registration",
+    "SampleFacts",
     "Sandbox",
-    "State",
     "UnknownDelivery",
     "UnknownReference",
     "run_in_thread",

@@ -1,14 +1,16 @@
 """What the arguments of a sandbox must be, as a table. Performs no I/O."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
+from vipps_async._wire.durations import checked_duration
 from vipps_async._wire.secret import described
 from vipps_async._wire.urls import is_web, parsed
 from vipps_async.config import Credentials
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox._epayment.dialects import DIALECTS
 
+_DIALECTS = ("current", "draft")
 _MOST = 1_000_000_000
 
 
@@ -30,13 +32,24 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: value is None or _is_address(value),
         "an address without a path: http://localhost:8090",
     ),
-    "dialect": (lambda value: value in DIALECTS, f"one of {', '.join(DIALECTS)}"),
+    "dialect": (lambda value: value in _DIALECTS, f"one of {', '.join(_DIALECTS)}"),
     "copies": (lambda value: type(value) is int and 1 <= value <= _MOST, "a whole number, 1 or more"),
-    "retry_delays": (lambda value: value is None or _are_delays(value), "some seconds, each 0 or more"),
-    "token_lifetime": (lambda value: _is_number(value, least=0.001), f"seconds, 0.001 to {_MOST}"),
+    "retry_delays": (lambda value: value is None or _are_delays(value), "some seconds or timedeltas, each 0 or more"),
     "currency": (lambda value: value in {None, "NOK", "DKK", "EUR"}, "NOK, DKK or EUR"),
     "denied": (lambda value: not isinstance(value, str), "a list of permissions"),
 }
+
+
+def lifetime_of(token_lifetime: float | timedelta) -> timedelta:
+    """Return how long a token is valid; raises ConfigurationError."""
+    return checked_duration("token_lifetime", token_lifetime, most=timedelta(seconds=_MOST))
+
+
+def seconds_of(delays: Sequence[float | timedelta] | None) -> Sequence[float] | None:
+    """Return delays as seconds; what is none stays, to be refused by `check`."""
+    if delays is None or isinstance(delays, str):
+        return delays
+    return [delay.total_seconds() if isinstance(delay, timedelta) else delay for delay in delays]
 
 
 def check(**settings: Any) -> None:

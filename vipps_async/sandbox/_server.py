@@ -7,31 +7,31 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Literal, Self
 
+from vipps_async._wire.durations import as_duration
 from vipps_async._wire.secret import hides_arguments
 from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox import _arguments as _settings
-from vipps_async.sandbox._epayment.approval_details import ApprovalDetails
-from vipps_async.sandbox._epayment.dialects import DIALECTS
-from vipps_async.sandbox._epayment.lifecycle import Action
+from vipps_async.sandbox import _arguments
+from vipps_async.sandbox._epayment.handle import EPaymentHandle
+from vipps_async.sandbox._epayment.operations import EPaymentApi
 from vipps_async.sandbox._epayment.payments import LedgerPayment
-from vipps_async.sandbox._epayment.redirects import Destination
+from vipps_async.sandbox._epayment.permissions import permissions
 from vipps_async.sandbox._fault_controls import FaultControls
 from vipps_async.sandbox._pages.dashboard import Dashboard
 from vipps_async.sandbox._pages.landing import LANDING, Landing
 from vipps_async.sandbox._pages.qr_images import QR_IMAGES, QrImages
+from vipps_async.sandbox._platform.api import ApiDefinition, Destination
 from vipps_async.sandbox._platform.clock import Clock
-from vipps_async.sandbox._platform.permissions import permissions
 from vipps_async.sandbox._platform.problems import ProblemError
-from vipps_async.sandbox._state import install
+from vipps_async.sandbox._state import APIS, new_state
 from vipps_async.sandbox._web.api import ApiEndpoints
 from vipps_async.sandbox._web.control import Control
-from vipps_async.sandbox._web.http import refusing_other_sites, telling_problems
+from vipps_async.sandbox._web.http import problems_as_replies, refusing_other_sites
 from vipps_async.sandbox._web.listener import Listener
 from vipps_async.sandbox._webhooks.records import Delivery, RecordedRequest
 from vipps_async.sandbox._webhooks.registrations import Registration
 
-_TICK = 1.0  # seconds between looks for payments whose time ran out while nobody asked
+_TICK = 1.0  # seconds between looks for what fell due while nobody asked
 
 _REDIRECTS = {
     Destination.LANDING_PAGE: f"{{public_url}}{LANDING}?token={{token}}",
@@ -60,15 +60,17 @@ class Sandbox(FaultControls):
         dialect: ``"current"``, or ``"draft"`` for the API as it was drafted in January 2022.
         credentials: the sales unit's keys; by default some that are well-formed and work nowhere else.
         copies: how often each event is delivered successfully; 2 shows what "at least once" means.
-        retry_delays: seconds between attempts of a delivery, the last one repeated; by default the documented ones.
-        token_lifetime: seconds that an access token is valid.
+        retry_delays: seconds, or timedeltas, between attempts of a delivery, the last one repeated; by default the
+            documented ones.
+        token_lifetime: seconds, or a timedelta, that an access token is valid.
         currency: of the sales unit's market; by default it takes all three.
         denied: what the sales unit may not do, each a `Permission` or its text, such as ``"push-message"``; by default
             it may do everything, which one in production may not without approval.
         rate_limits: whether more than 5 writes, or 120 reads, of a kind for one reference within a minute of the
             sandbox's clock are answered with 429, as at Vipps MobilePay.
-        seed: what chance goes by where faults have a probability, 0 to 4294967295: with the same one, the same requests
-            and deliveries are struck. By default one that differs each time; `seed` tells it.
+        seed: of the chance by which faults with a probability are injected, 0 to 4294967295: with the same one, into
+            the same requests and deliveries. By default one that differs each time; see `seed`.
+        apis: what it serves, `APIS` by default.
 
     Raises:
         ConfigurationError: an argument cannot work.
@@ -84,47 +86,49 @@ class Sandbox(FaultControls):
         dialect: Literal["current", "draft"] = "current",
         credentials: Credentials | None = None,
         copies: int = 1,
-        retry_delays: Sequence[float] | None = None,
-        token_lifetime: float = 3599,
+        retry_delays: Sequence[float | timedelta] | None = None,
+        token_lifetime: float | timedelta = 3599,
         currency: Literal["NOK", "DKK", "EUR"] | None = None,
         denied: Iterable[str] = (),
         rate_limits: bool = True,
         seed: int | None = None,
+        apis: Sequence[ApiDefinition] = APIS,
     ) -> None:
-        _settings.check(
+        delays = _arguments.seconds_of(retry_delays)
+        _arguments.check(
             credentials=credentials,
             public_url=public_url,
             dialect=dialect,
             copies=copies,
-            retry_delays=retry_delays,
-            token_lifetime=token_lifetime,
+            retry_delays=delays,
             currency=currency,
             denied=denied,
         )
-        self._state = install(
-            dialect=DIALECTS[dialect],
+        self._state = new_state(
+            apis=apis,
+            dialect=dialect,
             credentials=credentials or Credentials(**_TEST_KEYS),
             currency=currency,
             denied=permissions(denied),
-            token_lifetime=timedelta(seconds=token_lifetime),
+            token_lifetime=_arguments.lifetime_of(token_lifetime),
             rate_limits=rate_limits,
             copies=copies,
-            retry_delays=DIALECTS[dialect].retry_delays if retry_delays is None else retry_delays,
+            retry_delays=delays,
             seed=seed,
             redirect_url=lambda destination, token: _REDIRECTS[destination].format(
                 public_url=(public_url or self.base_url).rstrip("/"), token=token
             ),
         )
         self._state.clock.on_move(self._state.expire_due)
-        servants = (
+        endpoints = (
             ApiEndpoints(self._state, lambda seconds: self._listener.refuse_connections(seconds)),  # noqa: PLW0108 - the listener is made of what these serve, and is not there yet
-            *(servant(self._state) for servant in (Landing, QrImages, Control, Dashboard)),
+            *(served(self._state) for served in (Landing, QrImages, Control, Dashboard)),
         )
         self._listener = Listener(
             host=host,
             port=port,
-            routes=[route for servant in servants for route in servant.routes()],
-            middlewares=[telling_problems(self._state.api.tell), refusing_other_sites],
+            routes=[route for each in endpoints for route in each.routes()],
+            middlewares=[problems_as_replies(self._state.gateway.problem_reply), refusing_other_sites],
         )
         self._timekeeper: asyncio.Task[None] | None = None
 
@@ -183,9 +187,14 @@ class Sandbox(FaultControls):
         return self._state.clock
 
     @property
+    def epayment(self) -> EPaymentHandle:
+        """The ePayment API's payments, and their users."""
+        return EPaymentHandle(self._state.api(EPaymentApi), self._state.expire_due)
+
+    @property
     def payments(self) -> Mapping[str, LedgerPayment]:
-        """Every payment by its reference; read-only, and each value is the payment at the time of looking."""
-        return self._state.ledger.payments
+        """Every payment by its reference: ``epayment.payments``."""
+        return self.epayment.payments
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -200,33 +209,16 @@ class Sandbox(FaultControls):
     async def approve(
         self, reference: str, *, shipping_option: str | None = None, address: Mapping[str, str] | None = None
     ) -> LedgerPayment:
-        """Approve a payment as its user does in the app.
-
-        Express with dynamic options asks the merchant's shipping callback first. A payment of 201 minor units stays
-        CREATED for an hour before it is authorized, and the other trigger amounts of the test environment are declined.
-
-        Args:
-            reference: the payment.
-            shipping_option: the ``id`` of one that an Express payment offers; by default the one marked so, or the
-                first by priority.
-            address: the user's, with ``addressLine1``, maybe ``addressLine2``, ``postCode``, ``city`` and ``country``
-                (ISO 3166-1, two letters); by default one in Oslo.
-
-        Raises:
-            UnknownReference: there is no such payment (a `LookupError`).
-            ActionRefused: somebody acted before, its time ran out, the option is not offered, or the attempt to pay
-                failed (a `ValueError`).
-        """
-        choice = ApprovalDetails(shipping_option=shipping_option, address=address)
-        return await self._state.act(reference, Action.APPROVE, choice)
+        """Approve a payment as its user does in the app: ``epayment.approve``, which describes the arguments."""
+        return await self.epayment.approve(reference, shipping_option=shipping_option, address=address)
 
     async def reject(self, reference: str) -> LedgerPayment:
-        """Reject a payment as its user does in the app; raises like `approve`."""
-        return await self._state.act(reference, Action.REJECT)
+        """Reject a payment as its user does in the app: ``epayment.reject``."""
+        return await self.epayment.reject(reference)
 
     async def expire(self, reference: str) -> LedgerPayment:
-        """Let the time of one payment run out; raises like `approve`."""
-        return await self._state.act(reference, Action.EXPIRE)
+        """Let the time of one payment run out: ``epayment.expire``."""
+        return await self.epayment.expire(reference)
 
     async def add_webhook(
         self, url: str, events: Iterable[str] | None = None, *, secret: str | None = None
@@ -242,21 +234,21 @@ class Sandbox(FaultControls):
             ValueError: the URL or an event type cannot be registered.
         """
         try:
-            return self._state.registrations.add(url, events, secret=secret)
+            return self._state.webhooks.registrations.add(url, events, secret=secret)
         except ProblemError as refused:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.problem.fields)
             raise ConfigurationError(f"the webhook cannot be registered: {reasons}") from refused
 
-    async def settled(self, timeout: float = 10.0) -> None:
-        """Wait until every event has reached every webhook that hears of it.
+    async def settled(self, timeout: float | timedelta = 10.0) -> None:
+        """Wait until every event has reached every webhook that is registered for it.
 
         Args:
-            timeout: real seconds.
+            timeout: seconds, or a timedelta, of real time.
 
         Raises:
             TimeoutError: some had not; the message names them.
         """
-        await self._state.deliveries.settled(timeout)
+        await self._state.deliveries.settled(as_duration(timeout).total_seconds())
 
     async def reset(self) -> None:
         """Forget payments, keys, webhooks, deliveries, requests, faults and tokens, and return to the real time."""

@@ -2,29 +2,57 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import attrs
 
-from vipps_async._wire.json import encode
 from vipps_async.config import Credentials
-from vipps_async.sandbox._epayment.approval import User
-from vipps_async.sandbox._epayment.approval_details import DEFAULT_APPROVAL, ApprovalDetails
-from vipps_async.sandbox._epayment.dialects import Dialect
-from vipps_async.sandbox._epayment.ledger import Ledger
-from vipps_async.sandbox._epayment.lifecycle import Action
-from vipps_async.sandbox._epayment.operations import Operations
-from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._epayment.redirects import Destination
+from vipps_async.sandbox._epayment.definition import EPAYMENT
 from vipps_async.sandbox._faults.plan import FaultPlan
+from vipps_async.sandbox._faults.targets import FaultTargets
+from vipps_async.sandbox._other_apis import OTHER_APIS
+from vipps_async.sandbox._platform.access_tokens import TOKENS
+from vipps_async.sandbox._platform.api import ApiDefinition, Destination, Platform
 from vipps_async.sandbox._platform.clock import Clock
-from vipps_async.sandbox._platform.gateway import Api
+from vipps_async.sandbox._platform.gateway import Gateway, ServedApi
 from vipps_async.sandbox._platform.idempotency import IdempotencyCache
-from vipps_async.sandbox._platform.permissions import Permission
+from vipps_async.sandbox._platform.pages import ApiPage
+from vipps_async.sandbox._platform.problems import draft_problem_document, problem_document
 from vipps_async.sandbox._platform.rate_limits import RateLimits
 from vipps_async.sandbox._platform.tokens import Tokens
+from vipps_async.sandbox._webhooks.api import WEBHOOKS, SalesUnitWebhooks
 from vipps_async.sandbox._webhooks.deliveries import Deliveries
 from vipps_async.sandbox._webhooks.records import RequestLog
-from vipps_async.sandbox._webhooks.registrations import Registrations
+from vipps_async.sandbox._webhooks.registrations import LIMIT, Registrations
+from vipps_async.sandbox._webhooks.schedules import CURRENT, DRAFT, Schedule
+
+# The one list of the APIs.
+APIS: tuple[ApiDefinition, ...] = (TOKENS, EPAYMENT, WEBHOOKS, *OTHER_APIS)
+TARGETS = FaultTargets.of(APIS)
+
+
+@attrs.frozen(kw_only=True)
+class Dialect:
+    """What the version of the platform decides beside the APIs themselves.
+
+    Attributes:
+        word: puts a problem into words.
+        schedule: when deliveries that failed are tried again.
+    """
+
+    word: Callable[..., Mapping[str, Any]]
+    schedule: Schedule
+
+
+DIALECTS: Mapping[str, Dialect] = MappingProxyType(
+    {
+        "current": Dialect(word=problem_document, schedule=CURRENT),
+        "draft": Dialect(word=draft_problem_document, schedule=DRAFT),
+    }
+)
+
+A = TypeVar("A")
 
 
 @attrs.frozen(kw_only=True)
@@ -32,160 +60,131 @@ class SandboxState:
     """One sales unit and all that happened to it.
 
     Attributes:
-        api: answers requests.
-        deliveries: what is on its way to webhooks.
+        gateway: answers requests.
+        webhooks: where events go.
+        deliveries: what is on its way there.
         faults: what goes wrong.
         requests: the latest requests.
-        choices: what the user of a landing page has settled so far, by the token of its payment.
     """
 
-    api: Api
+    gateway: Gateway
+    webhooks: SalesUnitWebhooks
     deliveries: Deliveries
     faults: FaultPlan
     requests: RequestLog = attrs.field(factory=RequestLog)
-    choices: dict[str, ApprovalDetails] = attrs.field(factory=dict)
 
     @property
     def credentials(self) -> Credentials:
         """The sales unit's keys."""
-        return self.api.credentials
+        return self.gateway.credentials
 
     @property
     def clock(self) -> Clock:
         """The present."""
-        return self.api.clock
-
-    @property
-    def tokens(self) -> Tokens:
-        """The access tokens."""
-        return self.api.tokens
-
-    @property
-    def ledger(self) -> Ledger:
-        """The payments."""
-        return self.api.operations.ledger
-
-    @property
-    def registrations(self) -> Registrations:
-        """The webhooks."""
-        return self.api.operations.registrations
+        return self.gateway.clock
 
     @property
     def merchant(self) -> str:
         """What pages call the sales unit."""
         return f"Test shop {self.credentials.merchant_serial_number}"
 
-    def landing_page(self, token: str) -> str:
-        """Return the URL of the page on which the payment that *token* stands for is approved."""
-        return self.api.operations.redirect_url(Destination.LANDING_PAGE, token)
-
-    async def act(self, reference: str, action: Action, choice: ApprovalDetails = DEFAULT_APPROVAL) -> LedgerPayment:
-        """Do to a payment what the user, or time, does; return it afterwards.
-
-        Args:
-            reference: the payment.
-            action: what is done to it.
-            choice: what the user settled before, to approve it.
-
-        Raises:
-            UnknownReference: there is no such payment.
-            ActionRefused: its state forbids the action, or the attempt to pay failed.
-        """
-        self.expire_due()
-        return await self._user.act(reference, action, choice)
-
-    async def consider(self, reference: str, address: Mapping[str, str]) -> ApprovalDetails:
-        """Return what a payment's user can choose from at *address*.
-
-        Raises:
-            UnknownReference: there is no such payment.
-            ActionRefused: nothing can be shipped there.
-        """
-        self.expire_due()
-        return await self._user.consider(reference, address)
-
     @property
-    def _user(self) -> User:
-        return User(clock=self.clock, ledger=self.ledger)
+    def pages(self) -> Sequence[ApiPage]:
+        """What people see of the APIs."""
+        return [served.api.page for served in self.gateway.apis if served.api.page is not None]
+
+    def api(self, kind: type[A]) -> A:
+        """Return the API of this class."""
+        return next(served.api for served in self.gateway.apis if isinstance(served.api, kind))
 
     def expire_due(self) -> None:
-        """Do what fell due: expire payments on which nobody acted in time, release what was not captured in time."""
-        self.ledger.expire_due(now=self.clock.now())
+        """Do what fell due."""
+        self.gateway.expire_due()
 
     async def reset(self) -> None:
         """Forget everything, and return to the real time."""
         await self.deliveries.reset()
-        api = self.api
-        remembering = (self.ledger, api.answers, api.rate_limits, self.registrations, self.faults, self.requests)
-        for part in (*remembering, self.choices):
+        gateway = self.gateway
+        for served in gateway.apis:
+            served.api.clear()
+        for part in (gateway.answers, gateway.rate_limits, self.webhooks.registrations, self.requests):
             part.clear()
-        self.tokens.revoke_all()
-        self.clock.reset()
+        self.faults.reset()
+        gateway.tokens.revoke_all()
+        gateway.clock.reset()
 
 
-def install(
+def new_state(
     *,
-    dialect: Dialect,
+    apis: Sequence[ApiDefinition],
+    dialect: str,
     credentials: Credentials,
     currency: str | None,
-    denied: frozenset[Permission],
+    denied: frozenset[str],
     token_lifetime: timedelta,
     rate_limits: bool,
     copies: int,
-    retry_delays: Sequence[float],
+    retry_delays: Sequence[float] | None,
     seed: int | None,
     redirect_url: Callable[[Destination, str], str],
 ) -> SandboxState:
-    """Return a new installation.
+    """Return the state of a new sandbox.
 
     Args:
-        dialect: which version of the API it speaks.
+        apis: what is served, and what can be registered for.
+        dialect: which version of the APIs it speaks.
         credentials: the sales unit's keys.
         currency: of its market; ``None``: it takes every one.
         denied: what it may not do.
         token_lifetime: how long an access token is valid.
-        rate_limits: whether too many calls about a payment are refused.
+        rate_limits: whether too many calls about one thing are refused.
         copies: how often each event is delivered successfully.
-        retry_delays: seconds between attempts of a delivery, the last one repeated.
-        seed: what chance goes by where faults have a probability; ``None`` takes any.
+        retry_delays: seconds between attempts of a delivery, the last one repeated; ``None``: the documented ones.
+        seed: of the chance by which faults are injected; ``None`` takes any.
         redirect_url: returns the address of a destination for a token.
     """
-    clock, tokens, answers, faults = Clock(), Tokens(token_lifetime), IdempotencyCache(), FaultPlan(seed)
-    registrations = Registrations(patience=dialect.patience)
+    schedule, clock, tokens = DIALECTS[dialect].schedule, Clock(), Tokens(token_lifetime)
+    registrations = Registrations(types=_limits(apis), remove_after=schedule.remove_after)
+    faults = FaultPlan(FaultTargets.of(apis), seed)
     deliveries = Deliveries(
         clock=clock,
         registrations=registrations,
         faults=faults,
-        render=_renderer(dialect, credentials),
         copies=copies,
-        retry_delays=retry_delays,
-        give_up_after=dialect.give_up_after,
+        retry_delays=schedule.retry_delays if retry_delays is None else retry_delays,
+        give_up_after=schedule.give_up_after,
     )
-    ledger = Ledger(publish=deliveries.publish, psp_reference=dialect.psp_reference, denied=denied)
-    operations = Operations(
-        dialect=dialect,
+    webhooks = SalesUnitWebhooks(registrations, deliveries.cancel_deliveries, _sent_types(apis))
+    platform = Platform(
+        credentials=credentials,
+        clock=clock,
+        tokens=tokens,
+        webhooks=webhooks,
         currency=currency,
         denied=denied,
         redirect_url=redirect_url,
-        ledger=ledger,
+        publish=deliveries.publish,
+    )
+    gateway = Gateway(
+        apis=[_opened(api, platform, dialect) for api in apis if api.routes],
+        word=DIALECTS[dialect].word,
+        credentials=credentials,
+        clock=clock,
         tokens=tokens,
-        registrations=registrations,
-        cancel_deliveries=deliveries.cancel_deliveries,
+        rate_limits=RateLimits(enforced=rate_limits),
+        answers=IdempotencyCache(),
     )
-    return SandboxState(
-        api=Api(
-            dialect=dialect,
-            credentials=credentials,
-            clock=clock,
-            tokens=tokens,
-            rate_limits=RateLimits(enforced=rate_limits),
-            answers=answers,
-            operations=operations,
-        ),
-        deliveries=deliveries,
-        faults=faults,
-    )
+    return SandboxState(gateway=gateway, webhooks=webhooks, deliveries=deliveries, faults=faults)
 
 
-def _renderer(dialect: Dialect, credentials: Credentials) -> Callable[[LedgerPayment, LedgerEvent], bytes]:
-    return lambda payment, event: encode(dialect.notified(payment, event, credentials.merchant_serial_number))
+def _opened(api: ApiDefinition, platform: Platform, dialect: str) -> ServedApi:
+    version = (api.draft or api) if dialect == "draft" else api
+    return ServedApi(definition=version, api=version.open(platform))
+
+
+def _limits(apis: Sequence[ApiDefinition]) -> dict[str, int]:
+    return {kind: api.event_limits.get(kind, LIMIT) for api in apis for kind in api.event_types.values() if kind}
+
+
+def _sent_types(apis: Sequence[ApiDefinition]) -> tuple[str, ...]:
+    return tuple(kind for api in apis if api.routes for kind in api.event_types.values() if kind)

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.sandbox._epayment.test_rules import EXPRESS, GROUP, OPTION
+from tests.support.payments import requests_of
 from tests.support.sandbox.merchant import PAYMENTS, REFERENCE, Merchant, create_body, of
-from vipps_async.sandbox import Action, ActionRefused, EventName, State, UnknownReference
-from vipps_async.sandbox._epayment.lifecycle import REFUSALS, TRANSITIONS
+from vipps_async.sandbox import ActionRefused, UnknownReference
+from vipps_async.sandbox._epayment.lifecycle import REFUSALS, TRANSITIONS, Action, EventName, State
 
 
 def aggregate(authorized: int = 0, cancelled: int = 0, captured: int = 0, refunded: int = 0) -> dict[str, Any]:
@@ -381,10 +382,7 @@ class TestIdempotency:
         second = await merchant.call("POST", PAYMENTS, reordered, key="k")
         assert (second.status, second.body) == (first.status, first.body)
         assert len(await merchant.events()) == 1
-        assert [request.took_effect for request in merchant.sandbox.requests if request.operation == "create"] == [
-            True,
-            False,
-        ]
+        assert [request.took_effect for request in requests_of(merchant.sandbox, "create")] == [True, False]
 
     async def test_a_repeated_modification_takes_effect_once(self, unlimited: Merchant) -> None:
         """Capture, refund and cancel with a key that was used answer the stored reply."""

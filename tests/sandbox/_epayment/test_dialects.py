@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.sandbox.merchant import PAYMENTS, Merchant, Shop, of
-from vipps_async.sandbox import State
+from vipps_async.sandbox._epayment.lifecycle import State
 
 REFERENCE = "UNIQUE-PAYMENT-REFERENCE"
 MINIMAL: dict[str, Any] = {

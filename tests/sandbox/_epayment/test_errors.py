@@ -10,13 +10,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.sandbox._epayment.test_rules import EXPRESS, RECEIPT
+from tests.support.payments import requests_of
 from tests.support.sandbox.merchant import PAYMENTS, REFERENCE, Got, Merchant, at, create_body, of
 from vipps_async import Amount, Customer, VippsClient
 from vipps_async._http import call
 from vipps_async._http.reply import decode
 from vipps_async.errors import ApiError, BadRequest, Conflict, Forbidden, Locked, NotFound, ServerError
 from vipps_async.sandbox import Sandbox
-from vipps_async.sandbox._platform.problems import CODES, ERRORS
+from vipps_async.sandbox._epayment.definition import EPAYMENT
+from vipps_async.sandbox._epayment.errors import ERRORS
 
 FACTS = Path(__file__).parents[4] / "shared" / "vipps-facts.md"
 APPROVE = f"/epayment/v1/test/payments/{REFERENCE}/approve"
@@ -207,7 +209,7 @@ BEYOND = {
 }
 
 
-STATUSES = {code: ERRORS[code][0] for code in CODES}
+STATUSES = {code: ERRORS[code][0] for code in EPAYMENT.codes}
 FITTING: Mapping[int, type[ApiError]] = {403: Forbidden, 423: Locked, 500: ServerError}
 
 
@@ -259,7 +261,7 @@ async def test_a_code_that_allows_another_try(sandbox: Sandbox, vipps: VippsClie
         await calls.capture(REFERENCE, price)
     await calls.capture(REFERENCE, price)
     assert sandbox.payments[REFERENCE].captured_amount == 100
-    keys = [request.idempotency_key for request in sandbox.requests if request.operation == "capture"]
+    keys = [request.idempotency_key for request in requests_of(sandbox, "capture")]
     assert len(keys) == 3
     assert keys[1] == keys[2]
 
@@ -284,7 +286,7 @@ def test_no_documented_code_is_forgotten() -> None:
 
 def test_no_code_of_the_sandbox_is_untested() -> None:
     """What the sandbox can say is provoked above, or can be ordered."""
-    assert set(CODES) == {case.code for case in CASES} | BEYOND.keys()
+    assert set(EPAYMENT.codes) == {case.code for case in CASES} | BEYOND.keys()
 
 
 async def test_the_client_raises_what_the_sandbox_says(sandbox: Sandbox, vipps: VippsClient) -> None:

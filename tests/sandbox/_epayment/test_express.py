@@ -10,7 +10,8 @@ import pytest
 from tests.sandbox._epayment.test_rules import GROUP, OPTION
 from tests.support.sandbox.merchant import REFERENCE, Merchant, until
 from tests.support.sandbox.shipping import Callback, callback, express
-from vipps_async.sandbox import ActionRefused, State
+from vipps_async.sandbox import ActionRefused
+from vipps_async.sandbox._epayment.lifecycle import State
 
 
 @pytest.fixture(name="callback")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.sandbox._epayment.test_rules import RECEIPT
 from tests.support.sandbox.merchant import REFERENCE, Merchant, Shop, of
-from vipps_async.sandbox import EventName, State
+from vipps_async.sandbox._epayment.lifecycle import EventName, State
 
 
 async def test_a_long_living_payment_lives_until_it_says(merchant: Merchant) -> None:

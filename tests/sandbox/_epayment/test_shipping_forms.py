@@ -8,7 +8,9 @@ import pytest
 
 from tests.support.sandbox.merchant import REFERENCE, Merchant, Shop, until
 from tests.support.sandbox.shipping import ELSEWHERE, HOME, PICKUP, Callback, callback, express, fixed, option
-from vipps_async.sandbox import ActionRefused, State
+from vipps_async.sandbox import ActionRefused
+from vipps_async.sandbox._epayment.lifecycle import State
+from vipps_async.sandbox._epayment.operations import EPaymentApi
 
 APPROVE = f"/sandbox/payments/{REFERENCE}/approve"
 
@@ -159,7 +161,7 @@ class TestPage:
     async def test_what_was_chosen_is_forgotten(self, merchant: Merchant, callback: Callback) -> None:
         """With the payment's end, and with a reset."""
         landing = (await merchant.create(**express(callback.url))).json["redirectUrl"]
-        chosen = merchant.sandbox._state.choices
+        chosen = merchant.sandbox._state.api(EPaymentApi).page._settled
         await merchant.send("POST", landing, data={"action": "ship", **ELSEWHERE})
         assert len(chosen) == 1
         await merchant.send("POST", landing, data={"action": "reject"})
@@ -212,4 +214,4 @@ class TestPage:
         await merchant.sandbox.reset()
         callback.gate.set()
         assert (await posted).status == 404
-        assert not merchant.sandbox._state.choices
+        assert not merchant.sandbox._state.api(EPaymentApi).page._settled

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.support.sandbox.merchant import REFERENCE, Merchant, Shop, of
-from vipps_async.sandbox import ActionRefused, EventName, State
+from vipps_async.sandbox import ActionRefused
+from vipps_async.sandbox._epayment.lifecycle import EventName, State
 
 HOUR = timedelta(hours=1)
 

@@ -13,7 +13,8 @@ from aiohttp import web
 
 from tests.support.sandbox.merchant import REFERENCE, Merchant, Shop, at, until
 from vipps_async import PaymentEvent
-from vipps_async.sandbox import Delivery, DeliveryFault, EventName, InjectedFault, Sandbox, UnknownDelivery
+from vipps_async.sandbox import Delivery, DeliveryFault, InjectedFault, Sandbox, UnknownDelivery
+from vipps_async.sandbox._epayment.lifecycle import EventName
 from vipps_async.webhooks import Stage, WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
 

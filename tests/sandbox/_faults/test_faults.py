@@ -39,7 +39,12 @@ async def test_cut_connections(impatient: Merchant, *, fault: Fault, error: type
         await impatient.create(key="k")
     assert (REFERENCE in impatient.sandbox.payments) is took_effect
     record = impatient.sandbox.requests[-1]
-    assert (record.operation, record.status, record.took_effect, record.fault) == ("create", None, took_effect, fault)
+    assert (record.operation, record.status, record.took_effect, record.fault) == (
+        "epayment.create",
+        None,
+        took_effect,
+        fault,
+    )
     assert (record.method, record.path, record.idempotency_key) == ("POST", PAYMENTS, "k")
     assert (await impatient.create(key="k")).status == 201
     assert impatient.sandbox.requests[-1].took_effect is not took_effect

@@ -8,11 +8,13 @@ import pytest
 from tests.support.sandbox.merchant import REFERENCE, Merchant, Shop, at, of
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import DeliveryFault, Fault, InjectedFault, Sandbox
+from vipps_async.sandbox._epayment.definition import EPAYMENT
 from vipps_async.sandbox._faults.faults import DELIVERY_EFFECTS, REQUEST_EFFECTS
-from vipps_async.sandbox._faults.magic_values import AMOUNTS
+from vipps_async.sandbox._faults.magic_values import AMOUNTS, FIRST_AMOUNT, fault_of_amount
 from vipps_async.sandbox._faults.notation import parse_faults
 from vipps_async.sandbox._faults.rules import OPTIONS
-from vipps_async.sandbox._platform.problems import CODES
+from vipps_async.sandbox._platform.routes import is_named
+from vipps_async.sandbox._state import TARGETS
 
 MIXTURE = "get:status-503@0.5,events:status-500@0.5,deliveries:duplicate@0.5"
 
@@ -27,7 +29,7 @@ async def faulted_run(sandbox: Sandbox, shop: Shop, *, noise: bool) -> dict[str,
             others = [merchant.call("GET", f"/epayment/v1/payments/{REFERENCE}/events") for _ in range(3 * noise)]
             await asyncio.gather(merchant.get(), *others)
         await sandbox.settled()
-        statuses = [str(request.status) for request in sandbox.requests if request.operation == "get"]
+        statuses = [str(request.status) for request in sandbox.requests if is_named(request.operation, "get")]
     struck = [f"{done.operation} {done.fault} {done.event}" for done in sandbox.injected_faults]
     return {"get": statuses, "deliveries": [each for each in struck if each.startswith("deliveries")]}
 
@@ -106,18 +108,18 @@ async def test_any_operation(merchant: Merchant) -> None:
 @pytest.mark.parametrize(
     ("order", "message"),
     [
-        ({"operation": "teleport"}, "operation 'teleport' is none of token, create"),
-        ({"fault": "6261"}, "fault '6261' is none of latency, .*, and no code of an error, such as 6260"),
+        ({"operation": "teleport"}, r"operation 'teleport' is none of accesstoken\.issue-token, epayment\.create"),
+        ({"fault": "6261"}, "fault '6261' is none of latency, .*, and no code of an error, such as 3010"),
         ({"fault": "STATUS_418"}, "fault 'STATUS_418' is none of latency, refused"),
-        ({"fault": "DUPLICATE"}, "operation 'get' is none of deliveries, which suffer DUPLICATE"),
-        ({"fault": "FAILED"}, "operation 'get' is none of capture, refund, cancel, adjust, .*, which suffer FAILED"),
+        ({"fault": "DUPLICATE"}, "operation 'get' is none of deliveries, which DUPLICATE can be injected into"),
+        ({"fault": "FAILED"}, r"operation 'get' is none of epayment\.capture, .*, which FAILED can be injected into"),
         ({"times": 0}, "times=0 must be a whole number, 1 to 1000000"),
         ({"times": True}, "times=True must be"),
         ({"probability": 0}, "probability=0 must be a number above 0, and 1 at most"),
         ({"probability": 1.5}, "probability=1.5 must be"),
         ({"probability": float("nan")}, "probability=nan must be"),
         ({"retry_after": -1}, "retry_after=-1 must be seconds"),
-        ({"reference": ""}, "reference='' must be the reference of a payment"),
+        ({"reference": ""}, "reference='' must be what the requests or events are about"),
         ({"seconds": 1}, "STATUS_500 takes no seconds; that is for LATENCY, REFUSED"),
         ({"fault": "LATENCY", "seconds": "1"}, "seconds='1' must be seconds"),
     ],
@@ -133,8 +135,8 @@ async def test_orders_that_make_no_sense(sandbox: Sandbox, order: dict[str, obje
 @pytest.mark.parametrize(
     ("order", "message"),
     [
-        ({"fault": "RESET_AFTER"}, "operation 'deliveries' is none of token"),
-        ({"fault": "DROP", "event": "captured"}, "event='captured' must be one of CREATED"),
+        ({"fault": "RESET_AFTER"}, r"operation 'deliveries' is none of accesstoken\.issue-token"),
+        ({"fault": "DROP", "event": "paid"}, "event='paid' must be one of CREATED"),
         ({"fault": "DUPLICATE", "copies": 1}, "copies=1 must be a whole number, 2 to 100"),
         ({"fault": "DROP", "secret": "x"}, "DROP takes no secret; that is for RE_SIGN"),
         ({"fault": "RE_SIGN", "secret": ""}, "secret='' must be text"),
@@ -150,7 +152,9 @@ def test_every_fault_says_what_it_means_and_has_a_course() -> None:
     """The tables are complete: each fault has a meaning, a course, and an amount that asks for it."""
     assert set(REQUEST_EFFECTS) == set(Fault)
     assert set(DELIVERY_EFFECTS) == set(DeliveryFault)
-    assert set(AMOUNTS.values()) == {*Fault, *DeliveryFault, *CODES}
+    assert set(AMOUNTS.values()) == {*Fault, *DeliveryFault}
+    assert {fault_of_amount(FIRST_AMOUNT + int(code), TARGETS) for code in EPAYMENT.codes} == set(EPAYMENT.codes)
+    assert fault_of_amount(FIRST_AMOUNT + 1234, TARGETS) is None
     assert all(fault.meaning for fault in (*Fault, *DeliveryFault))
 
 
@@ -172,7 +176,8 @@ class TestNotation:
             get:status-429:retry-after=3:times=2
             # nothing here
             deliveries:re-sign:event=captured:secret=another-one
-            """
+            """,
+            TARGETS,
         )
         assert (first.operation, first.fault, first.probability, first.times) == (
             "capture",
@@ -206,7 +211,7 @@ class TestNotation:
     def test_what_cannot_be_meant(self, text: str, message: str) -> None:
         """The message quotes the entry and says what is wrong with it."""
         with pytest.raises(ConfigurationError, match=message):
-            parse_faults(text)
+            parse_faults(text, TARGETS)
 
     @pytest.mark.parametrize(
         ("text", "times"),
@@ -214,15 +219,15 @@ class TestNotation:
     )
     def test_how_often_it_strikes(self, text: str, times: int | None) -> None:
         """Once, or always by chance, as wherever a fault is ordered; or so often as it says."""
-        assert [order.times for order in parse_faults(text)] == [times]
+        assert [order.times for order in parse_faults(text, TARGETS)] == [times]
 
     def test_every_option_can_be_written(self) -> None:
         """No option is out of the notation's reach."""
         values = {"probability": "0.5", "event": "captured", "copies": "3"}
         for name, option in OPTIONS.items():
-            fault = next(iter(option.defaults))
+            fault = next(fault for fault in (*Fault, *DeliveryFault) if option.is_for(fault))
             operation = "deliveries" if isinstance(fault, DeliveryFault) else "get"
-            (order,) = parse_faults(f"{operation}:{fault}:{name}={values.get(name, '1')}")
+            (order,) = parse_faults(f"{operation}:{fault}:{name}={values.get(name, '1')}", TARGETS)
             assert getattr(order, name) is not None
 
 
@@ -236,7 +241,7 @@ class TestWishes:
         assert [(await merchant.get(reference)).status for _ in range(3)] == [503, 200, 200]
         assert (await merchant.get("0002--fault-status-500")).status == 500
         assert merchant.sandbox.injected_faults[0] == InjectedFault(
-            operation="create", fault=Fault.STATUS_503, reference=reference, event=None
+            operation="epayment.create", fault=Fault.STATUS_503, reference=reference, event=None
         )
 
     async def test_a_reference_asks_for_an_operation_always(self, merchant: Merchant) -> None:

@@ -65,6 +65,12 @@ class TestPage:
             assert (await merchant.send("GET", path)).status == 404
 
 
+def payments_in(news: Any) -> Any:
+    """What a feed says of payments."""
+    (payments,) = (each for each in news["collections"] if each["name"] == "payments")
+    return payments
+
+
 class TestFeed:
     """What the page is told."""
 
@@ -76,22 +82,22 @@ class TestFeed:
         async with following(merchant) as feed:
             first = await feed.news()
             listed = await merchant.send("GET", "/sandbox/payments")
-            assert first["payments"] == listed.json["payments"]
+            assert payments_in(first)["items"] == listed.json["payments"]
             assert first["deliveries"] == (await merchant.send("GET", "/sandbox/deliveries")).json["deliveries"]
             await merchant.create()
             news = await feed.news()
-            assert [payment["reference"] for payment in news["payments"]] == [REFERENCE]
-            assert (news["deliveries"], news["gonePayments"], news["goneDeliveries"]) == ([], [], [])
+            assert [payment["reference"] for payment in payments_in(news)["items"]] == [REFERENCE]
+            assert (news["deliveries"], payments_in(news)["gone"], news["goneDeliveries"]) == ([], [], [])
 
     async def test_holds_two_hundred(self, merchant: Merchant) -> None:
         """The newest, and the next one makes the oldest go."""
         for number in range(201):
             await merchant.create(reference=f"payment-{number:03}")
         async with following(merchant) as feed:
-            shown = [payment["reference"] for payment in (await feed.news())["payments"]]
+            shown = [payment["reference"] for payment in payments_in(await feed.news())["items"]]
             assert shown == [f"payment-{number:03}" for number in range(1, 201)]
             await merchant.create()
-            assert (await feed.news())["gonePayments"] == ["payment-001"]
+            assert payments_in(await feed.news())["gone"] == ["payment-001"]
 
     async def test_keeps_to_what_was_asked_for(self, merchant: Merchant, shop: Shop) -> None:
         """Payments whose reference contains the text, and their deliveries."""
@@ -101,7 +107,7 @@ class TestFeed:
         await merchant.sandbox.settled()
         async with following(merchant, "ocks") as feed:
             news = await feed.news()
-        assert [each["reference"] for each in news["payments"] + news["deliveries"]] == ["socks-0001"] * 2
+        assert [each["reference"] for each in payments_in(news)["items"] + news["deliveries"]] == ["socks-0001"] * 2
 
     async def test_tells_of_a_reset(self, merchant: Merchant, shop: Shop) -> None:
         """Everything is gone."""
@@ -112,7 +118,7 @@ class TestFeed:
             delivery = (await feed.news())["deliveries"][0]["id"]
             await merchant.sandbox.reset()
             news = await feed.news()
-        assert (news["gonePayments"], news["goneDeliveries"]) == ([REFERENCE], [delivery])
+        assert (payments_in(news)["gone"], news["goneDeliveries"]) == ([REFERENCE], [delivery])
 
     async def test_shows_no_signature(self, merchant: Merchant, shop: Shop) -> None:
         """Nor does the list of deliveries, which says that there was one; the object has it."""

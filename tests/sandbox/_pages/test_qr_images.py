@@ -12,7 +12,7 @@ import pytest
 import segno
 
 from tests.support.sandbox.merchant import REFERENCE, Got, Merchant, Shop
-from vipps_async.sandbox import State
+from vipps_async.sandbox._epayment.lifecycle import State
 
 QR: dict[str, Any] = {"userFlow": "QR", "returnUrl": None}
 PUSH: dict[str, Any] = {"userFlow": "PUSH_MESSAGE", "returnUrl": None, "customer": {"phoneNumber": "4712345678"}}

@@ -44,7 +44,7 @@ async def test_what_struck_is_listed(merchant: Merchant, shop: Shop) -> None:
         "seed": merchant.sandbox.seed,
         "faults": [],
         "done": [
-            {"operation": "create", "fault": "STATUS_503", "reference": REFERENCE, "event": None},
+            {"operation": "epayment.create", "fault": "STATUS_503", "reference": REFERENCE, "event": None},
             {"operation": "deliveries", "fault": "DROP", "reference": REFERENCE, "event": "CREATED"},
         ],
     }
@@ -61,8 +61,11 @@ async def test_what_struck_is_listed(merchant: Merchant, shop: Shop) -> None:
         ({"operation": "get", "fault": "STATUS_500", "times": 1.5}, "times=1.5 must be"),
         ({"operation": "get", "fault": "STATUS_500", "retryAfter": "x"}, "retryAfter='x' must be seconds"),
         ({"operation": "deliveries", "fault": "DROP", "retryAfter": 1}, "DROP takes no retryAfter"),
-        ({"operation": "get", "fault": "STATUS_500", "reference": ["x"]}, "must be the reference"),
-        ({"operation": "deliveries", "fault": "DROP", "event": {}}, "must be one of CREATED"),
+        (
+            {"operation": "get", "fault": "STATUS_500", "reference": ["x"]},
+            "must be what the requests or events are about",
+        ),
+        ({"operation": "deliveries", "fault": "DROP", "event": {}}, "must be the name or the type of an event"),
     ],
 )
 async def test_orders_that_make_no_sense_are_problems(merchant: Merchant, said: Any, reason: str) -> None:

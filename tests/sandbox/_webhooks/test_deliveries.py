@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support.sandbox.merchant import PAYMENTS, REFERENCE, Merchant, Shop, at, of, until
-from vipps_async.sandbox import EventName, Sandbox
-from vipps_async.sandbox._epayment.dialects import DIALECTS
+from vipps_async.sandbox import Sandbox
+from vipps_async.sandbox._epayment.lifecycle import EventName
+from vipps_async.sandbox._webhooks.schedules import CURRENT, DRAFT
 from vipps_async.webhooks.signature import SignedUrl, verify
 
 WEBHOOKS = "/webhooks/v1/webhooks"
@@ -363,7 +364,7 @@ class TestDelivering:
 
 def test_the_documented_schedules() -> None:
     """Seconds before the next attempt, as far as they are documented."""
-    current, draft = (DIALECTS[name].retry_delays for name in ("current", "draft"))
+    current, draft = (schedule.retry_delays for schedule in (CURRENT, DRAFT))
     assert current[:7] == (2, 2, 2, 2, 60, 120, 3600)
     assert current[-2:] == (3600, 86400)
     assert len(current) == 30

@@ -49,7 +49,7 @@ class Shop:
 
     async def leave_token_to_renew(self, redis: Redis) -> str:
         """Have the cache hold a token that is good for ten minutes, and whose renewal is due; return it."""
-        issued = self.sandbox._state.tokens.issue(now=self.sandbox.clock.now())["access_token"]
+        issued = self.sandbox._state.gateway.tokens.issue(now=self.sandbox.clock.now())["access_token"]
         bearer, now = {"Authorization": Secret(f"Bearer {issued}")}, time.monotonic()
         token = AccessToken(bearer, renew_at=now, expires_at=now + 3600)
         await RedisTokenCache(redis).set(

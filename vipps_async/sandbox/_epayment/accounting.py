@@ -10,11 +10,11 @@ from typing import Any
 
 import attrs
 
+from vipps_async.sandbox._epayment.errors import error
 from vipps_async.sandbox._epayment.lifecycle import ADJUST_REFUSED, REFUSALS, TRANSITIONS, Action, EventName, State
 from vipps_async.sandbox._epayment.payments import Command, LedgerEvent, LedgerPayment
+from vipps_async.sandbox._epayment.permissions import Permission
 from vipps_async.sandbox._epayment.triggers import REFUND_TRIGGERS
-from vipps_async.sandbox._platform.permissions import Permission
-from vipps_async.sandbox._platform.problems import error
 
 _Broken = Callable[[LedgerPayment, Command, datetime], bool]
 

@@ -1,4 +1,4 @@
-"""What the user, or time, does to a payment, and what stands in the way of paying.
+"""Does to a payment what its user, or time, does, unless something stands in the way of paying.
 
 Sources: ePayment API, Express and create payment; knowledge base, test environment.
 """
@@ -11,15 +11,15 @@ import attrs
 
 from vipps_async.sandbox._epayment.approval_details import ApprovalDetails
 from vipps_async.sandbox._epayment.express import ADDRESS, Groups, NotOffered, chosen_option, groups_of
-from vipps_async.sandbox._epayment.ledger import ActionRefused, Ledger, UnknownReference
+from vipps_async.sandbox._epayment.ledger import KIND, Ledger
 from vipps_async.sandbox._epayment.lifecycle import Action, State
 from vipps_async.sandbox._epayment.payments import Command, LedgerPayment
 from vipps_async.sandbox._epayment.profiles import approval_of
 from vipps_async.sandbox._epayment.shipping_callback import ANSWER_WITHIN, NotShipped, ask
 from vipps_async.sandbox._epayment.triggers import UNKNOWN_FOR, UNKNOWN_OUTCOME, why_declined
-from vipps_async.sandbox._platform import test_user as _person
+from vipps_async.sandbox._platform import test_user
 from vipps_async.sandbox._platform.clock import Clock
-from vipps_async.sandbox._platform.problems import ProblemError
+from vipps_async.sandbox._platform.problems import ActionRefused, ProblemError, UnknownReference
 from vipps_async.sandbox._platform.schema import explain
 
 _UNDER_WAY = "its approval is under way"
@@ -61,7 +61,7 @@ def _why_not_shipped(attempt: _Attempt) -> str | None:
 
 def _why_too_young(attempt: _Attempt) -> str | None:
     least = attempt.payment.request.get("minimumUserAge")
-    return f"the user is younger than {least}" if _person.is_younger(least, attempt.now) else None
+    return f"the user is younger than {least}" if test_user.is_younger(least, attempt.now) else None
 
 
 def _why_declined(attempt: _Attempt) -> str | None:
@@ -75,8 +75,8 @@ _TO_PAYING: tuple[_Obstacle, ...] = (*_TO_ANYTHING, _why_too_young, _why_decline
 
 
 @attrs.frozen(kw_only=True)
-class User:
-    """The person who pays.
+class UserActions:
+    """Does to payments what their users, or time, do.
 
     Attributes:
         clock: the present.
@@ -113,7 +113,7 @@ class User:
     def _find(self, reference: str) -> LedgerPayment:
         payment = self.ledger.payments.get(reference)
         if payment is None:
-            raise UnknownReference(reference)
+            raise UnknownReference(KIND, reference)
         return payment
 
     async def _approve(self, payment: LedgerPayment, choice: ApprovalDetails) -> LedgerPayment:
@@ -123,7 +123,7 @@ class User:
         try:
             option = chosen_option(groups, choice.shipping_option)
         except NotOffered as error:
-            raise ActionRefused(reference, Action.APPROVE, str(error)) from error
+            raise ActionRefused(KIND, reference, Action.APPROVE, str(error)) from error
         command = approval_of(payment, address=address, option=option)
         if payment.amount == UNKNOWN_OUTCOME:
             return self.ledger.hold(reference, until=now + UNKNOWN_FOR, outcome=command)
@@ -133,7 +133,7 @@ class User:
         attempt = _Attempt(payment, self.clock.now(), address)
         reason = next((reason for why in obstacles if (reason := why(attempt))), None)
         if reason:
-            raise ActionRefused(payment.reference, Action.APPROVE, reason)
+            raise ActionRefused(KIND, payment.reference, Action.APPROVE, reason)
 
     async def _offer(self, payment: LedgerPayment, address: Mapping[str, str]) -> Groups:
         if "dynamicOptions" not in payment.request.get("shipping", {}):
@@ -143,7 +143,7 @@ class User:
             return await ask(payment, address)
         except NotShipped as error:
             reason = f"the shipping callback offers nothing: {error}"
-            raise ActionRefused(payment.reference, Action.APPROVE, reason) from error
+            raise ActionRefused(KIND, payment.reference, Action.APPROVE, reason) from error
         finally:
             if payment.reference in self.ledger.payments:  # unless all was forgotten meanwhile
                 self.ledger.hold(payment.reference, until=None)
@@ -154,4 +154,4 @@ class User:
             return self.ledger.perform(reference, command, now=now)
         except ProblemError as refused:
             reason = _UNDER_WAY if payment.is_processing(now) else f"it is {payment.state}"
-            raise ActionRefused(reference, command.action, reason) from refused
+            raise ActionRefused(KIND, reference, command.action, reason) from refused

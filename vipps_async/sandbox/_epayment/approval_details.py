@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import attrs
 
 from vipps_async.sandbox._epayment.express import Groups
-from vipps_async.sandbox._platform import test_user as _person
+from vipps_async.sandbox._platform import test_user
 
 
 def _or_home(address: Mapping[str, str] | None) -> Mapping[str, str]:
-    return _person.ADDRESS if address is None else address
+    return test_user.ADDRESS if address is None else address
 
 
 @attrs.frozen(kw_only=True)

@@ -13,6 +13,7 @@ from vipps_async.sandbox._epayment.express import SHIPPING
 from vipps_async.sandbox._epayment.receipts import RECEIPT
 from vipps_async.sandbox._platform.bodies import Repeating
 from vipps_async.sandbox._platform.schema import (
+    UUID,
     Check,
     Violation,
     choice,
@@ -105,7 +106,6 @@ _AIRLINE = record(
 _INTERACTION = choice("CUSTOMER_PRESENT", "CUSTOMER_NOT_PRESENT")
 
 REFERENCE = matching("[a-zA-Z0-9-]{8,64}")
-UUID = matching("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 CREATE = record(
     required={
@@ -144,7 +144,6 @@ CREATE = record(
 MODIFICATION = record(required={"modificationAmount": amount(least=1)})
 CANCELLATION = record(optional={"cancelTransactionOnly": flag()})
 FORCE_APPROVAL = record(optional={"customer": _CUSTOMER, "token": text(least=1)})
-REGISTRATION = record(required={"url": text(), "events": sequence(text(), least=1)})
 
 
 _DRAFT_REFERENCE = matching("[a-zA-Z0-9-]{8,50}")

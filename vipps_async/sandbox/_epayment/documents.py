@@ -1,4 +1,4 @@
-"""How payments, events and problems look on the wire, in the current API and in its draft. Performs no I/O.
+"""How payments and events look on the wire, in the current API and in its draft. Performs no I/O.
 
 Sources: ePayment API 1.8.1, and its draft 0.9.0; Webhooks API, events.
 """
@@ -10,7 +10,6 @@ from typing import Any
 
 from vipps_async.sandbox._epayment.lifecycle import EventName, State
 from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._platform.problems import Problem
 
 Document = dict[str, Any]
 
@@ -105,21 +104,6 @@ def _approved(payment: LedgerPayment) -> Document:
     return {**payment.approval, **payment.approval.get("profile", {}), **_guarantee(payment)}
 
 
-def problem(found: Problem, *, instance: str, trace_id: str) -> Document:
-    """Return the body of a problem; a code travels as text in ``extraDetails``."""
-    coded = [("ErrorCode", found.code)] if found.code else []
-    details = [{"name": name, "reason": reason} for name, reason in (*found.fields, *coded)]
-    return {
-        "type": f"https://httpstatuses.io/{found.status}",
-        "title": found.title,
-        "detail": found.detail,
-        "instance": instance,
-        "status": found.status,
-        "extraDetails": details or None,
-        "traceId": trace_id,
-    }
-
-
 # The draft
 
 _DRAFT_STATES: Mapping[State, str] = MappingProxyType({State.AUTHORIZED: "AUTHORISED"})
@@ -191,14 +175,3 @@ def draft_logged(payment: LedgerPayment, event: LedgerEvent) -> Document:
     if event.name is EventName.AUTHORIZED:
         entry["authorisationType"] = payment.request.get("authorisationType", _DRAFT_DEFAULTS["authorisationType"])
     return entry
-
-
-def draft_problem(found: Problem, *, trace_id: str) -> Document:
-    """Return the draft's problem, which tells bad fields in its ``detail`` since it has no place of their own."""
-    reasons = "; ".join(f"{name}: {reason}" for name, reason in found.fields)
-    return {
-        "type": f"https://httpstatuses.io/{found.status}",
-        "title": found.title,
-        "detail": reasons or found.detail,
-        "traceId": trace_id,
-    }

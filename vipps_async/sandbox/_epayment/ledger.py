@@ -10,31 +10,18 @@ from types import MappingProxyType
 
 import attrs
 
-from vipps_async.errors import VippsError
 from vipps_async.sandbox._epayment.accounting import perform
+from vipps_async.sandbox._epayment.errors import error
 from vipps_async.sandbox._epayment.lifecycle import Action, EventName, State
 from vipps_async.sandbox._epayment.payments import Command, LedgerEvent, LedgerPayment
-from vipps_async.sandbox._platform.permissions import Permission
-from vipps_async.sandbox._platform.problems import error
+from vipps_async.sandbox._epayment.permissions import Permission
 
 # What time does to a payment at its deadline; a reservation that was not captured is released: knowledge base,
 # reservations.
 _FALLS_DUE: Mapping[State, Action] = MappingProxyType({State.CREATED: Action.EXPIRE, State.AUTHORIZED: Action.CANCEL})
 
 
-class UnknownReference(VippsError, LookupError):
-    """No payment in the sandbox has this reference."""
-
-    def __init__(self, reference: str) -> None:
-        super().__init__(f"the sandbox has no payment {reference!r}")
-
-
-class ActionRefused(VippsError, ValueError):
-    """The payment's state does not allow the action, or the attempt to pay failed; `reason` says why."""
-
-    def __init__(self, reference: str, action: Action, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"cannot {action} payment {reference!r}: {reason}")
+KIND = "payment"
 
 
 class Ledger:

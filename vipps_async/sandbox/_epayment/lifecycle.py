@@ -46,6 +46,12 @@ class EventName(StrEnum):
     ADJUSTED = "ADJUSTED"
 
 
+# The draft's adjustment has no event type: only who asked for everything is sent it.
+EVENT_TYPES: Mapping[str, str | None] = MappingProxyType(
+    {name: None if name is EventName.ADJUSTED else f"epayments.payment.{name.lower()}.v1" for name in EventName}
+)
+
+
 @attrs.frozen
 class Transition:
     """Where an action leads.

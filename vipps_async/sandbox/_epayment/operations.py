@@ -1,160 +1,103 @@
-"""What each operation of the APIs does once its request is admitted and read. Performs no I/O.
+"""Does what each operation of the ePayment API asks for, once its request is admitted and read. Performs no I/O.
 
-Sources: ePayment API 1.8.1, and its draft 0.9.0; Webhooks API v1; Access Token API.
+Sources: ePayment API 1.8.1, and its draft 0.9.0.
 """
 
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import attrs
-
+from vipps_async._wire.json import encode
+from vipps_async.sandbox._epayment.approval import UserActions
 from vipps_async.sandbox._epayment.bodies import moment
 from vipps_async.sandbox._epayment.dialects import Dialect
+from vipps_async.sandbox._epayment.errors import ERRORS, error
 from vipps_async.sandbox._epayment.ledger import Ledger
-from vipps_async.sandbox._epayment.lifecycle import Action
-from vipps_async.sandbox._epayment.payments import Command, LedgerPayment
+from vipps_async.sandbox._epayment.lifecycle import EVENT_TYPES, Action
+from vipps_async.sandbox._epayment.page import PaymentPage
+from vipps_async.sandbox._epayment.payments import Command, LedgerEvent, LedgerPayment
+from vipps_async.sandbox._epayment.permissions import permissions
 from vipps_async.sandbox._epayment.profiles import approval_of
-from vipps_async.sandbox._epayment.redirects import Destination, destination_of
-from vipps_async.sandbox._epayment.rules import Context, broken_rules, phone_number, refuse_violations
-from vipps_async.sandbox._platform.permissions import Permission
-from vipps_async.sandbox._platform.problems import error, plain
-from vipps_async.sandbox._platform.replies import Reply, of_json
-from vipps_async.sandbox._platform.routes import Route
+from vipps_async.sandbox._epayment.redirects import destination_of
+from vipps_async.sandbox._epayment.rules import Context, broken_rules, phone_number
+from vipps_async.sandbox._platform.api import Platform
+from vipps_async.sandbox._platform.events import SandboxEvent
+from vipps_async.sandbox._platform.replies import HttpReply, of_json
+from vipps_async.sandbox._platform.routes import ApiRequest
+from vipps_async.sandbox._platform.schema import refuse_violations
 from vipps_async.sandbox._platform.test_user import UNKNOWN_PHONE_NUMBER, is_younger
-from vipps_async.sandbox._platform.tokens import Tokens
-from vipps_async.sandbox._webhooks.registrations import EVENT_TYPES, Registration, Registrations
 
 _LIFETIME = timedelta(minutes=10)  # knowledge base, timeouts
 _TOKEN_BYTES = 24
-_RESOURCE = "reference or id in the path"
 
 
-@attrs.frozen(kw_only=True)
-class Request:
-    """An admitted request.
+class EPaymentApi:
+    """The payments of one sandbox.
 
-    Attributes:
-        route: the operation that it is for.
-        resource: the reference, or the id of a webhook, in the path.
-        body: the decoded body, for what takes one.
-        key: the idempotency key.
-        now: the present, by the sandbox's clock.
-        fails: whether a modification fails once the rules have let it through.
-    """
-
-    route: Route
-    resource: str
-    body: Any
-    key: str | None
-    now: datetime
-    fails: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class Operations:
-    """The operations of one sales unit.
-
-    Attributes:
+    Args:
+        platform: what the sandbox offers.
         dialect: which version of the API is spoken.
-        currency: of the sales unit's market; ``None``: it takes every one.
-        denied: what the sales unit may not do.
-        redirect_url: returns the address of a destination for a token.
+
+    Attributes:
         ledger: the payments.
-        tokens: the access tokens.
-        registrations: the webhooks.
-        cancel_deliveries: ends the deliveries to a deleted webhook.
+        user: what their users do.
+        page: what people see of them.
     """
 
-    dialect: Dialect
-    currency: str | None
-    denied: frozenset[Permission]
-    redirect_url: Callable[[Destination, str], str]
-    ledger: Ledger
-    tokens: Tokens
-    registrations: Registrations
-    cancel_deliveries: Callable[[str], None]
+    def __init__(self, platform: Platform, dialect: Dialect) -> None:
+        self._platform = platform
+        self._dialect = dialect
+        self._denied = permissions(platform.denied)
+        self.ledger = Ledger(publish=self._publish, psp_reference=dialect.psp_reference, denied=self._denied)
+        self.user = UserActions(clock=platform.clock, ledger=self.ledger)
+        self.page = PaymentPage(platform, self.ledger, self.user)
 
-    def perform(self, request: Request) -> Reply:
-        """Do what *request* asks for and return the reply.
+    def expire_due(self, *, now: datetime) -> None:
+        """Expire payments on which nobody acted in time, and release what was not captured in time."""
+        self.ledger.expire_due(now=now)
 
-        Raises:
-            ProblemError: its fields or a business rule forbid it.
-        """
-        self.ledger.expire_due(now=request.now)
-        route = request.route
-        if route.resource is not None:
-            refuse_violations(route.resource(request.resource, _RESOURCE))
-        if route.body is not None:
-            refuse_violations(route.body(request.body, ""))
-        if route.action is not None:
-            return self._modify(request, route.action)
-        return self._handlers[route.operation](request)
+    def clear(self) -> None:
+        """Forget every payment."""
+        self.ledger.clear()
+        self.page.clear()
 
-    @property
-    def _handlers(self) -> Mapping[str, Callable[[Request], Reply]]:
-        return {
-            "token": self._issue_token,
-            "create": self._create,
-            "get": self._get,
-            "events": self._events,
-            "approve": self._force_approve,
-            "register": self._register,
-            "list": self._list,
-            "delete": self._delete,
-        }
-
-    def _issue_token(self, request: Request) -> Reply:
-        return of_json(200, self.tokens.issue(now=request.now))
-
-    def _create(self, request: Request) -> Reply:
+    def create(self, request: ApiRequest) -> HttpReply:
+        """Create a payment."""
         body: Mapping[str, Any] = request.body
-        context = Context(now=request.now, currency=self.currency, denied=self.denied)
-        refuse_violations(broken_rules(self.dialect.rules, body, context))
+        context = Context(now=request.now, currency=self._platform.currency, denied=self._denied)
+        refuse_violations(broken_rules(self._dialect.rules, body, context), ERRORS)
         payment = self.ledger.open(self._new_payment(body, request.key or "", request.now))
-        return of_json(201, self.dialect.created(payment))
+        return of_json(201, self._dialect.created(payment))
 
-    def _new_payment(self, body: Mapping[str, Any], key: str, now: datetime) -> LedgerPayment:
-        token, destination = secrets.token_urlsafe(_TOKEN_BYTES), destination_of(body, self.dialect.flows)
-        expires_at = moment(body["expiresAt"]).astimezone(UTC) if body.get("expiresAt") else now + _LIFETIME
-        return LedgerPayment(
-            reference=body["reference"],
-            currency=body["amount"]["currency"],
-            amount=body["amount"]["value"],
-            psp_reference=str(uuid.uuid4()),
-            token=token,
-            redirect_url=destination and self.redirect_url(destination, token),
-            idempotency_key=key,
-            created_at=now,
-            expires_at=expires_at,
-            request=body,
-        )
+    def get(self, request: ApiRequest) -> HttpReply:
+        """Return a payment."""
+        return of_json(200, self._dialect.fetched(self.ledger.find(request.resource)))
 
-    def _get(self, request: Request) -> Reply:
-        return of_json(200, self.dialect.fetched(self.ledger.find(request.resource)))
-
-    def _events(self, request: Request) -> Reply:
+    def events(self, request: ApiRequest) -> HttpReply:
+        """Return a payment's event log."""
         payment = self.ledger.find(request.resource)
-        return of_json(200, [self.dialect.logged(payment, event) for event in payment.events])
+        return of_json(200, [self._dialect.logged(payment, event) for event in payment.events])
 
-    def _modify(self, request: Request, action: Action) -> Reply:
-        asked = request.body.get("modificationAmount", {})
-        command = Command(
-            action=action,
-            amount=asked.get("value"),
-            currency=asked.get("currency"),
-            idempotency_key=request.key,
-            unauthorized_only=request.body.get("cancelTransactionOnly", False),
-            fails=request.fails,
-        )
-        payment = self.ledger.perform(request.resource, command, now=request.now)
-        if request.fails and action in self.dialect.failures:
-            raise error(self.dialect.failures[action])
-        return self.dialect.modified(payment)
+    def capture(self, request: ApiRequest) -> HttpReply:
+        """Capture some of what is reserved."""
+        return self._modify(request, Action.CAPTURE)
 
-    def _force_approve(self, request: Request) -> Reply:
+    def refund(self, request: ApiRequest) -> HttpReply:
+        """Refund some of what was captured."""
+        return self._modify(request, Action.REFUND)
+
+    def cancel(self, request: ApiRequest) -> HttpReply:
+        """Release what was not captured."""
+        return self._modify(request, Action.CANCEL)
+
+    def adjust(self, request: ApiRequest) -> HttpReply:
+        """Change what is reserved, as the draft can."""
+        return self._modify(request, Action.ADJUST)
+
+    def force_approve(self, request: ApiRequest) -> HttpReply:
+        """Approve a payment as its user would, as in the test environment."""
         payment = self.ledger.find(request.resource)
         body = request.body
         if not body:
@@ -166,23 +109,49 @@ class Operations:
         if phone_number(body) == UNKNOWN_PHONE_NUMBER or is_younger(payment.request.get("minimumUserAge"), request.now):
             raise error("7010")
         self.ledger.perform(payment.reference, approval_of(payment), now=request.now)
-        return Reply(status=200)
+        return HttpReply(status=200)
 
-    def _register(self, request: Request) -> Reply:
-        registration = self.registrations.register(request.body["url"], request.body["events"])
-        return of_json(201, {"id": registration.id, "secret": registration.secret})
+    def _new_payment(self, body: Mapping[str, Any], key: str, now: datetime) -> LedgerPayment:
+        token, destination = secrets.token_urlsafe(_TOKEN_BYTES), destination_of(body, self._dialect.flows)
+        expires_at = moment(body["expiresAt"]).astimezone(UTC) if body.get("expiresAt") else now + _LIFETIME
+        return LedgerPayment(
+            reference=body["reference"],
+            currency=body["amount"]["currency"],
+            amount=body["amount"]["value"],
+            psp_reference=str(uuid.uuid4()),
+            token=token,
+            redirect_url=destination and self._platform.redirect_url(destination, token),
+            idempotency_key=key,
+            created_at=now,
+            expires_at=expires_at,
+            request=body,
+        )
 
-    def _list(self, _: Request) -> Reply:
-        return of_json(200, {"webhooks": [registered(webhook) for webhook in self.registrations.all()]})
+    def _modify(self, request: ApiRequest, action: Action) -> HttpReply:
+        asked = request.body.get("modificationAmount", {})
+        command = Command(
+            action=action,
+            amount=asked.get("value"),
+            currency=asked.get("currency"),
+            idempotency_key=request.key,
+            unauthorized_only=request.body.get("cancelTransactionOnly", False),
+            fails=request.fails,
+        )
+        payment = self.ledger.perform(request.resource, command, now=request.now)
+        if request.fails and action in self._dialect.failures:
+            raise error(self._dialect.failures[action])
+        return self._dialect.modified(payment)
 
-    def _delete(self, request: Request) -> Reply:
-        if not self.registrations.remove(request.resource):
-            raise plain(404, "There is no such webhook.")
-        self.cancel_deliveries(request.resource)
-        return Reply(status=204)
-
-
-def registered(webhook: Registration) -> dict[str, Any]:
-    """Return what a list shows of *webhook*: never its secret."""
-    events = EVENT_TYPES.values() if webhook.events is None else webhook.events
-    return {"id": webhook.id, "url": webhook.url, "events": list(events)}
+    def _publish(self, payment: LedgerPayment, event: LedgerEvent) -> None:
+        msn = self._platform.credentials.merchant_serial_number
+        self._platform.publish(
+            SandboxEvent(
+                type=EVENT_TYPES[event.name],
+                name=event.name,
+                reference=event.reference,
+                id=event.psp_reference,
+                amount=event.amount,
+                occurred_at=event.timestamp,
+                render=lambda: encode(self._dialect.notified(payment, event, msn)),
+            )
+        )

@@ -1,27 +1,23 @@
-"""The landing page, where the user acts. Performs no I/O.
+"""What people see of payments: the landing page, on which the user acts, and what the dashboard and tests are shown."""
 
-It has no script, and loads nothing but the sandbox's stylesheet.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from html import escape
 from types import MappingProxyType
+from typing import Any
 
-from vipps_async.sandbox._epayment.approval_details import ApprovalDetails
-from vipps_async.sandbox._epayment.lifecycle import State
-from vipps_async.sandbox._epayment.money import money
-from vipps_async.sandbox._epayment.payments import LedgerPayment
-from vipps_async.sandbox._epayment.shipping_forms import forms
+import attrs
 
-HEADERS: Mapping[str, str] = MappingProxyType(
-    {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
-        "Referrer-Policy": "same-origin",
-        "X-Content-Type-Options": "nosniff",
-    }
-)
+from vipps_async.sandbox._epayment.approval import UserActions
+from vipps_async.sandbox._epayment.approval_details import DEFAULT_APPROVAL, ApprovalDetails
+from vipps_async.sandbox._epayment.express import ADDRESS
+from vipps_async.sandbox._epayment.ledger import Ledger
+from vipps_async.sandbox._epayment.lifecycle import Action, State
+from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
+from vipps_async.sandbox._epayment.shipping_forms import forms, money, typed_address
+from vipps_async.sandbox._platform.api import Destination, Platform
+from vipps_async.sandbox._platform.markup import Child, Markup, element, joined
+from vipps_async.sandbox._platform.pages import QrForm
+from vipps_async.sandbox._platform.schema import Check, nullable, record, text
 
 _OUTCOMES: Mapping[State, str] = MappingProxyType(
     {
@@ -33,69 +29,163 @@ _OUTCOMES: Mapping[State, str] = MappingProxyType(
 )
 
 
-def landing(
-    payment: LedgerPayment,
-    *,
-    merchant: str,
-    now: datetime,
-    choice: ApprovalDetails,
-    typed: Mapping[str, str],
-    refusal: str | None,
-) -> str:
-    """Return the page on which the user approves or rejects *payment*, or sees what became of it.
+class PaymentPage:
+    """Shows the payments of one sandbox, and acts on them for whoever looks.
 
     Args:
-        payment: the payment.
-        merchant: what the sales unit is called.
-        now: the present, by the sandbox's clock.
-        choice: what the user has settled so far.
-        typed: the address that the user typed just now, if it was refused.
-        refusal: why what the user did just now failed, if it did.
+        platform: what the sandbox offers.
+        ledger: the payments.
+        user: acts on them.
     """
-    description = payment.request.get("paymentDescription", "Payment")
-    body = (
-        f"<h1>{escape(merchant)}</h1><p>{escape(description)}</p>"
-        f'<p class="amount">{money(payment.amount, payment.currency)}{_and_shipping(payment)}</p>'
-        f"<p>Reference <code>{escape(payment.reference)}</code></p>"
+
+    collection = "payments"
+    actions: Mapping[str, Check] = MappingProxyType(
+        {
+            Action.APPROVE.value: record(optional={"shippingOption": nullable(text()), "address": nullable(ADDRESS)}),
+            Action.REJECT.value: record(),
+            Action.EXPIRE.value: record(),
+        }
     )
-    return _page(merchant, body + _alert(refusal) + _rest(payment, now, choice, typed))
+
+    def __init__(self, platform: Platform, ledger: Ledger, user: UserActions) -> None:
+        self._platform = platform
+        self._ledger = ledger
+        self._user = user
+        # What the user of a landing page has settled so far, by the payment's token.
+        self._settled: dict[str, ApprovalDetails] = {}
+
+    def clear(self) -> None:
+        """Forget what users have settled."""
+        self._settled.clear()
+
+    def latest(self, text: str) -> Iterator[LedgerPayment]:
+        """Yield the payments whose reference contains *text*, newest first."""
+        return self._ledger.latest(text)
+
+    def reference_of(self, item: LedgerPayment) -> str:
+        """Return a payment's reference."""
+        return item.reference
+
+    def shown(self, item: LedgerPayment) -> dict[str, Any]:
+        """Return what is shown of a payment."""
+        return {
+            "reference": item.reference,
+            "state": item.state,
+            "currency": item.currency,
+            "amount": item.amount,
+            "authorizedAmount": item.authorized_amount,
+            "capturedAmount": item.captured_amount,
+            "refundedAmount": item.refunded_amount,
+            "cancelledAmount": item.cancelled_amount,
+            "pspReference": item.psp_reference,
+            "redirectUrl": item.redirect_url,
+            "createdAt": _time(item.created_at),
+            "expiresAt": _time(item.expires_at),
+            "authorizedAt": _time(item.authorized_at),
+            "events": [_event(event) for event in item.events],
+        }
+
+    async def act(self, reference: str, action: str, details: Mapping[str, Any]) -> LedgerPayment:
+        """Approve, reject or expire a payment; raises what `UserActions.act` does."""
+        choice = ApprovalDetails(shipping_option=details.get("shippingOption"), address=details.get("address"))
+        return await self._user.act(reference, Action(action), choice)
+
+    def reference_of_token(self, token: str) -> str | None:
+        """Return the reference of the payment that a redirect URL's token stands for."""
+        payment = self._ledger.find_by_token(token)
+        return payment.reference if payment else None
+
+    def landing(self, token: str, form: Mapping[str, str], refusal: str | None) -> Markup:
+        """Return the page on which the user approves or rejects the payment, or sees what became of it."""
+        payment, now = self._payment(token), self._platform.clock.now()
+        return joined(
+            [
+                element("p", payment.request.get("paymentDescription", "Payment")),
+                element("p", money(payment.amount, payment.currency), _and_shipping(payment), class_="amount"),
+                element("p", "Reference ", element("code", payment.reference)),
+                _alert(refusal),
+                _rest(payment, now, self._choice(payment, form), typed_address(form)),
+            ]
+        )
+
+    async def submit(self, token: str, form: Mapping[str, str]) -> str | None:
+        """Do what the button says that the user pressed; return where the user goes then, if away."""
+        payment = self._payment(token)
+        submit = {"approve": self._approve, "reject": self._reject, "ship": self._ship}[form.get("action", "")]
+        return await submit(payment, form)
+
+    def qr_form(self, token: str) -> QrForm | None:
+        """Return the QR code of a payment that can still be paid."""
+        payment = self._ledger.find_by_token(token)
+        if payment is None or payment.state is not State.CREATED:
+            return None
+        wanted = payment.request.get("qrFormat") or {}
+        return QrForm(
+            target=self._platform.redirect_url(Destination.LANDING_PAGE, token),
+            as_png=wanted.get("format") == "IMAGE/PNG",
+            size=wanted.get("size"),
+        )
+
+    def _payment(self, token: str) -> LedgerPayment:
+        payment = self._ledger.find_by_token(token)
+        if payment is None:
+            raise LookupError(token)
+        return payment
+
+    async def _approve(self, payment: LedgerPayment, form: Mapping[str, str]) -> str | None:
+        return await self._finish(payment, Action.APPROVE, self._choice(payment, form))
+
+    async def _reject(self, payment: LedgerPayment, _: Mapping[str, str]) -> str | None:
+        return await self._finish(payment, Action.REJECT, DEFAULT_APPROVAL)
+
+    async def _finish(self, payment: LedgerPayment, action: Action, choice: ApprovalDetails) -> str | None:
+        await self._user.act(payment.reference, action, choice)
+        self._settled.pop(payment.token, None)
+        return payment.request.get("returnUrl")
+
+    async def _ship(self, payment: LedgerPayment, form: Mapping[str, str]) -> None:
+        self._settled[payment.token] = await self._user.consider(payment.reference, typed_address(form))
+
+    def _choice(self, payment: LedgerPayment, form: Mapping[str, str]) -> ApprovalDetails:
+        settled = self._settled.get(payment.token, DEFAULT_APPROVAL)
+        return attrs.evolve(settled, shipping_option=form.get("shippingOption"))
 
 
-def not_found() -> str:
-    """Return the page for a token that stands for no payment."""
-    return _page("Not found", "<h1>No such payment</h1><p>This link belongs to no payment in this sandbox.</p>")
+def _time(when: datetime | None) -> str | None:
+    return when.isoformat(timespec="milliseconds") if when else None
 
 
-def _and_shipping(payment: LedgerPayment) -> str:
+def _event(event: LedgerEvent) -> dict[str, Any]:
+    return {
+        "name": event.name,
+        "pspReference": event.psp_reference,
+        "amount": event.amount,
+        "timestamp": _time(event.timestamp),
+        "idempotencyKey": event.idempotency_key,
+        "success": event.success,
+    }
+
+
+def _and_shipping(payment: LedgerPayment) -> Child:
     is_to_come = "shipping" in payment.request and payment.state is State.CREATED
-    return "<small>and shipping</small>" if is_to_come else ""
+    return element("small", "and shipping") if is_to_come else None
 
 
-def _alert(refusal: str | None) -> str:
+def _alert(refusal: str | None) -> Child:
     if refusal is None:
-        return ""
-    return f'<p class="refusal" role="alert">That did not work: {escape(refusal.removesuffix("."))}.</p>'
+        return None
+    return element("p", f"That did not work: {refusal.removesuffix('.')}.", class_="refusal", role="alert")
 
 
-def _rest(payment: LedgerPayment, now: datetime, choice: ApprovalDetails, typed: Mapping[str, str]) -> str:
+def _rest(payment: LedgerPayment, now: datetime, choice: ApprovalDetails, typed: Mapping[str, str]) -> Markup:
     if payment.is_processing(now):
         return _status(payment, "Your approval of this payment is under way.")
-    is_open = payment.state is State.CREATED
-    return forms(payment, choice, typed) if is_open else _status(payment, _OUTCOMES[payment.state])
+    if payment.state is State.CREATED:
+        return forms(payment, choice, typed)
+    return _status(payment, _OUTCOMES[payment.state])
 
 
-def _status(payment: LedgerPayment, text: str) -> str:
-    return_url = payment.request.get("returnUrl")
-    back = f'<a class="button" href="{escape(return_url)}">Back to the shop</a>' if return_url else ""
-    state = payment.state
-    return f'<p class="state" data-state="{state}" role="status">{text} ({state})</p>{back}'
-
-
-def _page(title: str, body: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(title)} - sandbox</title><link rel="stylesheet" href="/sandbox/style.css"></head><body>'
-        '<header class="banner">Sandbox - no money moves</header>'
-        f'<main class="sheet">{body}</main></body></html>'
-    )
+def _status(payment: LedgerPayment, said: str) -> Markup:
+    state, return_url = payment.state, payment.request.get("returnUrl")
+    status = element("p", f"{said} ({state})", class_="state", data_state=state.value, role="status")
+    return joined([status, element("a", "Back to the shop", class_="button", href=return_url) if return_url else None])

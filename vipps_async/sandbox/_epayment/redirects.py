@@ -4,19 +4,12 @@ Source: ePayment API, create payment. A push message leads nowhere: the app asks
 """
 
 from collections.abc import Mapping
-from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any
 
+from vipps_async.sandbox._platform.api import Destination
+
 _AS_TEXT = "TEXT/TARGETURL"
-
-
-class Destination(Enum):
-    """What a redirect URL is the address of."""
-
-    LANDING_PAGE = auto()
-    QR_IMAGE = auto()
-    APP = auto()
 
 
 FLOWS: Mapping[str, Destination] = MappingProxyType(

@@ -3,7 +3,6 @@
 They are checked once every field is well-formed by itself. Sources: ePayment API, create payment and error codes.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -13,12 +12,9 @@ import attrs
 
 from vipps_async.sandbox._epayment.bodies import moment
 from vipps_async.sandbox._epayment.express import groups_of, is_paid_in, repeats_a_kind
-from vipps_async.sandbox._platform.permissions import Permission
-from vipps_async.sandbox._platform.problems import error, invalid
+from vipps_async.sandbox._epayment.permissions import Permission
 from vipps_async.sandbox._platform.schema import Violation
 from vipps_async.sandbox._platform.test_user import UNKNOWN_PHONE_NUMBER, is_younger
-
-_TOLD = 100  # violations: an answer to nonsense need not be as large as that
 
 MINIMUM_AMOUNTS: Mapping[str, int] = MappingProxyType({"NOK": 100, "DKK": 1, "EUR": 1})
 SCOPES = frozenset({"name", "address", "email", "phoneNumber", "birthDate", "nin"})
@@ -241,20 +237,3 @@ DRAFT_CREATE_RULES = (
 def broken_rules(rules: tuple[Rule, ...], body: Mapping[str, Any], context: Context) -> Iterator[Violation]:
     """Yield what *body* breaks, in the order of the table."""
     return (Violation(rule.field, rule.reason, rule.code) for rule in rules if rule.broken(body, context))
-
-
-def refuse_violations(found: Iterator[Violation]) -> None:
-    """Return if nothing was found.
-
-    Malformed fields come first and are told all at once; only then the first rule that has an error code.
-
-    Raises:
-        ProblemError: something was.
-    """
-    violations = list(itertools.islice(found, _TOLD))
-    malformed = [(violation.field, violation.reason) for violation in violations if violation.code is None]
-    if malformed:
-        raise invalid(malformed)
-    coded = [(violation.code, f"{violation.field}: {violation.reason}") for violation in violations if violation.code]
-    if coded:
-        raise error(*coded[0])

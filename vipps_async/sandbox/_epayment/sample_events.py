@@ -1,56 +1,41 @@
 """The body of an event that did not happen, for whoever wants to see what a receiver does with it. Performs no I/O."""
 
 import uuid
-from datetime import datetime
 
 from vipps_async._wire.json import encode
-from vipps_async.sandbox._epayment.dialects import DIALECTS
+from vipps_async.sandbox._epayment.dialects import Dialect
 from vipps_async.sandbox._epayment.lifecycle import EventName
 from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
+from vipps_async.sandbox._platform.api import SampleFacts
+
+_REFERENCE = "order-0001"
 
 
-def sample_event(
-    name: EventName,
-    *,
-    dialect: str,
-    reference: str,
-    amount: int,
-    currency: str,
-    psp_reference: str | None,
-    msn: str,
-    now: datetime,
-    success: bool,
-) -> bytes:
+def sample_event(dialect: Dialect, name: str, facts: SampleFacts) -> bytes:
     """Return the body that the sandbox would deliver for an event.
 
     Args:
+        dialect: which version of the API speaks.
         name: what happened.
-        dialect: ``"current"`` or ``"draft"``.
-        reference: to which payment.
-        amount: the event's, in minor units.
-        currency: ISO 4217.
-        psp_reference: the event's; ``None``: a new one.
-        msn: the sales unit's.
-        now: when.
-        success: whether the operation went well.
+        facts: what the event is to say.
     """
     event = LedgerEvent(
-        name=name,
-        reference=reference,
-        psp_reference=psp_reference or DIALECTS[dialect].psp_reference(),
-        amount=amount,
-        currency=currency,
-        timestamp=now,
-        success=success,
+        name=EventName(name),
+        reference=facts.reference or _REFERENCE,
+        psp_reference=facts.event_id or dialect.psp_reference(),
+        amount=facts.amount,
+        currency=facts.currency,
+        timestamp=facts.now,
+        success=facts.success,
     )
     payment = LedgerPayment(
-        reference=reference,
-        currency=currency,
-        amount=amount,
+        reference=event.reference,
+        currency=facts.currency,
+        amount=facts.amount,
         psp_reference=event.psp_reference,
         token="",
         idempotency_key=str(uuid.uuid4()),
-        created_at=now,
-        expires_at=now,
+        created_at=facts.now,
+        expires_at=facts.now,
     )
-    return encode(DIALECTS[dialect].notified(payment, event, msn))
+    return encode(dialect.notified(payment, event, facts.msn))

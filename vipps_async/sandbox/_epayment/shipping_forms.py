@@ -4,27 +4,34 @@ Performs no I/O.
 """
 
 from collections.abc import Mapping
-from html import escape
 from types import MappingProxyType
 from typing import Any
 
 from vipps_async.sandbox._epayment.approval_details import ApprovalDetails
 from vipps_async.sandbox._epayment.express import Groups, groups_of, options_of, ranked
-from vipps_async.sandbox._epayment.money import money
 from vipps_async.sandbox._epayment.payments import LedgerPayment
+from vipps_async.sandbox._platform.markup import Child, Markup, element, joined
 
 # member of the address -> label, what HTML's autocomplete calls it, what else its input needs
-_INPUTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+_INPUTS: Mapping[str, tuple[str, str, Mapping[str, str | bool]]] = MappingProxyType(
     {
-        "addressLine1": ("Address", "address-line1", "required"),
-        "addressLine2": ("Second line, if any", "address-line2", ""),
-        "postCode": ("Post code", "postal-code", "required"),
-        "city": ("City", "address-level2", "required"),
-        "country": ("Country, two letters", "country", 'required pattern="[A-Z]{2}" title="such as NO"'),
+        "addressLine1": ("Address", "address-line1", {"required": True}),
+        "addressLine2": ("Second line, if any", "address-line2", {}),
+        "postCode": ("Post code", "postal-code", {"required": True}),
+        "city": ("City", "address-level2", {"required": True}),
+        "country": (
+            "Country, two letters",
+            "country",
+            {"required": True, "pattern": "[A-Z]{2}", "title": "such as NO"},
+        ),
     }
 )
-_APPROVE = '<button class="primary" name="action" value="approve">Approve</button>'
-_REJECT = '<button name="action" value="reject">Reject</button>'
+
+
+def money(value: int, currency: str) -> str:
+    """Return an amount for people: minor units in, ``1 234.50 NOK`` out, with spaces that do not break."""
+    whole, rest = divmod(value, 100)
+    return f"{whole:,}.{rest:02d} {currency}".replace(",", "\N{NO-BREAK SPACE}").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def typed_address(form: Mapping[str, str]) -> dict[str, str]:
@@ -32,7 +39,7 @@ def typed_address(form: Mapping[str, str]) -> dict[str, str]:
     return {name: form[name] for name in _INPUTS if name in form}
 
 
-def forms(payment: LedgerPayment, choice: ApprovalDetails, typed: Mapping[str, str]) -> str:
+def forms(payment: LedgerPayment, choice: ApprovalDetails, typed: Mapping[str, str]) -> Markup:
     """Return the forms by which the user acts on *payment*.
 
     Args:
@@ -40,31 +47,34 @@ def forms(payment: LedgerPayment, choice: ApprovalDetails, typed: Mapping[str, s
         choice: what the user has settled so far.
         typed: the address that was just refused, if one was.
     """
+    approve, reject = _button("Approve", "approve", class_="primary"), _button("Reject", "reject")
     if "shipping" not in payment.request:
-        return _form(_APPROVE + _REJECT)
+        return _form(approve, reject)
     groups = groups_of(payment.request) if choice.groups is None else choice.groups
+    address = _address(typed or choice.address)
     if not groups:
-        return _address(typed or choice.address) + _form(_REJECT)
-    elsewhere = f"<details{' open' if typed else ''}><summary>Ship elsewhere</summary>"
-    return (
-        f"<p>Ships to {escape(_in_one_line(choice.address))}</p>"
-        f"{_form(_options(payment, groups, choice) + _APPROVE + _REJECT)}"
-        f"{elsewhere}{_address(typed or choice.address)}</details>"
-    )
+        return joined([address, _form(reject)])
+    elsewhere = element("details", element("summary", "Ship elsewhere"), address, open=bool(typed))
+    ships_to = element("p", f"Ships to {_in_one_line(choice.address)}")
+    return joined([ships_to, _form(_options(payment, groups, choice), approve, reject), elsewhere])
 
 
-def _form(body: str) -> str:
-    return f'<form method="post">{body}</form>'
+def _button(text: str, action: str, **attributes: str) -> Markup:
+    return element("button", text, **attributes, name="action", value=action)
 
 
-def _address(address: Mapping[str, str]) -> str:
-    inputs = "".join(_input(name, address.get(name, "")) for name in _INPUTS)
-    return _form(f'{inputs}<button name="action" value="ship">Show what shipping costs</button>')
+def _form(*children: Child) -> Markup:
+    return element("form", *children, method="post")
 
 
-def _input(name: str, value: str) -> str:
-    label, token, rest = _INPUTS[name]
-    return f'<label>{label}<input name="{name}" value="{escape(value)}" autocomplete="{token}" {rest}></label>'
+def _address(address: Mapping[str, str]) -> Markup:
+    inputs = (_input(name, address.get(name, "")) for name in _INPUTS)
+    return _form(*inputs, _button("Show what shipping costs", "ship"))
+
+
+def _input(name: str, value: str) -> Markup:
+    label, autocomplete, rest = _INPUTS[name]
+    return element("label", label, element("input", name=name, value=value, autocomplete=autocomplete, **rest))
 
 
 def _in_one_line(address: Mapping[str, str]) -> str:
@@ -72,23 +82,25 @@ def _in_one_line(address: Mapping[str, str]) -> str:
     return ", ".join(line for line in (*lines, address["country"]) if line)
 
 
-def _options(payment: LedgerPayment, groups: Groups, choice: ApprovalDetails) -> str:
+def _options(payment: LedgerPayment, groups: Groups, choice: ApprovalDetails) -> Markup:
     chosen = choice.shipping_option or options_of(groups)[0]["id"]
-    return "".join(_group(payment, group, chosen) for group in ranked(groups))
+    return joined(_group(payment, group, chosen) for group in ranked(groups))
 
 
-def _group(payment: LedgerPayment, group: Mapping[str, Any], chosen: str) -> str:
-    options = "".join(_option(payment, option, is_chosen=option["id"] == chosen) for option in ranked(group["options"]))
+def _group(payment: LedgerPayment, group: Mapping[str, Any], chosen: str) -> Markup:
+    options = (_option(payment, option, is_chosen=option["id"] == chosen) for option in ranked(group["options"]))
     kind = f"{group['brand'].title()}, {group['type'].replace('_', ' ').lower()}"
-    return f"<fieldset><legend>{kind}</legend>{options}</fieldset>"
+    return element("fieldset", element("legend", kind), *options)
 
 
-def _option(payment: LedgerPayment, option: Mapping[str, Any], *, is_chosen: bool) -> str:
+def _option(payment: LedgerPayment, option: Mapping[str, Any], *, is_chosen: bool) -> Markup:
     cost, currency = option["amount"]["value"], payment.currency
     facts = (money(cost, currency), option.get("estimatedDelivery"), option.get("meta"))
-    return (
-        f'<label class="option"><input type="radio" name="shippingOption" value="{escape(option["id"])}" required'
-        f"{' checked' if is_chosen else ''}><span>{escape(option['name'])}</span>"
-        f"<small>{escape(', '.join(fact for fact in facts if fact))}</small>"
-        f"<strong>Total {money(payment.amount + cost, currency)}</strong></label>"
+    return element(
+        "label",
+        element("input", type="radio", name="shippingOption", value=option["id"], required=True, checked=is_chosen),
+        element("span", option["name"]),
+        element("small", ", ".join(fact for fact in facts if fact)),
+        element("strong", f"Total {money(payment.amount + cost, currency)}"),
+        class_="option",
     )

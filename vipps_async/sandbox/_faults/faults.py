@@ -12,7 +12,8 @@ from typing import NewType, Self
 import attrs
 
 from vipps_async.sandbox._platform.auth import UNAUTHORIZED
-from vipps_async.sandbox._platform.replies import Reply, of_gateway, of_html
+from vipps_async.sandbox._platform.markup import document, element
+from vipps_async.sandbox._platform.replies import HttpReply, of_gateway, of_html
 
 
 class _Named(StrEnum):
@@ -48,15 +49,15 @@ class Fault(_Named):
     STATUS_401 = "STATUS_401", "no effect: the gateway does not accept the token, which stays valid"
     STATUS_403 = "STATUS_403", "no effect: the keys lack the permission"
     STATUS_408 = "STATUS_408", "no effect: a timeout at the gateway"
-    STATUS_423 = "STATUS_423", "no effect: another operation is running on the payment, 6160"
+    STATUS_423 = "STATUS_423", "no effect: another operation is running"
     STATUS_429 = "STATUS_429", "no effect: too many requests"
-    STATUS_500 = "STATUS_500", "no effect: an internal error, 3010"
+    STATUS_500 = "STATUS_500", "no effect: an internal error"
     STATUS_502_HTML = "STATUS_502_HTML", "no effect: a proxy's HTML page"
     STATUS_503 = "STATUS_503", "no effect: the service is not available"
     STATUS_504 = "STATUS_504", "it took effect, the gateway's 504 comes back"
     HTML_200 = "HTML_200", "it took effect, an HTML page comes back with 200"
     EXPIRED_TOKEN = "EXPIRED_TOKEN", "no effect: 401, and the token that was presented is revoked"
-    FAILED = "FAILED", "a capture, refund or cancel fails: 500 (the draft: 202), and an event with success false"
+    FAILED = "FAILED", "what changes money fails: 500 (the draft: 202), and an event with success false"
 
 
 class DeliveryFault(_Named):
@@ -65,8 +66,8 @@ class DeliveryFault(_Named):
     DUPLICATE = "DUPLICATE", "it is delivered more than once, one after the other"
     CONCURRENT = "CONCURRENT", "it is delivered more than once, all at the same time"
     DROP = "DROP", "it never arrives"
-    DELAY = "DELAY", "it comes late, and later events of the payment wait for it"
-    REORDER = "REORDER", "the next event of the payment overtakes it; if none does in time, it only comes late"
+    DELAY = "DELAY", "it comes late, and later events of its reference wait for it"
+    REORDER = "REORDER", "the next event of its reference overtakes it; if none does in time, it only comes late"
     MIS_SIGN = "MIS_SIGN", "the first attempt has the signature of another body"
     RE_SIGN = "RE_SIGN", "the first attempt is signed with another secret"
 
@@ -93,7 +94,8 @@ class RequestFaultEffect:
         takes_effect: whether the API sees the request.
         fails: whether what it asks for fails there.
         reply: what is answered instead of the API's own reply.
-        error: the problem that is answered instead, by its code; the dialect words it.
+        code: the error code of the problem that is answered instead.
+        status: the status of the problem that is answered instead, as the API words it.
         transmission: how much of the answer is sent.
         revokes_token: whether the token that was presented is worth nothing afterwards.
         is_late: whether the answer is held back for the rule's seconds.
@@ -102,17 +104,19 @@ class RequestFaultEffect:
 
     takes_effect: bool = False
     fails: bool = False
-    reply: Reply | None = None
-    error: str | None = None
+    reply: HttpReply | None = None
+    code: str | None = None
+    status: int | None = None
     transmission: Transmission = Transmission.WHOLE
     revokes_token: bool = False
     is_late: bool = False
     is_outage: bool = False
 
 
-_PAGE = (
-    "<!doctype html><html lang=en><title>{0}</title><h1>{0}</h1><p>This is the sandbox playing a faulty proxy.</html>"
-)
+def _proxy_page(status: int, title: str) -> HttpReply:
+    said = element("p", "This is the sandbox playing a faulty proxy.")
+    return of_html(status, document(element("title", title), element("h1", title), said))
+
 
 REQUEST_EFFECTS: Mapping[Fault, RequestFaultEffect] = MappingProxyType(
     {
@@ -125,15 +129,15 @@ REQUEST_EFFECTS: Mapping[Fault, RequestFaultEffect] = MappingProxyType(
         Fault.STATUS_401: RequestFaultEffect(reply=UNAUTHORIZED),
         Fault.STATUS_403: RequestFaultEffect(reply=of_gateway(403, "Forbidden.")),
         Fault.STATUS_408: RequestFaultEffect(reply=of_gateway(408, "The request timed out.")),
-        Fault.STATUS_423: RequestFaultEffect(error="6160"),
+        Fault.STATUS_423: RequestFaultEffect(status=423),
         Fault.STATUS_429: RequestFaultEffect(reply=of_gateway(429, "Rate limit is exceeded. Try again later.")),
-        Fault.STATUS_500: RequestFaultEffect(error="3010"),
-        Fault.STATUS_502_HTML: RequestFaultEffect(reply=of_html(502, _PAGE.format("502 Bad Gateway"))),
+        Fault.STATUS_500: RequestFaultEffect(status=500),
+        Fault.STATUS_502_HTML: RequestFaultEffect(reply=_proxy_page(502, "502 Bad Gateway")),
         Fault.STATUS_503: RequestFaultEffect(reply=of_gateway(503, "The service is unavailable.")),
         Fault.STATUS_504: RequestFaultEffect(
             takes_effect=True, reply=of_gateway(504, "The service did not answer in time.")
         ),
-        Fault.HTML_200: RequestFaultEffect(takes_effect=True, reply=of_html(200, _PAGE.format("Welcome"))),
+        Fault.HTML_200: RequestFaultEffect(takes_effect=True, reply=_proxy_page(200, "Welcome")),
         Fault.EXPIRED_TOKEN: RequestFaultEffect(reply=UNAUTHORIZED, revokes_token=True),
         Fault.FAILED: RequestFaultEffect(takes_effect=True, fails=True),
     }
@@ -142,7 +146,7 @@ REQUEST_EFFECTS: Mapping[Fault, RequestFaultEffect] = MappingProxyType(
 
 def effect_of(fault: AnyFault) -> RequestFaultEffect:
     """Return the effect of a request that suffers *fault*."""
-    return REQUEST_EFFECTS[fault] if isinstance(fault, Fault) else RequestFaultEffect(error=fault)
+    return REQUEST_EFFECTS[fault] if isinstance(fault, Fault) else RequestFaultEffect(code=fault)
 
 
 @attrs.frozen(kw_only=True)
@@ -151,7 +155,7 @@ class DeliveryFaultEffect:
 
     Attributes:
         is_lost: whether it never arrives.
-        goes_alone: whether later events of the payment pass it by.
+        goes_alone: whether later events of its reference pass it by.
         at_once: whether its copies set out together.
         other_body: whether the first attempt has the signature of another body.
     """
@@ -175,7 +179,7 @@ DELIVERY_EFFECTS: Mapping[DeliveryFault, DeliveryFaultEffect] = MappingProxyType
 )
 
 
-def with_retry_after(reply: Reply, seconds: float | None) -> Reply:
+def with_retry_after(reply: HttpReply, seconds: float | None) -> HttpReply:
     """Return *reply* with the header that tells when to try again, if *seconds* are given."""
     if seconds is None:
         return reply

@@ -1,9 +1,8 @@
-"""Serve the page at ``/`` that shows what happens while it happens, and the feed that it follows."""
+"""Serves the page at ``/`` that shows what happens while it happens, and the feed that it follows."""
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from html import escape
 from importlib.resources import files
 from string import Template
 from types import MappingProxyType
@@ -12,10 +11,11 @@ import attrs
 from aiohttp import web
 
 from vipps_async._wire.json import encode
-from vipps_async.sandbox._epayment import page as pages
 from vipps_async.sandbox._faults.faults import DeliveryFault
 from vipps_async.sandbox._pages.feed import Feed
-from vipps_async.sandbox._platform.replies import HTML, Reply
+from vipps_async.sandbox._pages.frame import HEADERS as FRAME_HEADERS
+from vipps_async.sandbox._platform.markup import element, joined
+from vipps_async.sandbox._platform.replies import HTML, HttpReply
 from vipps_async.sandbox._state import SandboxState
 from vipps_async.sandbox._web.http import to_response
 
@@ -24,11 +24,11 @@ _PACE = 0.1
 _EVENT = b"retry: 500\ndata: %b\n\n"  # a page that lost the feed comes back after 500 ms
 _STATIC = files("vipps_async.sandbox._pages") / "static"
 _MEDIA_TYPES: Mapping[str, str] = MappingProxyType({"dashboard.js": "text/javascript", "style.css": "text/css"})
-_FAULTS = "".join(f'<option value="{fault}">{fault.spelling}: {fault.meaning}</option>' for fault in DeliveryFault)
+_FAULTS = joined(element("option", f"{fault.spelling}: {fault.meaning}", value=fault.value) for fault in DeliveryFault)
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
 _HEADERS: Mapping[str, str] = MappingProxyType(
     {
-        **pages.HEADERS,
+        **FRAME_HEADERS,
         "Content-Security-Policy": f"{_POLICY}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     }
 )
@@ -36,9 +36,9 @@ _HEADERS: Mapping[str, str] = MappingProxyType(
 
 @attrs.frozen
 class Dashboard:
-    """Serves the page of an installation, and the files that it and the landing page are made of."""
+    """Serves the page of a sandbox, and the files that it and the landing page are made of."""
 
-    installation: SandboxState
+    state: SandboxState
 
     def routes(self) -> list[web.RouteDef]:
         """Return what the server routes here."""
@@ -49,13 +49,13 @@ class Dashboard:
         ]
 
     async def _show(self, _: web.Request) -> web.Response:
-        texts = {"merchant": escape(self.installation.merchant), "faults": _FAULTS}
+        texts = {"merchant": joined([self.state.merchant]), "faults": _FAULTS}
         page = Template(_read("dashboard.html")).substitute(texts)
         return _response(page, HTML)
 
     async def _follow(self, request: web.Request) -> web.StreamResponse:
         """Send server-sent events until the reader has left."""
-        feed = Feed(self.installation, request.query.get("reference", ""))
+        feed = Feed(self.state, request.query.get("reference", ""))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
         with suppress(ConnectionError):
@@ -76,4 +76,4 @@ def _read(name: str) -> str:
 
 
 def _response(text: str, media_type: str) -> web.Response:
-    return to_response(Reply(status=200, body=text.encode(), media_type=media_type, headers=_HEADERS))
+    return to_response(HttpReply(status=200, body=text.encode(), media_type=media_type, headers=_HEADERS))

@@ -1,6 +1,6 @@
-"""What an open page has yet to be told. Performs no I/O.
+"""What an open page does not show yet. Performs no I/O.
 
-Each look compares the newest payments and deliveries with those of the look before. So nothing has to be queued for a
+Each look compares the newest things and deliveries with those of the look before. So nothing has to be queued for a
 page, however slow it is, and the page holds what the feed holds.
 """
 
@@ -10,58 +10,66 @@ from typing import Any, TypeVar
 
 import attrs
 
-from vipps_async.sandbox._epayment.payments import LedgerPayment
+from vipps_async.sandbox._platform.pages import ApiPage
 from vipps_async.sandbox._state import SandboxState
-from vipps_async.sandbox._web.control import shown_delivery, shown_payment
+from vipps_async.sandbox._web.control import shown_delivery
 from vipps_async.sandbox._webhooks.records import Delivery
 
-_SHOWN = 200  # payments, and as many deliveries
+_SHOWN = 200  # things of a collection, and as many deliveries
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 
 @attrs.frozen(kw_only=True)
-class _Scene:
-    payments: Mapping[str, LedgerPayment] = attrs.field(factory=dict)
+class _View:
+    """What a page shows: the things of each API by collection and reference, and the deliveries."""
+
+    collections: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     deliveries: Mapping[int, Delivery] = attrs.field(factory=dict)
     pending: int = 0
 
 
 @attrs.define
 class Feed:
-    """What one page shows of an installation.
+    """What one page shows of a sandbox.
 
     Attributes:
-        installation: what is looked at.
-        reference: the page shows payments whose reference contains this, and their deliveries.
+        state: what is looked at.
+        reference: the page shows what has a reference that contains this, and its deliveries.
     """
 
-    installation: SandboxState
+    state: SandboxState
     reference: str = ""
-    _told: _Scene | None = attrs.field(default=None, init=False)
+    _shown: _View | None = attrs.field(default=None, init=False)
 
     def news(self) -> dict[str, Any] | None:
         """Return what is new since the last call, oldest first, and what is no longer shown; ``None``: nothing is."""
         now = self._look()
-        if now == self._told:
+        if now == self._shown:
             return None
-        before, self._told = self._told or _Scene(), now
+        before, self._shown = self._shown or _View(), now
         return {
-            "payments": [shown_payment(payment) for payment in _new(before.payments, now.payments)],
+            "collections": [self._changes(page, before, now) for page in self.state.pages],
             "deliveries": [shown_delivery(delivery) for delivery in _new(before.deliveries, now.deliveries)],
-            "gonePayments": _gone(before.payments, now.payments),
             "goneDeliveries": _gone(before.deliveries, now.deliveries),
             "pending": now.pending,
         }
 
-    def _look(self) -> _Scene:
-        payments = _newest(self.installation.ledger.latest(self.reference))
-        deliveries = _newest(self.installation.deliveries.latest(self.reference))
-        return _Scene(
-            payments={payment.reference: payment for payment in payments},
+    def _changes(self, page: ApiPage, before: _View, now: _View) -> dict[str, Any]:
+        old, new = before.collections.get(page.collection, {}), now.collections[page.collection]
+        shown = [page.shown(item) for item in _new(old, new)]
+        return {"name": page.collection, "items": shown, "gone": _gone(old, new)}
+
+    def _look(self) -> _View:
+        deliveries = _newest(self.state.deliveries.latest(self.reference))
+        return _View(
+            collections={
+                page.collection: {page.reference_of(item): item for item in _newest(page.latest(self.reference))}
+                for page in self.state.pages
+            },
             deliveries={delivery.id: delivery for delivery in deliveries},
-            pending=len(self.installation.deliveries.pending),
+            pending=len(self.state.deliveries.pending),
         )
 
 

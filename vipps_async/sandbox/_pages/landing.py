@@ -1,18 +1,16 @@
-"""Serve the landing page of a payment, on which its user acts."""
+"""Serves the landing pages, on which users act."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 import attrs
 from aiohttp import web
 
-from vipps_async.sandbox._epayment import page as pages
-from vipps_async.sandbox._epayment.approval_details import DEFAULT_APPROVAL, ApprovalDetails
-from vipps_async.sandbox._epayment.ledger import ActionRefused, UnknownReference
-from vipps_async.sandbox._epayment.lifecycle import Action
-from vipps_async.sandbox._epayment.payments import LedgerPayment
-from vipps_async.sandbox._epayment.shipping_forms import typed_address
-from vipps_async.sandbox._platform.replies import Reply, of_html
+from vipps_async.sandbox._pages.frame import HEADERS, framed
+from vipps_async.sandbox._platform.markup import Markup, element
+from vipps_async.sandbox._platform.pages import ApiPage
+from vipps_async.sandbox._platform.problems import ActionRefused, UnknownReference
+from vipps_async.sandbox._platform.replies import HttpReply, of_html
 from vipps_async.sandbox._state import SandboxState
 from vipps_async.sandbox._web.http import read_body, to_response
 
@@ -21,71 +19,49 @@ LANDING = "/landing"
 
 @attrs.frozen
 class Landing:
-    """Serves the landing pages of an installation."""
+    """Serves the landing pages of a sandbox."""
 
-    installation: SandboxState
+    state: SandboxState
 
     def routes(self) -> list[web.RouteDef]:
         """Return what the server routes here."""
-        return [web.get(LANDING, self._show, allow_head=False), web.post(LANDING, self._act)]
+        return [web.get(LANDING, self._show, allow_head=False), web.post(LANDING, self._submit)]
 
     async def _show(self, request: web.Request) -> web.Response:
-        return self._landing(200, self._payment(request), {})
+        return self._landing(request, 200, {})
 
-    async def _act(self, request: web.Request) -> web.Response:
-        form, payment = await _form(request), self._payment(request)
-        perform = self._buttons.get(form.get("action", ""))
-        if payment is None or perform is None:
-            return self._landing(400, payment, form)
+    async def _submit(self, request: web.Request) -> web.Response:
+        form, page = await _form(request), self._page(request)
+        if page is None:
+            return self._landing(request, 404, form)
         try:
-            location = await perform(payment, form)
+            location = await page.submit(_token(request), form)
+        except KeyError:
+            return self._landing(request, 400, form)
         except ActionRefused as refused:
-            return self._landing(409, self._payment(request), form, refused.reason)
+            return self._landing(request, 409, form, refused.reason)
         except UnknownReference:  # forgotten meanwhile
-            return self._landing(404, None, form)
-        return to_response(Reply(status=303, headers={"Location": location or str(request.rel_url)}))
+            return self._landing(request, 404, form)
+        return to_response(HttpReply(status=303, headers={"Location": location or str(request.rel_url)}))
 
-    @property
-    def _buttons(self) -> Mapping[str, Callable[[LedgerPayment, Mapping[str, str]], Awaitable[str | None]]]:
-        return {"approve": self._approve, "reject": self._reject, "ship": self._ship}
-
-    async def _approve(self, payment: LedgerPayment, form: Mapping[str, str]) -> str | None:
-        return await self._finish(payment, Action.APPROVE, self._choice(payment, form))
-
-    async def _reject(self, payment: LedgerPayment, _: Mapping[str, str]) -> str | None:
-        return await self._finish(payment, Action.REJECT, DEFAULT_APPROVAL)
-
-    async def _finish(self, payment: LedgerPayment, action: Action, choice: ApprovalDetails) -> str | None:
-        await self.installation.act(payment.reference, action, choice)
-        self.installation.choices.pop(payment.token, None)
-        return payment.request.get("returnUrl")
-
-    async def _ship(self, payment: LedgerPayment, form: Mapping[str, str]) -> None:
-        choice = await self.installation.consider(payment.reference, typed_address(form))
-        self.installation.choices[payment.token] = choice
-
-    def _choice(self, payment: LedgerPayment, form: Mapping[str, str]) -> ApprovalDetails:
-        settled = self.installation.choices.get(payment.token, DEFAULT_APPROVAL)
-        return attrs.evolve(settled, shipping_option=form.get("shippingOption"))
-
-    def _payment(self, request: web.Request) -> LedgerPayment | None:
-        self.installation.expire_due()
-        return self.installation.ledger.find_by_token(request.query.get("token", ""))
+    def _page(self, request: web.Request) -> ApiPage | None:
+        self.state.expire_due()
+        token = _token(request)
+        return next((page for page in self.state.pages if page.reference_of_token(token) is not None), None)
 
     def _landing(
-        self, status: int, payment: LedgerPayment | None, form: Mapping[str, str], refusal: str | None = None
+        self, request: web.Request, status: int, form: Mapping[str, str], refusal: str | None = None
     ) -> web.Response:
-        if payment is None:
-            return _page(404, pages.not_found())
-        page = pages.landing(
-            payment,
-            merchant=self.installation.merchant,
-            now=self.installation.clock.now(),
-            choice=self._choice(payment, form),
-            typed=typed_address(form),
-            refusal=refusal,
-        )
-        return _page(status, page)
+        page = self._page(request)
+        if page is None:
+            heading = element("h1", "Not found")
+            return _response(404, framed("Not found", heading, element("p", "This link leads to nothing here.")))
+        body = page.landing(_token(request), form, refusal)
+        return _response(status, framed(self.state.merchant, element("h1", self.state.merchant), body))
+
+
+def _token(request: web.Request) -> str:
+    return request.query.get("token", "")
 
 
 async def _form(request: web.Request) -> dict[str, str]:
@@ -93,5 +69,5 @@ async def _form(request: web.Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def _page(status: int, page: str) -> web.Response:
-    return to_response(attrs.evolve(of_html(status, page), headers=pages.HEADERS))
+def _response(status: int, page: Markup) -> web.Response:
+    return to_response(attrs.evolve(of_html(status, page), headers=HEADERS))

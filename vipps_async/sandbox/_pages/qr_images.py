@@ -1,16 +1,15 @@
-"""Serve the QR codes by which users of the ``QR`` flow open a payment.
+"""Serves the QR codes by which users open what they are to act on.
 
-Source: ePayment API, create payment. A code lives as long as its payment: QR API, one-time QR.
+Source: ePayment API, create payment. A code lives as long as what it stands for: QR API, one-time QR.
 """
 
 import attrs
 from aiohttp import web
 
-from vipps_async.sandbox._epayment.lifecycle import State
-from vipps_async.sandbox._epayment.payments import LedgerPayment
 from vipps_async.sandbox._pages.qr_code import NotInstalled, as_png, as_svg
+from vipps_async.sandbox._platform.pages import QrForm
 from vipps_async.sandbox._platform.problems import plain
-from vipps_async.sandbox._platform.replies import Reply
+from vipps_async.sandbox._platform.replies import HttpReply
 from vipps_async.sandbox._state import SandboxState
 from vipps_async.sandbox._web.http import to_response
 
@@ -21,27 +20,27 @@ _SIZE = 1024  # pixels, unless the request says otherwise
 
 @attrs.frozen
 class QrImages:
-    """Serves the QR codes of an installation's payments."""
+    """Serves the QR codes of a sandbox."""
 
-    installation: SandboxState
+    state: SandboxState
 
     def routes(self) -> list[web.RouteDef]:
         """Return what the server routes here."""
         return [web.get(QR_IMAGES, self._show, allow_head=False)]
 
     async def _show(self, request: web.Request) -> web.Response:
-        self.installation.expire_due()
-        payment = self.installation.ledger.find_by_token(request.query.get("token", ""))
-        if payment is None or payment.state is not State.CREATED:
-            raise plain(404, "There is no payment with this token, or nobody can pay it any more.")
+        self.state.expire_due()
+        token = request.query.get("token", "")
+        form = next((form for page in self.state.pages if (form := page.qr_form(token)) is not None), None)
+        if form is None:
+            raise plain(404, "Nothing has this token, or nobody can use it any more.")
         try:
-            return to_response(self._image(payment))
+            return to_response(_image(form))
         except NotInstalled:
             raise plain(501, "QR images need the extra: pip install 'vipps-async[qr]'.") from None
 
-    def _image(self, payment: LedgerPayment) -> Reply:
-        target = self.installation.landing_page(payment.token)
-        form = payment.request.get("qrFormat") or {}
-        if form.get("format") == "IMAGE/PNG":
-            return Reply(status=200, body=as_png(target, size=form.get("size") or _SIZE), media_type=_PNG)
-        return Reply(status=200, body=as_svg(target), media_type=_SVG)
+
+def _image(form: QrForm) -> HttpReply:
+    if form.as_png:
+        return HttpReply(status=200, body=as_png(form.target, size=form.size or _SIZE), media_type=_PNG)
+    return HttpReply(status=200, body=as_svg(form.target), media_type=_SVG)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from vipps_async.config import Credentials
 from vipps_async.sandbox._platform.problems import invalid, plain
-from vipps_async.sandbox._platform.replies import GatewayRefusal, Reply, of_gateway, of_json
+from vipps_async.sandbox._platform.replies import GatewayRefusal, HttpReply, of_gateway, of_json
 from vipps_async.sandbox._platform.tokens import Tokens
 
 _NO_SUBSCRIPTION_KEY = (
@@ -118,7 +118,7 @@ def check_client(headers: Mapping[str, str], credentials: Credentials, *, now: d
         )
 
 
-def _invalid_client(code: int, description: str, now: datetime) -> Reply:
+def _invalid_client(code: int, description: str, now: datetime) -> HttpReply:
     body = {
         "error": "invalid_client",
         "error_description": description,

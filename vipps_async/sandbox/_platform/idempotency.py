@@ -1,22 +1,16 @@
 """Which answer a repeated request gets. Performs no I/O.
 
-Source: knowledge base, idempotency. Not documented, and chosen here: a create key is known within the sales unit, a
-modification key within the payment and the operation; keys are remembered until the sandbox is reset.
+Source: knowledge base, idempotency. Not documented, and chosen here: a key is known within the operation, and
+within the resource that the path names, if it names one; keys are remembered until the sandbox is reset.
 """
 
 import json
-from collections.abc import Mapping
 from hashlib import sha256
-from types import MappingProxyType
 from typing import Any
 
 import attrs
 
-from vipps_async.sandbox._platform.problems import error
-from vipps_async.sandbox._platform.replies import Reply
-
-# operation -> what its key used with another body is told; 4020 in every other case. ePayment API, error codes.
-_CONFLICTS: Mapping[str, str] = MappingProxyType({"capture": "4010", "refund": "4150"})
+from vipps_async.sandbox._platform.replies import HttpReply
 
 # Not answers to pin to a key: the gateway gave them, or another operation was in the way. Knowledge base, errors.
 _PASSING = frozenset({401, 403, 423, 429})
@@ -26,10 +20,10 @@ _SERVER_ERRORS = 500
 
 @attrs.frozen
 class Scope:
-    """Within what a key is unique: the operation, and the payment that it is about unless it creates one."""
+    """Within what a key is unique: the operation, and the resource that its path names, if it names one."""
 
     operation: str
-    reference: str | None
+    resource: str
 
 
 def is_remembered(status: int) -> bool:
@@ -37,27 +31,31 @@ def is_remembered(status: int) -> bool:
     return status < _SERVER_ERRORS and status not in _PASSING
 
 
+class KeyReused(Exception):
+    """A key was used before, with another body."""
+
+
 class IdempotencyCache:
     """The answers that were given, by scope and key."""
 
     def __init__(self) -> None:
-        self._given: dict[tuple[Scope, str], tuple[bytes, Reply]] = {}
+        self._given: dict[tuple[Scope, str], tuple[bytes, HttpReply]] = {}
 
-    def find(self, scope: Scope, key: str, body: Any) -> Reply | None:
+    def find(self, scope: Scope, key: str, body: Any) -> HttpReply | None:
         """Return the answer that this request got before, or ``None`` if it is new.
 
         Raises:
-            ProblemError: the key was used with another body.
+            KeyReused: the key was used with another body.
         """
         given = self._given.get((scope, key))
         if given is None:
             return None
         fingerprint, reply = given
         if fingerprint != _fingerprint(body):
-            raise error(_CONFLICTS.get(scope.operation, "4020"), "The Idempotency-Key belongs to another body.")
+            raise KeyReused
         return reply
 
-    def remember(self, scope: Scope, key: str, body: Any, reply: Reply) -> None:
+    def remember(self, scope: Scope, key: str, body: Any, reply: HttpReply) -> None:
         """Have *reply* given again, if it is one that is."""
         if is_remembered(reply.status):
             self._given[scope, key] = (_fingerprint(body), reply)

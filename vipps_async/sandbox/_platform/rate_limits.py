@@ -1,4 +1,4 @@
-"""How often a payment may be called about, as a table. Performs no I/O and takes the clock as an argument.
+"""How often an API may be called about one thing. Performs no I/O and takes the clock as an argument.
 
 Source: ePayment API, rate limiting. Each operation is counted by itself. Not documented, and chosen here: the minute
 slides, what was refused does not count, and a refusal tells when to try again.
@@ -6,27 +6,19 @@ slides, what was refused does not count, and a refusal tells when to try again.
 
 import math
 from collections import Counter, deque
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 import attrs
 
-from vipps_async._wire.json import NotJson, decode
 from vipps_async.sandbox._platform.replies import GatewayRefusal, of_gateway
 
 _WINDOW = timedelta(minutes=1)
-
-# operation -> requests a minute for one payment
-_LIMITS: Mapping[str, int] = MappingProxyType(
-    {"create": 5, "capture": 5, "refund": 5, "cancel": 5, "get": 120, "events": 120}
-)
 
 _Counter = tuple[str, str]
 
 
 class RateLimits:
-    """The latest requests, counted by operation and reference.
+    """The latest requests, counted by operation and subject.
 
     Args:
         enforced: whether any request is refused.
@@ -37,18 +29,17 @@ class RateLimits:
         self._recent: deque[tuple[datetime, _Counter]] = deque()
         self._counts: Counter[_Counter] = Counter()
 
-    def admit(self, operation: str, reference: str, *, now: datetime) -> None:
-        """Count a request.
+    def admit(self, operation: str, subject: str, *, per_minute: int | None, now: datetime) -> None:
+        """Count a request; those that name no subject share a counter.
 
         Raises:
             GatewayRefusal: 429, there were too many of its kind within the last minute.
         """
-        limit = _LIMITS.get(operation)
-        if limit is None or not self._enforced:
+        if per_minute is None or not self._enforced:
             return
         self._forget(now - _WINDOW)
-        counter = (operation, reference)
-        if self._counts[counter] >= limit:
+        counter = (operation, subject)
+        if self._counts[counter] >= per_minute:
             oldest = next(when for when, counted in self._recent if counted == counter)
             raise _too_many(oldest + _WINDOW - now)
         self._recent.append((now, counter))
@@ -65,20 +56,6 @@ class RateLimits:
             self._counts[counter] -= 1
             if not self._counts[counter]:
                 del self._counts[counter]
-
-
-def counted_reference(operation: str, resource: str, body: bytes) -> str:
-    """Return the reference that a request is counted by: from its path, or its body if it creates a payment.
-
-    Whatever does not name one shares a counter: ePayment API, rate limiting.
-    """
-    if operation != "create":
-        return resource
-    try:
-        reference = decode(body).get("reference")
-    except (NotJson, AttributeError):
-        return ""
-    return reference if isinstance(reference, str) else ""
 
 
 def _too_many(wait: timedelta) -> GatewayRefusal:

@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 
 from vipps_async._wire.json import encode
+from vipps_async.sandbox._platform.markup import Markup
 
 HTML = "text/html"
 JSON = "application/json"
@@ -13,7 +14,7 @@ PROBLEM = "application/problem+json"
 
 
 @attrs.frozen(kw_only=True)
-class Reply:
+class HttpReply:
     """A whole HTTP reply.
 
     Attributes:
@@ -30,23 +31,23 @@ class Reply:
 
 
 class GatewayRefusal(Exception):
-    """Raised at the gate, which answers in its own form and not with the API's problems."""
+    """Raised by the checks before an API, which are answered in the gateway's own form."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: HttpReply) -> None:
         self.reply = reply
         super().__init__(f"denied with {reply.status}")
 
 
-def of_json(status: int, data: Any, *, media_type: str = JSON) -> Reply:
+def of_json(status: int, data: Any, *, media_type: str = JSON) -> HttpReply:
     """Return *data* as compact JSON."""
-    return Reply(status=status, body=encode(data), media_type=media_type)
+    return HttpReply(status=status, body=encode(data), media_type=media_type)
 
 
-def of_gateway(status: int, message: str) -> Reply:
+def of_gateway(status: int, message: str) -> HttpReply:
     """Return what the API gateway answers before an API is reached; knowledge base, errors."""
     return of_json(status, {"statusCode": status, "message": message})
 
 
-def of_html(status: int, page: str) -> Reply:
+def of_html(status: int, page: Markup) -> HttpReply:
     """Return an HTML document."""
-    return Reply(status=status, body=page.encode(), media_type=HTML)
+    return HttpReply(status=status, body=str(page).encode(), media_type=HTML)

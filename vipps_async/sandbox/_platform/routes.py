@@ -1,14 +1,13 @@
-"""Which request is which operation, as tables. Performs no I/O.
+"""One operation of an API as one row: which request it is, what it checks, and how it is answered. Performs no I/O."""
 
-Sources: ePayment API 1.8.1, and its draft 0.9.0 with its guide; Webhooks API v1; Access Token API.
-"""
-
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from enum import Enum, auto
+from typing import Any
 
 import attrs
 
-from vipps_async.sandbox._epayment import bodies as shapes
-from vipps_async.sandbox._epayment.lifecycle import Action
+from vipps_async.sandbox._platform.replies import HttpReply
 from vipps_async.sandbox._platform.schema import Check
 
 
@@ -21,123 +20,75 @@ class Key(Enum):
 
 
 @attrs.frozen(kw_only=True)
-class Route:
-    """One operation of the API.
+class ApiRequest:
+    """An admitted request.
 
     Attributes:
-        operation: its name.
+        resource: what the path names.
+        body: the decoded body, for what takes one.
+        key: the idempotency key.
+        now: the present, by the sandbox's clock.
+        fails: whether what it asks for fails, once the rules have let it through.
+    """
+
+    resource: str
+    body: Any
+    key: str | None
+    now: datetime
+    fails: bool = False
+
+
+@attrs.frozen
+class Route:
+    """One operation.
+
+    Attributes:
+        operation: its name, with the API's before it: ``toy.ping``.
         method: the HTTP method.
-        path: with ``{reference}`` or ``{id}`` for the resource.
+        path: at most one part of it is a variable, the resource.
+        handle: answers an admitted request; it is given the API as `ApiDefinition.open` returned it.
         resource: the check of what the path names.
         key: what becomes of an idempotency key.
+        key_conflict: the error code for a key that was used with another body.
         body: the check of a body, for what takes one.
         body_required: whether a request without a body is refused.
-        action: what it does to a payment, for a modification.
-        msn_required: whether the request must name the sales unit; optional in the Webhooks and Access Token APIs.
+        subject: where a request tells what it is about: the resource, as ``{…}``, or a member of its body.
+        amounts: the members of a body that may hold what it is about, in minor units.
+        per_minute: how many requests about one subject are taken in a minute; ``None``: any number.
+        reads: whether it changes nothing.
+        can_fail: whether it can fail after the rules have let it through.
+        msn_required: whether the request must name the sales unit.
+        for_client: whether it is called with the client's keys, before there is a token.
     """
 
     operation: str
     method: str
     path: str
-    resource: Check | None = None
-    key: Key = Key.IGNORED
-    body: Check | None = None
-    body_required: bool = True
-    action: Action | None = None
-    msn_required: bool = True
+    handle: Callable[[Any, ApiRequest], HttpReply] = attrs.field(kw_only=True)
+    resource: Check | None = attrs.field(default=None, kw_only=True)
+    key: Key = attrs.field(default=Key.IGNORED, kw_only=True)
+    key_conflict: str = attrs.field(default="", kw_only=True)
+    body: Check | None = attrs.field(default=None, kw_only=True)
+    body_required: bool = attrs.field(default=True, kw_only=True)
+    subject: str = attrs.field(default="", kw_only=True)
+    amounts: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    per_minute: int | None = attrs.field(default=None, kw_only=True)
+    reads: bool = attrs.field(default=False, kw_only=True)
+    can_fail: bool = attrs.field(default=False, kw_only=True)
+    msn_required: bool = attrs.field(default=True, kw_only=True)
+    for_client: bool = attrs.field(default=False, kw_only=True)
+
+    def subject_of(self, resource: str, body: Mapping[str, Any]) -> str:
+        """Return what a request is about; its body was not checked yet, so it may be anything."""
+        told = resource if self.subject.startswith("{") else body.get(self.subject)
+        return told if isinstance(told, str) else ""
+
+    def amount_of(self, body: Mapping[str, Any]) -> int | None:
+        """Return how much it is about, in minor units; its body may be anything."""
+        amount = next((body[name].get("value") for name in self.amounts if isinstance(body.get(name), dict)), None)
+        return amount if type(amount) is int else None
 
 
-def _capture_and_refund(base: str, body: Check) -> tuple[Route, ...]:
-    return tuple(
-        Route(
-            operation=action.value,
-            method="POST",
-            path=f"{base}/{{reference}}/{action.value}",
-            resource=shapes.REFERENCE,
-            key=Key.REQUIRED,
-            body=body,
-            action=action,
-        )
-        for action in (Action.CAPTURE, Action.REFUND)
-    )
-
-
-def _payments(base: str, *, create: Check, modification: Check) -> tuple[Route, ...]:
-    return (
-        Route(operation="create", method="POST", path=base, key=Key.REQUIRED, body=create),
-        Route(operation="get", method="GET", path=f"{base}/{{reference}}", resource=shapes.REFERENCE),
-        Route(operation="events", method="GET", path=f"{base}/{{reference}}/events", resource=shapes.REFERENCE),
-        *_capture_and_refund(base, modification),
-        Route(
-            operation="cancel",
-            method="POST",
-            path=f"{base}/{{reference}}/cancel",
-            resource=shapes.REFERENCE,
-            # Not a parameter of cancel in the specification, recommended by the guidance.
-            key=Key.OPTIONAL,
-            body=shapes.CANCELLATION,
-            body_required=False,
-            action=Action.CANCEL,
-        ),
-    )
-
-
-def _draft_payments(base: str) -> tuple[Route, ...]:
-    return (
-        *_payments(base, create=shapes.DRAFT_CREATE, modification=shapes.DRAFT_MODIFICATION),
-        Route(
-            operation="cancel",
-            method="PUT",
-            path=f"{base}/{{reference}}/cancel",
-            resource=shapes.REFERENCE,
-            key=Key.REQUIRED,
-            body=shapes.DRAFT_MODIFICATION,
-            action=Action.CANCEL,
-        ),
-        Route(
-            operation="adjust",
-            method="PUT",
-            path=f"{base}/{{reference}}/adjustAuthorization",
-            resource=shapes.REFERENCE,
-            key=Key.REQUIRED,
-            body=shapes.DRAFT_ADJUSTMENT,
-            action=Action.ADJUST,
-        ),
-    )
-
-
-_SPECIFIED = "/epayment/v1/payments"
-_DRAFT_GUIDE = "/payments/v1"
-
-_COMMON = (
-    Route(operation="token", method="POST", path="/accesstoken/get", msn_required=False),
-    Route(operation="token", method="POST", path="/accessToken/get", msn_required=False),
-    Route(
-        operation="approve",
-        method="POST",
-        path="/epayment/v1/test/payments/{reference}/approve",
-        resource=shapes.REFERENCE,
-        body=shapes.FORCE_APPROVAL,
-    ),
-    Route(
-        operation="register",
-        method="POST",
-        path="/webhooks/v1/webhooks",
-        body=shapes.REGISTRATION,
-        msn_required=False,
-    ),
-    Route(operation="list", method="GET", path="/webhooks/v1/webhooks", msn_required=False),
-    Route(
-        operation="delete",
-        method="DELETE",
-        path="/webhooks/v1/webhooks/{id}",
-        resource=shapes.UUID,
-        msn_required=False,
-    ),
-)
-
-CURRENT_ROUTES = (
-    *_COMMON,
-    *_payments(_SPECIFIED, create=shapes.CREATE, modification=shapes.MODIFICATION),
-)
-DRAFT_ROUTES = (*_COMMON, *_draft_payments(_SPECIFIED), *_draft_payments(_DRAFT_GUIDE))
+def is_named(operation: str, word: str) -> bool:
+    """Whether *word* names an operation: its whole name, or the end of it, as ``ping`` names ``toy.ping``."""
+    return operation == word or operation.endswith((f".{word}", f"-{word}"))

@@ -4,13 +4,18 @@ A check takes a value and its path and yields what is wrong with it. Unknown fie
 says that the API does; ePayment API, requests.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import attrs
 
+from vipps_async.sandbox._platform.problems import ErrorTable, coded, invalid, plain
+
 _LARGEST = 2**63 - 1  # the documents' format int64
+_SHOWN = 100  # violations: an answer to nonsense need not be as large as that
 _PATH_LIMIT = 100  # a sender chooses the names of unknown fields
 
 
@@ -66,6 +71,9 @@ def matching(pattern: str, *, code: str | None = None) -> Check:
             yield Violation(path, reason, code)
 
     return check
+
+
+UUID = matching("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def satisfying(predicate: Callable[[str], bool], rule: str, *, code: str | None = None) -> Check:
@@ -181,3 +189,24 @@ def record(*, required: Mapping[str, Check] | None = None, optional: Mapping[str
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name[:_PATH_LIMIT]}" if path else name[:_PATH_LIMIT]
+
+
+def refuse_violations(found: Iterator[Violation], errors: ErrorTable = MappingProxyType({})) -> None:
+    """Return if nothing was found.
+
+    Malformed fields come first and are all named at once; only then the first rule that has an error code.
+
+    Args:
+        found: what is wrong.
+        errors: the API's error codes.
+
+    Raises:
+        ProblemError: something was.
+    """
+    violations = list(itertools.islice(found, _SHOWN))
+    malformed = [(violation.field, violation.reason) for violation in violations if violation.code is None]
+    if malformed:
+        raise invalid(malformed)
+    for violation in violations:
+        reason, code = f"{violation.field}: {violation.reason}", violation.code or ""
+        raise coded(errors, code, reason) if code in errors else plain(400, reason)

@@ -9,27 +9,27 @@ import attrs
 from aiohttp import web
 
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox._epayment.approval_details import ApprovalDetails
-from vipps_async.sandbox._epayment.express import ADDRESS
-from vipps_async.sandbox._epayment.ledger import ActionRefused, UnknownReference
-from vipps_async.sandbox._epayment.lifecycle import Action
-from vipps_async.sandbox._epayment.operations import registered
-from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._epayment.rules import refuse_violations
 from vipps_async.sandbox._faults.plan import InjectedFault
-from vipps_async.sandbox._faults.rules import DELIVERIES, OPTIONS, FaultRule, fault_rule
+from vipps_async.sandbox._faults.rules import OPTIONS, FaultRule, fault_rule
+from vipps_async.sandbox._faults.targets import DELIVERIES
 from vipps_async.sandbox._platform.bodies import parse
 from vipps_async.sandbox._platform.clock import LIMIT
-from vipps_async.sandbox._platform.problems import error, plain
-from vipps_async.sandbox._platform.replies import Reply, of_json
-from vipps_async.sandbox._platform.schema import Check, Violation, nullable, number, record, sequence, text
+from vipps_async.sandbox._platform.pages import ApiPage
+from vipps_async.sandbox._platform.problems import ActionRefused, UnknownReference, plain
+from vipps_async.sandbox._platform.replies import HttpReply, of_json
+from vipps_async.sandbox._platform.schema import (
+    Check,
+    Violation,
+    nullable,
+    number,
+    record,
+    refuse_violations,
+    sequence,
+    text,
+)
 from vipps_async.sandbox._state import SandboxState
 from vipps_async.sandbox._web.http import read_body, to_response
 from vipps_async.sandbox._webhooks.records import Delivery, RecordedRequest, UnknownDelivery
-
-_ACTIONS: Mapping[str, Action] = MappingProxyType(
-    {"approve": Action.APPROVE, "reject": Action.REJECT, "expire": Action.EXPIRE}
-)
 
 
 def _anything(_value: Any, _path: str) -> Iterator[Violation]:
@@ -41,9 +41,7 @@ _OPTIONS: Mapping[str, str] = MappingProxyType({field: name for name, field in _
 
 _CLOCK = record(required={"advance": number(least=0, most=LIMIT.total_seconds())})
 _FAULT = record(required={"operation": text(), "fault": text()}, optional=dict.fromkeys(_OPTIONS, _anything))
-_SUFFERING = {"fault": nullable(text())}
-_DELIVERY_FAULT = record(optional=_SUFFERING)
-_APPROVAL = record(optional={**_SUFFERING, "shippingOption": nullable(text()), "address": nullable(ADDRESS)})
+_DELIVERY_FAULT = record(optional={"fault": nullable(text())})
 _WEBHOOK = record(
     required={"url": text()}, optional={"events": nullable(sequence(text())), "secret": nullable(text(least=1))}
 )
@@ -52,122 +50,144 @@ _SIGNATURES = frozenset({"Authorization", "X-Vipps-Authorization"})
 
 @attrs.frozen
 class Control:
-    """Serves the control surface of an installation."""
+    """Serves the control surface of a sandbox."""
 
-    installation: SandboxState
+    state: SandboxState
 
     def routes(self) -> list[web.RouteDef]:
         """Return what the server routes here."""
         return [
-            web.get("/sandbox/payments", self._list_payments, allow_head=False),
-            *(
-                web.post(f"/sandbox/payments/{{reference}}/{name}", self._acting(action))
-                for name, action in _ACTIONS.items()
-            ),
+            *(route for page in self.state.pages for route in self._routes_of(page)),
             web.get("/sandbox/deliveries", self._list_deliveries, allow_head=False),
             web.post(r"/sandbox/deliveries/{id:\d{1,18}}/redeliver", self._redeliver),
             web.get("/sandbox/requests", self._list_requests, allow_head=False),
-            web.post("/sandbox/reset", self._forget),
-            web.get("/sandbox/clock", self._tell_time, allow_head=False),
+            web.post("/sandbox/reset", self._reset),
+            web.get("/sandbox/clock", self._show_time, allow_head=False),
             web.post("/sandbox/clock", self._advance),
             web.get("/sandbox/faults", self._list_faults, allow_head=False),
-            web.post("/sandbox/faults", self._order_fault),
-            web.delete("/sandbox/faults", self._withdraw_faults),
+            web.post("/sandbox/faults", self._add_fault),
+            web.delete("/sandbox/faults", self._clear_faults),
             web.delete("/sandbox/tokens", self._revoke_tokens),
             web.post("/sandbox/webhooks", self._add_webhook),
             web.delete("/sandbox/webhooks/{id}", self._remove_webhook),
         ]
 
-    async def _list_payments(self, _: web.Request) -> web.Response:
-        self.installation.expire_due()
-        shown = [shown_payment(payment) for payment in self.installation.ledger.payments.values()]
-        return _json(200, {"payments": shown})
+    def _routes_of(self, page: ApiPage) -> list[web.RouteDef]:
+        place = f"/sandbox/{page.collection}"
+        return [
+            web.get(place, self._listing(page), allow_head=False),
+            *(web.post(f"{place}/{{reference}}/{action}", self._acting(page, action)) for action in page.actions),
+        ]
 
-    def _acting(self, action: Action) -> Callable[[web.Request], Awaitable[web.Response]]:
-        check = _APPROVAL if action is Action.APPROVE else _DELIVERY_FAULT
+    def _listing(self, page: ApiPage) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def show(_: web.Request) -> web.Response:
+            self.state.expire_due()
+            shown = [page.shown(item) for item in page.latest("")]
+            return _json(200, {page.collection: shown[::-1]})
+
+        return show
+
+    def _acting(self, page: ApiPage, action: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+        check = page.actions[action]
 
         async def act(request: web.Request) -> web.Response:
-            reference, body = request.match_info["reference"], await _body(request, check, required=False)
-            choice = ApprovalDetails(shipping_option=body.get("shippingOption"), address=body.get("address"))
+            reference, body = request.match_info["reference"], await _body(request, _object, required=False)
+            rule = self._delivery_fault(body)
+            details = {name: value for name, value in body.items() if name != "fault"}
+            refuse_violations(check(details, ""))
+            self.state.expire_due()
             try:
-                with self.installation.deliveries.injecting(reference, _delivery_fault(body)):
-                    after = await self.installation.act(reference, action, choice)
-            except UnknownReference:
-                raise error("5090") from None
+                with self.state.deliveries.injecting(reference, rule):
+                    after = await page.act(reference, action, details)
+            except UnknownReference as unknown:
+                raise plain(404, f"{unknown}.") from None
             except ActionRefused as refused:
                 raise plain(409, str(refused)) from refused
-            return _json(200, shown_payment(after))
+            return _json(200, page.shown(after))
 
         return act
 
     async def _list_deliveries(self, _: web.Request) -> web.Response:
-        shown = [shown_delivery(delivery) for delivery in self.installation.deliveries.records]
-        return _json(200, {"deliveries": shown, "pending": self.installation.deliveries.pending})
+        shown = [shown_delivery(delivery) for delivery in self.state.deliveries.records]
+        return _json(200, {"deliveries": shown, "pending": self.state.deliveries.pending})
 
     async def _redeliver(self, request: web.Request) -> web.Response:
-        fault = _delivery_fault(await _body(request, _DELIVERY_FAULT))
+        fault = self._delivery_fault(await _body(request, _DELIVERY_FAULT))
         try:
-            self.installation.deliveries.redeliver(int(request.match_info["id"]), fault)
+            self.state.deliveries.redeliver(int(request.match_info["id"]), fault)
         except UnknownDelivery as unknown:
             raise plain(404, f"{unknown}.") from unknown
-        return to_response(Reply(status=202))
+        return to_response(HttpReply(status=202))
 
     async def _list_requests(self, _: web.Request) -> web.Response:
-        return _json(200, {"requests": [_request(request) for request in self.installation.requests]})
+        return _json(200, {"requests": [_request(request) for request in self.state.requests]})
 
-    async def _forget(self, _: web.Request) -> web.Response:
-        await self.installation.reset()
-        return to_response(Reply(status=204))
+    async def _reset(self, _: web.Request) -> web.Response:
+        await self.state.reset()
+        return to_response(HttpReply(status=204))
 
-    async def _tell_time(self, _: web.Request) -> web.Response:
-        return _json(
-            200, {"now": _time(self.installation.clock.now()), "ahead": self.installation.clock.offset.total_seconds()}
-        )
+    async def _show_time(self, _: web.Request) -> web.Response:
+        return _json(200, {"now": _time(self.state.clock.now()), "ahead": self.state.clock.offset.total_seconds()})
 
     async def _advance(self, request: web.Request) -> web.Response:
         body = await _body(request, _CLOCK)
         try:
-            self.installation.clock.advance(timedelta(seconds=body["advance"]))
+            self.state.clock.advance(timedelta(seconds=body["advance"]))
         except ValueError as refused:
             raise plain(400, str(refused)) from refused
-        return await self._tell_time(request)
+        return await self._show_time(request)
 
     async def _list_faults(self, _: web.Request) -> web.Response:
         return _json(200, self._faults())
 
-    async def _order_fault(self, request: web.Request) -> web.Response:
+    async def _add_fault(self, request: web.Request) -> web.Response:
         body = await _body(request, _FAULT)
         options = {name: body[field] for field, name in _OPTIONS.items() if field in body}
-        self.installation.faults.add([_fault_rule(body["operation"], body["fault"], **options)])
+        self.state.faults.add([self._rule(body["operation"], body["fault"], **options)])
         return _json(201, self._faults())
 
-    async def _withdraw_faults(self, _: web.Request) -> web.Response:
-        self.installation.faults.clear()
-        return to_response(Reply(status=204))
+    async def _clear_faults(self, _: web.Request) -> web.Response:
+        self.state.faults.clear()
+        return to_response(HttpReply(status=204))
+
+    def _delivery_fault(self, body: Mapping[str, Any]) -> FaultRule | None:
+        name = body.get("fault")
+        refuse_violations(nullable(text())(name, "fault"))
+        return None if name is None else self._rule(DELIVERIES, name)
+
+    def _rule(self, operation: str, fault: str, **options: Any) -> FaultRule:
+        try:
+            return fault_rule(self.state.faults.targets, operation, fault, spell=_FIELDS.__getitem__, **options)
+        except ConfigurationError as refused:
+            raise plain(400, str(refused)) from refused
 
     def _faults(self) -> dict[str, Any]:
-        plan = self.installation.faults
+        plan = self.state.faults
         return {
             "seed": plan.seed,
-            "faults": [_rule(rule) for rule in plan.rules],
+            "faults": [_shown_rule(rule) for rule in plan.rules],
             "done": [_done(done) for done in plan.done],
         }
 
     async def _revoke_tokens(self, _: web.Request) -> web.Response:
-        self.installation.tokens.revoke_all()
-        return to_response(Reply(status=204))
+        self.state.gateway.tokens.revoke_all()
+        return to_response(HttpReply(status=204))
 
     async def _add_webhook(self, request: web.Request) -> web.Response:
         body = await _body(request, _WEBHOOK)
-        webhook = self.installation.registrations.add(body["url"], body.get("events"), secret=body.get("secret"))
-        return _json(201, registered(webhook))
+        webhooks = self.state.webhooks
+        added = webhooks.registrations.add(body["url"], body.get("events"), secret=body.get("secret"))
+        return _json(201, webhooks.document(added))
 
     async def _remove_webhook(self, request: web.Request) -> web.Response:
-        identifier = request.match_info["id"]
-        if not self.installation.registrations.remove(identifier):
+        if not self.state.webhooks.delete(request.match_info["id"]):
             raise plain(404, "There is no such webhook.")
-        self.installation.deliveries.cancel_deliveries(identifier)
-        return to_response(Reply(status=204))
+        return to_response(HttpReply(status=204))
+
+
+def _object(value: Any, path: str) -> Iterator[Violation]:
+    if not isinstance(value, dict):
+        yield from record()(value, path)
 
 
 async def _body(request: web.Request, check: Check, *, required: bool = True) -> Any:
@@ -176,55 +196,12 @@ async def _body(request: web.Request, check: Check, *, required: bool = True) ->
     return body
 
 
-def _delivery_fault(body: Mapping[str, Any]) -> FaultRule | None:
-    name = body.get("fault")
-    return None if name is None else _fault_rule(DELIVERIES, name)
-
-
-def _fault_rule(operation: str, fault: str, **options: Any) -> FaultRule:
-    try:
-        return fault_rule(operation, fault, spell=_FIELDS.__getitem__, **options)
-    except ConfigurationError as refused:
-        raise plain(400, str(refused)) from refused
-
-
 def _json(status: int, data: Any) -> web.Response:
     return to_response(of_json(status, data))
 
 
 def _time(when: datetime | None) -> str | None:
     return None if when is None else when.isoformat(timespec="milliseconds")
-
-
-def shown_payment(payment: LedgerPayment) -> dict[str, Any]:
-    """Return what is shown of a payment."""
-    return {
-        "reference": payment.reference,
-        "state": payment.state,
-        "currency": payment.currency,
-        "amount": payment.amount,
-        "authorizedAmount": payment.authorized_amount,
-        "capturedAmount": payment.captured_amount,
-        "refundedAmount": payment.refunded_amount,
-        "cancelledAmount": payment.cancelled_amount,
-        "pspReference": payment.psp_reference,
-        "redirectUrl": payment.redirect_url,
-        "createdAt": _time(payment.created_at),
-        "expiresAt": _time(payment.expires_at),
-        "authorizedAt": _time(payment.authorized_at),
-        "events": [_event(event) for event in payment.events],
-    }
-
-
-def _event(event: LedgerEvent) -> dict[str, Any]:
-    return {
-        "name": event.name,
-        "pspReference": event.psp_reference,
-        "amount": event.amount,
-        "timestamp": _time(event.timestamp),
-        "idempotencyKey": event.idempotency_key,
-        "success": event.success,
-    }
 
 
 def shown_delivery(delivery: Delivery) -> dict[str, Any]:
@@ -252,7 +229,7 @@ def shown_delivery(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _rule(rule: FaultRule) -> dict[str, Any]:
+def _shown_rule(rule: FaultRule) -> dict[str, Any]:
     options = {field: getattr(rule, name) for field, name in _OPTIONS.items() if name not in {"times", "secret"}}
     given = {field: value for field, value in options.items() if value is not None}
     return {"operation": rule.operation, "fault": rule.fault, "times": rule.times, **given}

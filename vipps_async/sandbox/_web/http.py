@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from vipps_async.sandbox._faults.faults import Transmission
 from vipps_async.sandbox._platform.problems import Problem, ProblemError, plain
-from vipps_async.sandbox._platform.replies import Reply
+from vipps_async.sandbox._platform.replies import HttpReply
 
 BODY_LIMIT = 1024 * 1024  # bytes
 _ARRIVES_WITHIN = 10.0  # seconds
@@ -42,8 +42,8 @@ async def read_body(request: web.Request) -> bytes:
         raise plain(400, "The body broke off.") from error
 
 
-def telling_problems(tell: Callable[[Problem, str], Reply]) -> Middleware:
-    """Return a middleware by which *tell* words every refusal, those of the routing included."""
+def problems_as_replies(problem_reply: Callable[[Problem, str], HttpReply]) -> Middleware:
+    """Return a middleware by which *problem_reply* words every refusal, those of the routing included."""
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -51,10 +51,10 @@ def telling_problems(tell: Callable[[Problem, str], Reply]) -> Middleware:
         try:
             return await handler(request)
         except ProblemError as refused:
-            return to_response(tell(refused.problem, path))
+            return to_response(problem_reply(refused.problem, path))
         except web.HTTPException as error:
             allowed = {name: value for name, value in error.headers.items() if name == "Allow"}
-            reply = tell(plain(error.status, f"{request.method} {path} is not served here.").problem, path)
+            reply = problem_reply(plain(error.status, f"{request.method} {path} is not served here.").problem, path)
             return to_response(attrs.evolve(reply, headers=allowed))
 
     return answer
@@ -79,7 +79,7 @@ def _is_from_here(request: web.Request) -> bool:
     return origin is None or origin.partition("://")[2] == request.host
 
 
-def to_response(reply: Reply) -> web.Response:
+def to_response(reply: HttpReply) -> web.Response:
     """Return *reply* as the server sends it."""
     headers = dict(reply.headers)
     if reply.body:
@@ -94,16 +94,16 @@ async def hold_back(request: web.Request, seconds: float) -> None:
         await asyncio.sleep(min(_PACE, left))
 
 
-async def send(request: web.Request, reply: Reply, transmission: Transmission) -> web.StreamResponse:
+async def send(request: web.Request, reply: HttpReply, transmission: Transmission) -> web.StreamResponse:
     """Send as much of *reply* as *transmission* says, and return what the server needs to go on."""
     return await _SENDERS[transmission](request, reply)
 
 
-async def _send_whole(_: web.Request, reply: Reply) -> web.StreamResponse:
+async def _send_whole(_: web.Request, reply: HttpReply) -> web.StreamResponse:
     return to_response(reply)
 
 
-async def _reset(request: web.Request, _: Reply) -> web.StreamResponse:
+async def _reset(request: web.Request, _: HttpReply) -> web.StreamResponse:
     if (transport := request.transport) is not None:
         # Lingering for no time makes closing send RST instead of FIN.
         transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _RESET_ON_CLOSE)
@@ -111,7 +111,7 @@ async def _reset(request: web.Request, _: Reply) -> web.StreamResponse:
     return web.Response()
 
 
-async def _send_half(request: web.Request, reply: Reply) -> web.StreamResponse:
+async def _send_half(request: web.Request, reply: HttpReply) -> web.StreamResponse:
     body = reply.body or b"{}"
     headers = {**reply.headers, "Content-Type": _content_type(reply), "Content-Length": str(len(body))}
     # An answer that must not have a body could not be cut in half.
@@ -121,14 +121,14 @@ async def _send_half(request: web.Request, reply: Reply) -> web.StreamResponse:
     return response
 
 
-async def _send_half_then_cut(request: web.Request, reply: Reply) -> web.StreamResponse:
+async def _send_half_then_cut(request: web.Request, reply: HttpReply) -> web.StreamResponse:
     response = await _send_half(request, reply)
     if request.transport is not None:
         request.transport.close()
     return response
 
 
-async def _send_half_then_wait(request: web.Request, reply: Reply) -> web.StreamResponse:
+async def _send_half_then_wait(request: web.Request, reply: HttpReply) -> web.StreamResponse:
     response = await _send_half(request, reply)
     await hold_back(request, math.inf)
     return response
@@ -138,11 +138,11 @@ def _has_left(request: web.Request) -> bool:
     return request.transport is None or request.transport.is_closing()
 
 
-def _content_type(reply: Reply) -> str:
+def _content_type(reply: HttpReply) -> str:
     return reply.media_type if reply.media_type.startswith("image/") else f"{reply.media_type}; charset=utf-8"
 
 
-_SENDERS: Mapping[Transmission, Callable[[web.Request, Reply], Awaitable[web.StreamResponse]]] = MappingProxyType(
+_SENDERS: Mapping[Transmission, Callable[[web.Request, HttpReply], Awaitable[web.StreamResponse]]] = MappingProxyType(
     {
         Transmission.WHOLE: _send_whole,
         Transmission.NONE: _reset,

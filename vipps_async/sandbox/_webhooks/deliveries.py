@@ -1,6 +1,9 @@
-"""Deliver events to webhooks: at least once, in order for one payment and webhook, tried again until they arrive.
+"""Delivers events to webhooks: at least once, in order for one reference and webhook, tried again until they arrive.
 
-A fault on order changes the effect of a delivery, from which it returns to these rules.
+Each webhook has a queue for each reference, and each queue that holds something a task, which posts the first delivery
+in it until a webhook takes it, or its time is over, and then goes on to the next. So a webhook that fails holds up the
+later events of that reference, and nothing else. A fault changes one delivery: it is dropped, delayed, copied, signed
+wrongly, or queued by itself, so that later events overtake it.
 
 Sources: Webhooks API, retries; the draft's guide, callbacks (its own schedule).
 """
@@ -9,20 +12,20 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
 import attrs
 
-from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._faults.plan import FaultPlan
-from vipps_async.sandbox._faults.rules import DELIVERIES, FaultContext, FaultRule
+from vipps_async.sandbox._faults.rules import FaultContext, FaultRule
+from vipps_async.sandbox._faults.targets import DELIVERIES
 from vipps_async.sandbox._platform.clock import Clock
-from vipps_async.sandbox._webhooks.parcel import OutgoingDelivery, QueueKey
+from vipps_async.sandbox._platform.events import SandboxEvent
 from vipps_async.sandbox._webhooks.records import Delivery, UnknownDelivery
 from vipps_async.sandbox._webhooks.registrations import Registrations
-from vipps_async.sandbox._webhooks.sender import WebhookSender
+from vipps_async.sandbox._webhooks.sender import OutgoingDelivery, QueueKey, WebhookSender
 
 _log = logging.getLogger("vipps_async.sandbox")
 
@@ -34,9 +37,8 @@ class Deliveries:
 
     Args:
         clock: what waiting goes by.
-        registrations: who is told of what.
-        faults: what deliveries suffer.
-        render: makes the body of an event.
+        registrations: which events go where.
+        faults: which deliveries fail how.
         copies: how often each event is delivered successfully.
         retry_delays: seconds between attempts, the last one repeated.
         give_up_after: how long an event is tried.
@@ -48,7 +50,6 @@ class Deliveries:
         clock: Clock,
         registrations: Registrations,
         faults: FaultPlan,
-        render: Callable[[LedgerPayment, LedgerEvent], bytes],
         copies: int,
         retry_delays: Sequence[float],
         give_up_after: timedelta,
@@ -56,16 +57,15 @@ class Deliveries:
         self._clock = clock
         self._registrations = registrations
         self._faults = faults
-        self._render = render
         self._copies = copies
         self._retry_delays = tuple(retry_delays)
         self._give_up_after = give_up_after
-        self._suffering: dict[str, FaultRule | None] = {}
+        self._injected: dict[str, FaultRule | None] = {}
         self._sender = WebhookSender(clock)
         self._queues: dict[QueueKey, deque[OutgoingDelivery]] = {}
-        self._carriers: dict[QueueKey, asyncio.Task[None]] = {}
+        self._workers: dict[QueueKey, asyncio.Task[None]] = {}
         self._abandoned: set[asyncio.Task[None]] = set()
-        self._held: dict[asyncio.Task[None], OutgoingDelivery] = {}
+        self._delayed: dict[asyncio.Task[None], OutgoingDelivery] = {}
         self._records: deque[tuple[Delivery, OutgoingDelivery]] = deque(maxlen=_REMEMBERED)
 
     @property
@@ -74,13 +74,13 @@ class Deliveries:
         return [record for record, _ in self._records]
 
     def latest(self, reference: str) -> Iterator[Delivery]:
-        """Yield the attempts for payments whose reference contains *reference*, newest first."""
+        """Yield the attempts for what has a reference that contains *reference*, newest first."""
         return (record for record, _ in reversed(self._records) if reference in record.reference)
 
     @property
     def pending(self) -> list[str]:
         """What has yet to arrive, in words."""
-        return [str(delivery) for queue_key in self._queues.values() for delivery in queue_key]
+        return [str(delivery) for queue in self._queues.values() for delivery in queue]
 
     async def start(self) -> None:
         """Get ready to deliver."""
@@ -96,28 +96,27 @@ class Deliveries:
         await self._end_all()
         self._records.clear()
 
-    def publish(self, payment: LedgerPayment, event: LedgerEvent) -> None:
-        """Put *event* on its way to every webhook that hears of it.
+    def publish(self, event: SandboxEvent) -> None:
+        """Put *event* on its way to every webhook that is registered for it.
 
         Raises:
             RuntimeError: the sandbox is not running.
         """
-        rule = self._suffering.pop(payment.reference, None)
-        hearing = self._registrations.subscribed_to(event.name)
-        if hearing:
+        rule = self._injected.pop(event.reference, None)
+        subscribed = self._registrations.subscribed_to(event.type)
+        if subscribed:
             self._sender.require_session()
-            body = self._render(payment, event)
-            for registration in hearing:
-                self._hand_over(
-                    OutgoingDelivery(registration, event, body, rule or self._faults.take(_occasion(event)))
-                )
+            body = event.render()
+            for registration in subscribed:
+                injected = rule or self._faults.draw(_context(event))
+                self._enqueue(OutgoingDelivery(registration, event, body, injected))
 
     def redeliver(self, identifier: int, rule: FaultRule | None) -> None:
         """Put what an earlier attempt carried on its way to the same webhook once more, at once.
 
         Args:
             identifier: of the attempt, whatever became of it.
-            rule: a fault that it suffers this time; those on order strike what is new alone.
+            rule: the fault to inject this time; those of the plan meet what is new alone.
 
         Raises:
             UnknownDelivery: no such attempt is on record, or its webhook was deleted.
@@ -127,20 +126,20 @@ class Deliveries:
         if delivery is None or delivery.registration not in self._registrations.all():
             raise UnknownDelivery(identifier)
         self._sender.require_session()
-        self._hand_over(attrs.evolve(delivery, rule=rule, repeats=identifier))
+        self._enqueue(attrs.evolve(delivery, rule=rule, repeats=identifier))
 
     @contextmanager
     def injecting(self, reference: str, rule: FaultRule | None) -> Iterator[None]:
-        """Have the first event of a payment that is published inside the block suffer *rule* on its way."""
-        self._suffering[reference] = rule
+        """Inject *rule* into the delivery of the first event of a reference that is published inside the block."""
+        self._injected[reference] = rule
         try:
             yield
         finally:
-            self._suffering.pop(reference, None)
+            self._injected.pop(reference, None)
 
     def cancel_deliveries(self, registration_id: str) -> None:
         """End the deliveries to a webhook that was deleted."""
-        self._abandon([queue_key for queue_key in self._queues if queue_key[0] == registration_id])
+        self._abandon([key for key in self._queues if key[0] == registration_id])
 
     async def settled(self, timeout: float) -> None:
         """Return once nothing is pending.
@@ -150,8 +149,8 @@ class Deliveries:
         """
         try:
             async with asyncio.timeout(timeout):
-                while self._carriers:
-                    await asyncio.wait(self._carriers.values())
+                while self._workers:
+                    await asyncio.wait(self._workers.values())
         except TimeoutError:
             raise TimeoutError(f"not delivered after {timeout:g} s: {'; '.join(self.pending)}") from None
 
@@ -162,32 +161,32 @@ class Deliveries:
     def _abandon(self, queues: list[QueueKey]) -> None:
         for queue_key in queues:
             del self._queues[queue_key]
-            carrier = self._carriers.pop(queue_key)
-            self._abandoned.add(carrier)
-            carrier.add_done_callback(self._abandoned.discard)
-            carrier.cancel()
+            worker = self._workers.pop(queue_key)
+            self._abandoned.add(worker)
+            worker.add_done_callback(self._abandoned.discard)
+            worker.cancel()
 
-    def _hand_over(self, delivery: OutgoingDelivery) -> None:
+    def _enqueue(self, delivery: OutgoingDelivery) -> None:
         queue_key = delivery.queue_key
         self._queues.setdefault(queue_key, deque()).append(delivery)
-        if queue_key not in self._carriers:
-            self._carriers[queue_key] = asyncio.create_task(self._carry(queue_key))
+        if queue_key not in self._workers:
+            self._workers[queue_key] = asyncio.create_task(self._work_off(queue_key))
 
-    async def _carry(self, queue_key: QueueKey) -> None:
-        deliveries_ = self._queues[queue_key]
-        while deliveries_:
-            await self._deliver(deliveries_[0])
-            deliveries_.popleft()
+    async def _work_off(self, queue_key: QueueKey) -> None:
+        queue = self._queues[queue_key]
+        while queue:
+            await self._deliver(queue[0])
+            queue.popleft()
         # Nothing is awaited since the queue_key was seen empty, so no delivery can have been put into it.
-        del self._queues[queue_key], self._carriers[queue_key]
+        del self._queues[queue_key], self._workers[queue_key]
 
     async def _deliver(self, delivery: OutgoingDelivery) -> None:
         effect, rule = delivery.effect, delivery.rule
         if effect.is_lost:
-            self._note(self._sender.lose(delivery), delivery)
+            self._note(self._sender.drop(delivery), delivery)
             return
         if rule is not None and rule.seconds is not None:
-            await self._hold(delivery, rule.seconds)
+            await self._delay(delivery, rule.seconds)
         copies = range(1, ((rule and rule.copies) or self._copies) + 1)
         if effect.at_once:
             async with asyncio.TaskGroup() as group:
@@ -196,26 +195,26 @@ class Deliveries:
         else:
             for copy in copies:
                 await self._deliver_copy(delivery, copy)
-        self._let_go_of_overtaken(delivery)
+        self._release_overtaken(delivery)
 
-    async def _hold(self, delivery: OutgoingDelivery, seconds: float) -> None:
-        patience = asyncio.create_task(self._clock.sleep_until(self._clock.now() + timedelta(seconds=seconds)))
-        self._held[patience] = delivery
+    async def _delay(self, delivery: OutgoingDelivery, seconds: float) -> None:
+        delay = asyncio.create_task(self._clock.sleep_until(self._clock.now() + timedelta(seconds=seconds)))
+        self._delayed[delay] = delivery
         try:
-            await asyncio.wait({patience})
+            await asyncio.wait({delay})
         finally:
-            patience.cancel()
-            del self._held[patience]
+            delay.cancel()
+            del self._delayed[delay]
 
-    def _let_go_of_overtaken(self, delivery: OutgoingDelivery) -> None:
-        for patience, held in self._held.items():
+    def _release_overtaken(self, delivery: OutgoingDelivery) -> None:
+        for delay, held in self._delayed.items():
             if held.is_overtaken_by(delivery):
-                patience.cancel()
+                delay.cancel()
 
     async def _deliver_copy(self, delivery: OutgoingDelivery, copy: int) -> None:
         first = self._clock.now()
         for attempt in itertools.count(1):
-            record = await self._sender.carry(delivery, attempt=attempt, copy=copy)
+            record = await self._sender.send(delivery, attempt=attempt, copy=copy)
             self._note(record, delivery)
             due = self._clock.now() + timedelta(seconds=self._delay_after(attempt))
             self._note_answer(delivery, arrived=record.is_success)
@@ -240,5 +239,7 @@ class Deliveries:
         return self._retry_delays[min(attempt, len(self._retry_delays)) - 1]
 
 
-def _occasion(event: LedgerEvent) -> FaultContext:
-    return FaultContext(operation=DELIVERIES, reference=event.reference, amount=event.amount, event=event.name)
+def _context(event: SandboxEvent) -> FaultContext:
+    return FaultContext(
+        operation=DELIVERIES, reference=event.reference, amount=event.amount, event=event.name, event_type=event.type
+    )

@@ -1,4 +1,4 @@
-"""What the sandbox notes down of the requests that it receives and the deliveries that it makes. Performs no I/O."""
+"""Records of the requests that the sandbox receives and of the deliveries that it makes. Performs no I/O."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import attrs
 
 from vipps_async.errors import VippsError
-from vipps_async.sandbox._epayment.lifecycle import EventName
 from vipps_async.sandbox._faults.faults import AnyFault, DeliveryFault
 
 _REQUESTS = 10_000
@@ -22,12 +21,12 @@ class RecordedRequest:
         received_at: by the sandbox's clock.
         method: the HTTP method.
         path: as it was sent.
-        operation: ``"create"``, ``"capture"``, …
+        operation: its qualified name, such as ``"accesstoken.issue-token"``.
         idempotency_key: what its header said.
         body: the bytes.
         status: what was answered; ``None`` where the connection was cut before the answer was whole.
         took_effect: whether the operation was performed for this request; not for a repetition, nor a read.
-        fault: what it suffered, if anything: a fault, or the code of an error.
+        fault: what was injected, if anything: a fault, or the code of an error.
     """
 
     received_at: datetime
@@ -80,12 +79,12 @@ class Delivery:
         id: of the attempt.
         registration_id: the webhook's.
         url: where it went.
-        event: what happened.
-        reference: to which payment.
+        event: what happened: the event's short name, or its type where there is none.
+        reference: to what.
         psp_reference: of the event.
         attempt: 1 for the first try.
         copy: 1 for the first successful delivery of the event, 2 for the duplicate that may follow.
-        fault: what it suffered, if anything.
+        fault: what was injected, if anything.
         status: what the webhook answered, ``None`` if it did not.
         error: why it did not.
         started_at: by the sandbox's clock.
@@ -99,7 +98,7 @@ class Delivery:
     id: int
     registration_id: str
     url: str
-    event: EventName
+    event: str
     reference: str
     psp_reference: str
     attempt: int

@@ -1,4 +1,4 @@
-"""Who is told of which events. Performs no I/O.
+"""Knows which events are delivered to which webhooks. Performs no I/O.
 
 Source: Webhooks API, registration and event types.
 """
@@ -8,26 +8,14 @@ import uuid
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 import attrs
 
 from vipps_async._wire.secret import Secret
 from vipps_async._wire.urls import is_called
-from vipps_async.sandbox._epayment.lifecycle import EventName
 from vipps_async.sandbox._platform.problems import invalid
-from vipps_async.sandbox._webhooks.other_events import OTHER_EVENTS
 
-# The draft's adjustment has no event type: only who asked for everything hears of it.
-EVENT_TYPES: Mapping[EventName, str] = MappingProxyType(
-    {name: f"epayments.payment.{name.lower()}.v1" for name in EventName if name is not EventName.ADJUSTED}
-)
-
-# Types of the other APIs may be registered too; nothing in the sandbox sends them.
-_KNOWN_TYPES = frozenset({*EVENT_TYPES.values(), *OTHER_EVENTS})
-
-_LIMITS: Mapping[str, int] = MappingProxyType({"user.checked-in.v1": 1})
-_LIMIT = 25
+LIMIT = 25  # webhooks of a type
 _SECRET_BYTES = 64  # 88 characters of Base64
 
 
@@ -42,7 +30,7 @@ class Registration:
     Attributes:
         id: UUID.
         url: where deliveries go.
-        events: the event types it hears of; ``None``: all.
+        events: the event types that are delivered to it; ``None``: all.
         secret: what deliveries are signed with; ``None``: they are not.
     """
 
@@ -51,20 +39,22 @@ class Registration:
     events: tuple[str, ...] | None
     secret: Secret | None = attrs.field(default=None, converter=_secret, repr=False)
 
-    def subscribes_to(self, name: EventName) -> bool:
-        """Whether events called *name* are delivered to it."""
-        return self.events is None or EVENT_TYPES.get(name) in self.events
+    def subscribes_to(self, event_type: str | None) -> bool:
+        """Whether events of a type are delivered to it; ``None`` is what cannot be registered for."""
+        return self.events is None or event_type in self.events
 
 
 class Registrations:
     """The webhooks of the sales unit.
 
     Args:
-        patience: how long a webhook may fail before it is removed; ``None``: forever.
+        types: the event types that can be registered, each with how many webhooks it may have.
+        remove_after: how long a webhook may fail before it is removed; ``None``: forever.
     """
 
-    def __init__(self, *, patience: timedelta | None) -> None:
-        self._patience = patience
+    def __init__(self, *, types: Mapping[str, int], remove_after: timedelta | None) -> None:
+        self._types = types
+        self._remove_after = remove_after
         self._by_id: dict[str, Registration] = {}
         self._failing_since: dict[str, datetime] = {}
 
@@ -75,9 +65,9 @@ class Registrations:
             ProblemError: the URL, an event type or the number of registrations is not allowed.
         """
         wanted = tuple(dict.fromkeys(events))
-        full = [event for event in wanted if self._count(event) >= _LIMITS.get(event, _LIMIT)]
+        full = [event for event in wanted if event in self._types and self._count(event) >= self._types[event]]
         if full:
-            raise invalid(("events", f"{event} has its {_LIMITS.get(event, _LIMIT)} webhooks.") for event in full)
+            raise invalid(("events", f"{event} has its {self._types[event]} webhooks.") for event in full)
         return self.add(url, wanted, secret=b64encode(secrets.token_bytes(_SECRET_BYTES)).decode())
 
     def add(self, url: str, events: Iterable[str] | None, *, secret: str | None) -> Registration:
@@ -87,7 +77,7 @@ class Registrations:
             ProblemError: the URL or an event type is not allowed.
         """
         wanted = None if events is None else tuple(events)
-        unknown = [event for event in wanted or () if event not in _KNOWN_TYPES]
+        unknown = [event for event in wanted or () if event not in self._types]
         if not is_called(url):
             raise invalid(
                 [("url", "The url must use https on port 443, 80 or 8080, or stay within a private network.")]
@@ -104,7 +94,7 @@ class Registrations:
             self._failing_since.pop(identifier, None)
             return False
         since = self._failing_since.setdefault(identifier, now)
-        return self._patience is not None and now - since >= self._patience and self.remove(identifier)
+        return self._remove_after is not None and now - since >= self._remove_after and self.remove(identifier)
 
     def remove(self, identifier: str) -> bool:
         """Forget a webhook; return whether there was one."""
@@ -115,9 +105,9 @@ class Registrations:
         """Return every webhook, oldest first."""
         return tuple(self._by_id.values())
 
-    def subscribed_to(self, name: EventName) -> tuple[Registration, ...]:
-        """Return the webhooks that events called *name* are delivered to."""
-        return tuple(registration for registration in self._by_id.values() if registration.subscribes_to(name))
+    def subscribed_to(self, event_type: str | None) -> tuple[Registration, ...]:
+        """Return the webhooks that events of a type are delivered to."""
+        return tuple(registration for registration in self._by_id.values() if registration.subscribes_to(event_type))
 
     def clear(self) -> None:
         """Forget every webhook."""

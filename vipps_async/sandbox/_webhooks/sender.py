@@ -1,4 +1,4 @@
-"""Post one delivery to a webhook, signed as it is to be, and note down what came of it.
+"""Posts one delivery to a webhook, signed as it is to be, and records what came of it.
 
 Source: Webhooks API, request authentication and responses.
 """
@@ -13,14 +13,68 @@ import attrs
 from yarl import URL
 
 from vipps_async._wire.urls import normal_url
+from vipps_async.sandbox._faults.faults import DELIVERY_EFFECTS, DeliveryFault, DeliveryFaultEffect
+from vipps_async.sandbox._faults.rules import FaultRule
 from vipps_async.sandbox._platform.clock import Clock
-from vipps_async.sandbox._webhooks.parcel import OutgoingDelivery
+from vipps_async.sandbox._platform.events import SandboxEvent
 from vipps_async.sandbox._webhooks.records import Delivery
+from vipps_async.sandbox._webhooks.registrations import Registration
 from vipps_async.webhooks.signature import SignedUrl, sign
 
 _ANSWER_WITHIN = 10.0  # seconds; Webhooks API, responses
 _AT_ONCE = 100  # open connections to webhooks
 _SNIPPET = 1000  # bytes of an answer that a record keeps
+
+
+QueueKey = tuple[str, str, int]
+
+
+@attrs.frozen(eq=False)
+class OutgoingDelivery:
+    """An event for one webhook.
+
+    Attributes:
+        registration: the webhook.
+        event: what happened.
+        body: the bytes to send.
+        rule: the fault that is injected, if any.
+        repeats: the attempt that it repeats, asked for by hand; 0 if it repeats none.
+    """
+
+    registration: Registration
+    event: SandboxEvent
+    body: bytes = attrs.field(repr=False)
+    rule: FaultRule | None = None
+    repeats: int = 0
+
+    @property
+    def fault(self) -> DeliveryFault | None:
+        """What is injected."""
+        return DeliveryFault(self.rule.fault) if self.rule else None
+
+    @property
+    def effect(self) -> DeliveryFaultEffect:
+        """How that changes it."""
+        return DELIVERY_EFFECTS[self.fault] if self.fault else DeliveryFaultEffect()
+
+    @property
+    def queue_key(self) -> QueueKey:
+        """The queue in which it waits: what is in one queue is delivered in order."""
+        # What is asked for by hand does not wait for another try of what went before it.
+        return self.registration.id, self.event.reference, id(self) if self.effect.goes_alone else self.repeats
+
+    def is_overtaken_by(self, other: "OutgoingDelivery") -> bool:
+        """Whether it is to wait for a later event of the same reference, and *other* carries one."""
+        return (
+            self.effect.goes_alone
+            and (self.registration.id, self.event.reference) == (other.registration.id, other.event.reference)
+            and self.event.occurred_at <= other.event.occurred_at
+            and self.event is not other.event
+        )
+
+    def __str__(self) -> str:
+        # Without the query, which may hold a key: this is what is logged.
+        return f"{self.event.name} of {self.event.reference} to {self.registration.url.partition('?')[0]}"
 
 
 @attrs.frozen(kw_only=True)
@@ -32,7 +86,7 @@ class _Answer:
 
 
 class WebhookSender:
-    """Carries deliveries_, so many at a time.
+    """Posts deliveries, so many at a time.
 
     Args:
         clock: what records are dated by.
@@ -45,7 +99,7 @@ class WebhookSender:
         self._session: aiohttp.ClientSession | None = None
 
     def start(self) -> None:
-        """Get ready to carry."""
+        """Get ready to post."""
         self._session = aiohttp.ClientSession(
             # A fresh connection each time: one that the webhook closed meanwhile would look like a failure of it.
             connector=aiohttp.TCPConnector(limit=0, force_close=True),
@@ -70,17 +124,17 @@ class WebhookSender:
             raise RuntimeError("the sandbox is not running, so it delivers nothing")
         return self._session
 
-    async def carry(self, delivery: OutgoingDelivery, *, attempt: int, copy: int) -> Delivery:
-        """Try once to deliver *delivery*, and return the record of it."""
+    async def send(self, delivery: OutgoingDelivery, *, attempt: int, copy: int) -> Delivery:
+        """Post *delivery* once, and return the record of it."""
         async with self._slots:
             headers, started_at, began = _headers(delivery, attempt), self._clock.now(), time.monotonic()
             answer = await self._post(delivery, headers)
         duration = timedelta(seconds=time.monotonic() - began)
         return self._record(delivery, attempt, copy, answer, headers=headers, started_at=started_at, duration=duration)
 
-    def lose(self, delivery: OutgoingDelivery) -> Delivery:
+    def drop(self, delivery: OutgoingDelivery) -> Delivery:
         """Return the record of a delivery that never arrives."""
-        answer = _Answer(error="dropped, as a fault on order demands")
+        answer = _Answer(error="dropped by a fault")
         return self._record(delivery, 1, 1, answer, headers={}, started_at=self._clock.now(), duration=timedelta())
 
     def _record(
@@ -100,7 +154,7 @@ class WebhookSender:
             url=delivery.registration.url,
             event=delivery.event.name,
             reference=delivery.event.reference,
-            psp_reference=delivery.event.psp_reference,
+            psp_reference=delivery.event.id,
             attempt=attempt,
             copy=copy,
             fault=delivery.fault,

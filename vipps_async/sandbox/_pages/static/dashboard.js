@@ -171,7 +171,10 @@ class Board {
   }
 }
 
-const payments = new Board("payments", "payment", ({ reference }) => reference, showPayment);
+// What the page can show of each API, by the name of its collection in the feed.
+const collections = {
+  payments: { board: new Board("payments", "payment", ({ reference }) => reference, showPayment), news: newsOfPayment },
+};
 const deliveries = new Board("deliveries", "delivery", ({ id }) => id, showDelivery);
 
 // Following
@@ -182,13 +185,14 @@ function showConnection(text, isLive) {
 }
 
 function update(news) {
-  payments.update(news.payments, news.gonePayments);
+  news.collections.forEach(({ name, items, gone }) => collections[name]?.board.update(items, gone));
   deliveries.update(news.deliveries, news.goneDeliveries);
   byId("pending").textContent = news.pending ? `${news.pending} on the way` : "";
 }
 
 function announce(news) {
-  const lines = [...news.payments.map(newsOfPayment), ...news.deliveries.map(newsOfDelivery)];
+  const happened = news.collections.flatMap(({ name, items }) => items.map((item) => collections[name]?.news(item) ?? name));
+  const lines = [...happened, ...news.deliveries.map(newsOfDelivery)];
   if (lines.length) {
     byId("news").textContent = lines.length === 1 ? lines[0] : `${lines.at(-1)}, and ${lines.length - 1} more`;
   }
@@ -209,7 +213,7 @@ function follow() {
     const news = JSON.parse(data);
     if (isFirst) {
       // A feed begins with everything, also the one that follows an interruption.
-      payments.clear();
+      Object.values(collections).forEach(({ board }) => board.clear());
       deliveries.clear();
     } else {
       announce(news);

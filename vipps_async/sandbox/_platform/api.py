@@ -1,0 +1,166 @@
+"""An API as one value, and what the platform gives it to work with. Performs no I/O."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import attrs
+
+from vipps_async.config import Credentials
+from vipps_async.sandbox._platform.clock import Clock
+from vipps_async.sandbox._platform.events import SandboxEvent
+from vipps_async.sandbox._platform.pages import ApiPage
+from vipps_async.sandbox._platform.problems import ErrorTable, ProblemError, coded, plain
+from vipps_async.sandbox._platform.routes import Route
+from vipps_async.sandbox._platform.tokens import Tokens
+
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+_STATUS_TEXTS = {423: "Another operation is running on it; try again shortly.", 500: "Something went wrong here."}
+
+
+class Destination(Enum):
+    """What a redirect URL is the address of."""
+
+    LANDING_PAGE = auto()
+    QR_IMAGE = auto()
+    APP = auto()
+
+
+class Webhooks(Protocol):
+    """The webhooks of the sales unit."""
+
+    def register(self, url: str, events: Iterable[str]) -> Any:
+        """Register one, within the limits; raises ProblemError."""
+        ...
+
+    def delete(self, identifier: str) -> bool:
+        """Remove one, and end its deliveries; return whether there was one."""
+        ...
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Return what a list shows of them."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Platform:
+    """What an API finds.
+
+    Attributes:
+        credentials: the sales unit's keys.
+        clock: the present.
+        tokens: the access tokens.
+        webhooks: the sales unit's.
+        currency: of its market, ISO 4217; ``None``: it takes every one.
+        denied: what it may not do.
+        redirect_url: returns the address of a destination for a token.
+        publish: has an event delivered.
+    """
+
+    credentials: Credentials
+    clock: Clock
+    tokens: Tokens
+    webhooks: Webhooks
+    currency: str | None
+    denied: frozenset[str]
+    redirect_url: Callable[[Destination, str], str]
+    publish: Callable[[SandboxEvent], None]
+
+
+class OpenApi(Protocol):
+    """An API of one sandbox, with all that happened to it."""
+
+    @property
+    def page(self) -> ApiPage | None:
+        """What people see of it, if anything."""
+        ...
+
+    def expire_due(self, *, now: datetime) -> None:
+        """Do what fell due."""
+        ...
+
+    def clear(self) -> None:
+        """Forget everything."""
+        ...
+
+
+@attrs.frozen
+class Stateless:
+    """An API that remembers nothing itself."""
+
+    platform: Platform
+    page: None = None
+
+    def expire_due(self, *, now: datetime) -> None:
+        """Do nothing: nothing falls due."""
+
+    def clear(self) -> None:
+        """Do nothing: there is nothing to forget."""
+
+
+@attrs.frozen(kw_only=True)
+class SampleFacts:
+    """What a sample of an event is to say.
+
+    Attributes:
+        reference: the id that it is about; ``None``: one of the sandbox's own.
+        amount: in minor units.
+        currency: of *amount*, ISO 4217.
+        event_id: the event's own; ``None``: a new one.
+        msn: the sales unit's.
+        now: when it happened.
+        success: whether the operation went well.
+    """
+
+    reference: str | None
+    amount: int
+    currency: str
+    event_id: str | None
+    msn: str
+    now: datetime
+    success: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class ApiDefinition:
+    """An API.
+
+    Attributes:
+        name: as its operations begin.
+        prefix: of its paths, which problems leave out of their ``instance``.
+        routes: its operations; none for one that is not served, whose events can be registered for.
+        open: returns it for one sandbox.
+        errors: its error codes.
+        status_errors: the code that goes with a status that a fault demands.
+        event_types: its events by short name, or by type where there is none; ``None`` for one without a type.
+        event_limits: how many webhooks a type may have, where it is not 25.
+        sample: returns the body of an event of this name that did not happen.
+        draft: the API as it was drafted, where that differs.
+    """
+
+    name: str
+    prefix: str = ""
+    routes: tuple[Route, ...] = ()
+    open: Callable[[Platform], OpenApi] = Stateless
+    errors: ErrorTable = _NOTHING
+    status_errors: Mapping[int, str] = _NOTHING
+    event_types: Mapping[str, str | None] = _NOTHING
+    event_limits: Mapping[str, int] = _NOTHING
+    sample: Callable[[str, SampleFacts], bytes] | None = None
+    draft: "ApiDefinition | None" = None
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The documented error codes."""
+        return tuple(code for code in self.errors if code.isdigit())
+
+    def error(self, code: str, detail: str | None = None) -> ProblemError:
+        """Return what the API answers with this code, one of another API's included, which it has no words for."""
+        return coded(self.errors, code, detail) if code in self.errors else plain(400, detail or f"Error {code}.")
+
+    def error_of_status(self, status: int) -> ProblemError:
+        """Return what the API answers with this status."""
+        code = self.status_errors.get(status)
+        return self.error(code) if code else plain(status, _STATUS_TEXTS[status])

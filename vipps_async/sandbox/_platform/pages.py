@@ -1,0 +1,87 @@
+"""What the pages and the control surface ask of an API that people can see."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import attrs
+
+from vipps_async.sandbox._platform.markup import Markup
+from vipps_async.sandbox._platform.schema import Check
+
+
+@attrs.frozen(kw_only=True)
+class QrForm:
+    """How a QR code is wanted.
+
+    Attributes:
+        target: the URL that it holds.
+        as_png: whether it is a PNG image, or else SVG.
+        size: pixels of the PNG image, if that was said.
+    """
+
+    target: str
+    as_png: bool
+    size: int | None
+
+
+class ApiPage(Protocol):
+    """What people see of an API, and do to what is in it."""
+
+    @property
+    def collection(self) -> str:
+        """What its things are called: the part of the control surface's paths that names them."""
+        ...
+
+    @property
+    def actions(self) -> Mapping[str, Check]:
+        """What can be done to one of them, each with the check of the details that are given."""
+        ...
+
+    def latest(self, text: str) -> Iterator[Any]:
+        """Yield those whose reference contains *text*, newest first; each is another object once it has changed."""
+        ...
+
+    def reference_of(self, item: Any) -> str:
+        """Return what a thing is known by."""
+        ...
+
+    def shown(self, item: Any) -> dict[str, Any]:
+        """Return what is shown of a thing."""
+        ...
+
+    async def act(self, reference: str, action: str, details: Mapping[str, Any]) -> Any:
+        """Do something to a thing, and return it.
+
+        Raises:
+            UnknownReference: there is none of this reference.
+            ActionRefused: it cannot be done.
+        """
+        ...
+
+    def reference_of_token(self, token: str) -> str | None:
+        """Return which of them a redirect URL's token stands for, ``None`` for none."""
+        ...
+
+    def landing(self, token: str, form: Mapping[str, str], refusal: str | None) -> Markup:
+        """Return the body of the page on which the user acts.
+
+        Args:
+            token: of a redirect URL, which stands for something.
+            form: what the user sent just now, if that was refused.
+            refusal: why.
+        """
+        ...
+
+    async def submit(self, token: str, form: Mapping[str, str]) -> str | None:
+        """Do what the user's *form* says; return the address to go to, ``None`` for the page itself.
+
+        Raises:
+            KeyError: the form has no button that there is.
+            UnknownReference: it was forgotten meanwhile.
+            ActionRefused: it cannot be done.
+        """
+        ...
+
+    def qr_form(self, token: str) -> QrForm | None:
+        """Return how the QR code of a token is wanted; ``None`` where nobody can use it any more."""
+        ...
