@@ -117,6 +117,14 @@ def newest(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """The tests notice changes of the modules that decide over money; --count, --seed, --only after ``--``."""
+    _install(session, "test")
+    _install_servers(session)
+    session.run("python", "-m", "tests.support.mutation", *session.posargs)
+
+
+@nox.session
 def lowest_in_short(session: nox.Session) -> None:
     """The demo, and the tests that reach furthest into aiohttp, with the lowest versions of what the package needs."""
     runner = [each for each in _group("test") if re.match(r"(pytest|pytest-asyncio|pytest-timeout|hypothesis)>", each)]

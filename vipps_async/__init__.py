@@ -1,6 +1,7 @@
 """The asyncio SDK for Vipps MobilePay: payments, webhook events that take effect once, and a local sandbox.
 
-Each name is imported at its first use: pytest loads this package for its plugin, in projects without payments too.
+Each name is imported at its first use: pytest loads this package for its plugin, in projects without payments too. What
+is listed in `vipps_async.errors` and `vipps_async.epayment` imports from here as well.
 """
 
 from typing import TYPE_CHECKING
@@ -9,196 +10,25 @@ from vipps_async._lazy import importer
 
 __version__ = "0.1.0"  # read by the build, and sent in Vipps-System-Version
 
-if TYPE_CHECKING:
-    from vipps_async._http.retry import RetryPolicy
-    from vipps_async.client import VippsClient
-    from vipps_async.config import Credentials, Environment, SystemInfo
-    from vipps_async.epayment import (
-        Address,
-        Adjustment,
-        Aggregate,
-        AirlineData,
-        AuthorisationType,
-        Barcode,
-        BarcodeFormat,
-        BlockedSource,
-        BottomLine,
-        CreatedPayment,
-        Customer,
-        CustomerInteraction,
-        DynamicOptions,
-        IndustryData,
-        OrderLine,
-        Payment,
-        PaymentEvent,
-        PaymentEventName,
-        PaymentMethod,
-        PaymentMethodType,
-        PaymentMethodUsed,
-        PaymentSources,
-        PaymentState,
-        Profile,
-        QrFormat,
-        QrImageFormat,
-        QuantityUnit,
-        Receipt,
-        Shipping,
-        ShippingBrand,
-        ShippingDetails,
-        ShippingGroup,
-        ShippingInfo,
-        ShippingOption,
-        ShippingType,
-        UnitInfo,
-        UserDetails,
-        UserFlow,
+if TYPE_CHECKING:  # at run time `__getattr__` finds the names, and `__all__`
+    from vipps_async._http.retry import RetryPolicy as RetryPolicy
+    from vipps_async.client import VippsClient as VippsClient
+    from vipps_async.config import Credentials as Credentials
+    from vipps_async.config import Environment as Environment
+    from vipps_async.config import SystemInfo as SystemInfo
+    from vipps_async.epayment import *  # noqa: F403 - see above
+    from vipps_async.errors import *  # noqa: F403 - see above
+    from vipps_async.money import Amount as Amount
+else:
+    __getattr__, __dir__ = importer(
+        __name__,
+        {
+            "Amount": "money",
+            "Credentials": "config",
+            "Environment": "config",
+            "RetryPolicy": "_http.retry",
+            "SystemInfo": "config",
+            "VippsClient": "client",
+        },
+        listed=("errors", "epayment"),
     )
-    from vipps_async.errors import (
-        ApiError,
-        BadRequest,
-        CallError,
-        ClaimHeld,
-        ClientClosed,
-        ConfigurationError,
-        Conflict,
-        ConnectionFailed,
-        DeadlineExceeded,
-        DeliveryError,
-        Forbidden,
-        HandlerTimeout,
-        InvalidReply,
-        InvalidRequest,
-        Locked,
-        NotAnEvent,
-        NotAuthentic,
-        NotFound,
-        NotInReply,
-        OutcomeUnknown,
-        Problem,
-        RateLimited,
-        ServerError,
-        Unauthorized,
-        VippsError,
-        WaitTimeout,
-        WrongEventLoop,
-    )
-    from vipps_async.money import Amount
-
-__all__ = [
-    "Address",
-    "Adjustment",
-    "Aggregate",
-    "AirlineData",
-    "Amount",
-    "ApiError",
-    "AuthorisationType",
-    "BadRequest",
-    "Barcode",
-    "BarcodeFormat",
-    "BlockedSource",
-    "BottomLine",
-    "CallError",
-    "ClaimHeld",
-    "ClientClosed",
-    "ConfigurationError",
-    "Conflict",
-    "ConnectionFailed",
-    "CreatedPayment",
-    "Credentials",
-    "Customer",
-    "CustomerInteraction",
-    "DeadlineExceeded",
-    "DeliveryError",
-    "DynamicOptions",
-    "Environment",
-    "Forbidden",
-    "HandlerTimeout",
-    "IndustryData",
-    "InvalidReply",
-    "InvalidRequest",
-    "Locked",
-    "NotAnEvent",
-    "NotAuthentic",
-    "NotFound",
-    "NotInReply",
-    "OrderLine",
-    "OutcomeUnknown",
-    "Payment",
-    "PaymentEvent",
-    "PaymentEventName",
-    "PaymentMethod",
-    "PaymentMethodType",
-    "PaymentMethodUsed",
-    "PaymentSources",
-    "PaymentState",
-    "Problem",
-    "Profile",
-    "QrFormat",
-    "QrImageFormat",
-    "QuantityUnit",
-    "RateLimited",
-    "Receipt",
-    "RetryPolicy",
-    "ServerError",
-    "Shipping",
-    "ShippingBrand",
-    "ShippingDetails",
-    "ShippingGroup",
-    "ShippingInfo",
-    "ShippingOption",
-    "ShippingType",
-    "SystemInfo",
-    "Unauthorized",
-    "UnitInfo",
-    "UserDetails",
-    "UserFlow",
-    "VippsClient",
-    "VippsError",
-    "WaitTimeout",
-    "WrongEventLoop",
-    "__version__",
-]
-
-_HOMES = {
-    "Amount": "money",
-    "ApiError": "errors",
-    "BadRequest": "errors",
-    "CallError": "errors",
-    "ClaimHeld": "errors",
-    "HandlerTimeout": "errors",
-    "ClientClosed": "errors",
-    "ConfigurationError": "errors",
-    "Conflict": "errors",
-    "ConnectionFailed": "errors",
-    "Credentials": "config",
-    "DeadlineExceeded": "errors",
-    "DeliveryError": "errors",
-    "Environment": "config",
-    "Forbidden": "errors",
-    "InvalidReply": "errors",
-    "InvalidRequest": "errors",
-    "Locked": "errors",
-    "NotAnEvent": "errors",
-    "NotAuthentic": "errors",
-    "NotFound": "errors",
-    "NotInReply": "errors",
-    "OutcomeUnknown": "errors",
-    "Problem": "errors",
-    "RateLimited": "errors",
-    "RetryPolicy": "_http.retry",
-    "ServerError": "errors",
-    "SystemInfo": "config",
-    "Unauthorized": "errors",
-    "VippsClient": "client",
-    "VippsError": "errors",
-    "WaitTimeout": "errors",
-    "WrongEventLoop": "errors",
-}
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
-
-if not TYPE_CHECKING:  # or type checkers would believe that any name exists
-    __getattr__ = importer(__name__, {name: _HOMES.get(name, "epayment") for name in __all__})

@@ -35,6 +35,36 @@ from typing import Any
 
 import attrs
 
+__all__ = [
+    "ApiError",
+    "BadRequest",
+    "CallError",
+    "ClaimHeld",
+    "ClientClosed",
+    "ConfigurationError",
+    "Conflict",
+    "ConnectionFailed",
+    "DeadlineExceeded",
+    "DeliveryError",
+    "Forbidden",
+    "HandlerTimeout",
+    "InvalidReply",
+    "InvalidRequest",
+    "Locked",
+    "NotAnEvent",
+    "NotAuthentic",
+    "NotFound",
+    "NotInReply",
+    "OutcomeUnknown",
+    "Problem",
+    "RateLimited",
+    "ServerError",
+    "Unauthorized",
+    "VippsError",
+    "WaitTimeout",
+    "WrongEventLoop",
+]
+
 _STATE_LIMIT, _KEY_LIMIT = 40, 200
 
 

@@ -46,9 +46,9 @@ def lifetime_of(token_lifetime: float | timedelta) -> timedelta:
 
 
 def seconds_of(delays: Sequence[float | timedelta] | None) -> Sequence[float] | None:
-    """Return delays as seconds; what is none stays, to be refused by `check`."""
-    if delays is None or isinstance(delays, str):
-        return delays
+    """Return delays as seconds; what is no delay stays, to be refused by `check`."""
+    if delays is None:
+        return None
     return [delay.total_seconds() if isinstance(delay, timedelta) else delay for delay in delays]
 
 
