@@ -12,11 +12,10 @@ from pathlib import Path
 from resource import getpagesize
 from typing import Any
 
-import attrs
-
 from benchmarks.children import child
 from benchmarks.client import KEYS
 from vipps_async import Payment, RetryPolicy, VippsClient
+from vipps_async.epayment import EPayment
 from vipps_async.epayment._polling import Polls, PollSchedule
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
@@ -64,7 +63,7 @@ async def measure(what: str) -> int:
         url = f"http://127.0.0.1:{await server.hear()}"
         async with VippsClient(KEYS, environment=url, timeout=LONG, retry=PATIENT) as vipps:
             await vipps.epayment.get("acme-shop-123-00000")  # with the token
-            payments = attrs.evolve(vipps.epayment, polls=Polls(PollSchedule(interval=LONG)))
+            payments = EPayment(vipps, Polls(PollSchedule(interval=LONG)))
 
             async def sleep(reference: str) -> None:
                 payment = await payments.get(reference)

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -56,8 +57,10 @@ EXAMPLES: list[errors.VippsError] = [
         )
     ),
     errors.NotInReply("redirect_url", "ask has_redirect_url"),
-    errors.WaitTimeout("acme-shop-1", 2.5, None),
-    errors.WaitTimeout("acme-shop-1", 2.5, structure(document("current-get-payment-created"), Payment)),
+    errors.WaitTimeout("acme-shop-1", timedelta(seconds=2.5), None),
+    errors.WaitTimeout(
+        "acme-shop-1", timedelta(seconds=2.5), structure(document("current-get-payment-created"), Payment)
+    ),
     errors.DeliveryError("refused"),
     errors.NotAuthentic("no x-ms-date"),
     errors.NotAnEvent("not JSON"),
@@ -176,7 +179,7 @@ def test_a_problem_s_raw_body_stays_out_of_its_repr() -> None:
 
 def test_a_wait_s_end_says_what_was_last_seen() -> None:
     """The text has the time waited, the reference, what was seen last, and what to do next."""
-    unseen: Any = errors.WaitTimeout("acme-shop-1", 2.5, None)
+    unseen: Any = errors.WaitTimeout("acme-shop-1", timedelta(seconds=2.5), None)
     assert str(unseen).startswith("waited 2.5 s for payment acme-shop-1: it could not be read; ")
     assert "wait again, read it later or rely on its events" in str(unseen)
     assert unseen.last is None
@@ -184,7 +187,7 @@ def test_a_wait_s_end_says_what_was_last_seen() -> None:
 
 def test_a_held_claim_says_when_to_come_back() -> None:
     """`ClaimHeld` names the event and the seconds after which a redelivery makes sense."""
-    assert errors.ClaimHeld("psp:CAPTURED").retry_after == 2.0
+    assert errors.ClaimHeld("psp:CAPTURED").retry_after == timedelta(seconds=2)
     assert str(errors.ClaimHeld("psp:CAPTURED")) == "event psp:CAPTURED is being handled elsewhere"
 
 

@@ -4,6 +4,7 @@ import os
 import pkgutil
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import pytest
 import vipps_async
 from vipps_async import epayment, sandbox, token_cache, webhooks
 
+# Found at its first use, and so nothing that type checkers know.
+PUBLIC = import_module("vipps_async").__all__
 MODULES = sorted(module.name for module in pkgutil.walk_packages(vipps_async.__path__, "vipps_async."))
 
 
 def test_public_names_are_pinned() -> None:
     """The names at the top level are a contract: adding or losing one is a decision."""
-    assert sorted(vipps_async.__all__) == [
+    assert sorted(PUBLIC) == [
         "Address",
         "Adjustment",
         "Aggregate",
@@ -176,7 +179,7 @@ def test_a_name_that_does_not_exist_is_no_attribute() -> None:
     """Names are imported at their first use, and a name that is none of the package's is refused as usual."""
     with pytest.raises(ImportError, match="cannot import name 'Payement'"):
         from vipps_async import Payement  # type: ignore[attr-defined]  # noqa: F401, PLC0415 - that it fails is the claim
-    assert set(vipps_async.__all__) <= set(dir(vipps_async))
+    assert set(PUBLIC) <= set(dir(vipps_async))
 
 
 SHOW_ALL_HELP = """

@@ -1,15 +1,17 @@
 """VippsClient: the credentials, the session and the APIs, put together."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 
 import aiohttp
 import attrs
 
-from vipps_async._http.retry import RetryPolicy, check_seconds
+from vipps_async._http.retry import RetryPolicy
 from vipps_async._http.session import Session, open_session
 from vipps_async._http.token import TokenProvider
+from vipps_async._wire.durations import checked_duration
 from vipps_async._wire.secret import described, hides_arguments
 from vipps_async.config import Credentials, Environ, Environment, SystemInfo, check_msn
 from vipps_async.epayment import EPayment
@@ -34,7 +36,7 @@ class VippsClient:
         system: what the ``Vipps-System-*`` headers say; this package by default.
         session: an `aiohttp.ClientSession` to use, or a function that returns one, asked at every request; it is not
             closed. Without it the client has its own.
-        timeout: seconds that a call may take, with all its attempts and waits.
+        timeout: seconds, or a timedelta, that a call may take, with all its attempts and waits.
         retry: how calls are attempted again.
         token_cache: where processes with the same credentials share one access token, such as a `RedisTokenCache`. It
             is not closed. Without it each client fetches its own token.
@@ -60,7 +62,7 @@ class VippsClient:
         environment: Environment | str = Environment.TEST,
         system: SystemInfo = SystemInfo(),  # noqa: B008 - frozen
         session: aiohttp.ClientSession | Callable[[], aiohttp.ClientSession] | None = None,
-        timeout: float = _DEFAULT_TIMEOUT,
+        timeout: float | timedelta = _DEFAULT_TIMEOUT,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         token_cache: TokenCache | None = None,
         trust_env: bool = False,
@@ -75,13 +77,13 @@ class VippsClient:
             session=session
             if session is None or callable(session)
             else _checked("session", session, aiohttp.ClientSession),
-            timeout=check_seconds("timeout", timeout),
+            timeout=_seconds("timeout", timeout),
             retry=_checked("retry", retry, RetryPolicy),
             trust_env=_checked("trust_env", trust_env, bool),
             share=shared_fetch(token_cache, keys, place),
         )
         self._polls = Polls()
-        self._use(http, tokens, EPayment(http, self._polls))
+        self._use(http, tokens)
 
     @classmethod
     @hides_arguments
@@ -101,7 +103,7 @@ class VippsClient:
 
     @property
     def session(self) -> Session:
-        """What the classes of the APIs send their calls by, as this client's options say; for such a class of yours."""
+        """What the classes of the APIs, one of yours among them, send their calls by."""
         return self._http
 
     @property
@@ -119,14 +121,14 @@ class VippsClient:
         self,
         *,
         merchant_serial_number: str | None = None,
-        timeout: float | None = None,
+        timeout: float | timedelta | None = None,
         retry: RetryPolicy | None = None,
     ) -> Self:
         """Return a copy that shares the session and the token; close either, and both are closed.
 
         Args:
             merchant_serial_number: for partners, another merchant's MSN.
-            timeout: seconds that a call may take.
+            timeout: seconds, or a timedelta, that a call may take.
             retry: how calls are attempted again.
 
         Raises:
@@ -139,12 +141,12 @@ class VippsClient:
         http = attrs.evolve(
             old,
             headers=headers,
-            timeout=old.timeout if timeout is None else check_seconds("timeout", timeout),
+            timeout=old.timeout if timeout is None else _seconds("timeout", timeout),
             retry=old.retry if retry is None else _checked("retry", retry, RetryPolicy),
         )
         copy = object.__new__(type(self))
         copy._polls = self._polls
-        copy._use(http, self._tokens, attrs.evolve(self._epayment, session=http))
+        copy._use(http, self._tokens)
         return copy
 
     async def close(self) -> None:
@@ -176,11 +178,15 @@ class VippsClient:
         """Name the host and the merchant, and no secret."""
         return f"<{type(self).__name__} {self._http.headers['Merchant-Serial-Number']} at {self._http.base_url}>"
 
-    def _use(self, http: Session, tokens: TokenProvider, epayment: EPayment) -> None:
+    def _use(self, http: Session, tokens: TokenProvider) -> None:
         self._http = http
         self._tokens = tokens
-        self._epayment = epayment
-        self._webhooks = Webhooks(http)
+        self._epayment = EPayment(self, self._polls)
+        self._webhooks = Webhooks(self)
+
+
+def _seconds(name: str, value: float | timedelta) -> float:
+    return checked_duration(name, value, least=timedelta(microseconds=1)).total_seconds()
 
 
 def _checked(name: str, value: object, kind: type[T]) -> T:

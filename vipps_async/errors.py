@@ -31,6 +31,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -259,7 +260,7 @@ class ApiError(CallError):
     Attributes:
         status: the HTTP status.
         problem: what the body said.
-        retry_after: seconds that ``Retry-After`` asked for, if it did; an hour at most.
+        retry_after: how long to wait, as ``Retry-After`` asked for, if it did; an hour at most.
     """
 
     def __init__(
@@ -268,12 +269,12 @@ class ApiError(CallError):
         problem: Problem,
         *,
         hint: str | None = None,
-        retry_after: float | None = None,
+        retry_after: float | timedelta | None = None,
     ) -> None:
         self.status = status
         self.problem = problem
-        self.retry_after = retry_after
-        super().__init__(_describe(status, problem, hint, retry_after))
+        self.retry_after = None if retry_after is None else _duration(retry_after)
+        super().__init__(_describe(status, problem, hint, self.retry_after))
 
     @property
     def reason(self) -> str:
@@ -294,14 +295,18 @@ class ApiError(CallError):
         return [*super()._facts(), ("trace", self.trace_id)]
 
 
-def _describe(status: int, problem: Problem, hint: str | None, retry_after: float | None) -> str:
+def _duration(given: float | timedelta) -> timedelta:
+    return given if isinstance(given, timedelta) else timedelta(seconds=given)
+
+
+def _describe(status: int, problem: Problem, hint: str | None, retry_after: timedelta | None) -> str:
     code = f", error {problem.code}" if problem.code else ""
     parts = [f"HTTP {status}{code}", problem.title, problem.detail]
     parts += [f"{name}: {reason}" for name, reason in problem.fields.items()]
     if hint:
         parts.append(f"next: {hint}")
     if retry_after is not None:
-        parts.append(f"the server asks to wait {retry_after:g} s")
+        parts.append(f"the server asks to wait {retry_after.total_seconds():g} s")
     return "; ".join(part.strip().rstrip(".") for part in parts if part)
 
 
@@ -356,12 +361,12 @@ class WaitTimeout(VippsError, TimeoutError):
         last: the last payment that was read, or ``None`` when no read succeeded.
     """
 
-    def __init__(self, reference: str, timeout: float, last: Any) -> None:
+    def __init__(self, reference: str, timeout: timedelta, last: Any) -> None:
         self.reference = reference
         self.last = last
         seen = f"it was last seen {printable(last.state, _STATE_LIMIT)}" if last is not None else "it could not be read"
         super().__init__(
-            f"waited {timeout:g} s for payment {reference}: {seen}; "
+            f"waited {timeout.total_seconds():g} s for payment {reference}: {seen}; "
             "a payment can stay CREATED for 10 minutes, so wait again, read it later or rely on its events"
         )
 
@@ -382,12 +387,12 @@ class ClaimHeld(DeliveryError):
     """The same event is being handled elsewhere; it has to be delivered again later.
 
     Attributes:
-        retry_after: seconds after which a redelivery makes sense.
+        retry_after: after how long a redelivery makes sense.
     """
 
-    def __init__(self, key: str, *, retry_after: float = 2.0) -> None:
+    def __init__(self, key: str, *, retry_after: float | timedelta = 2.0) -> None:
         self.key = key
-        self.retry_after = retry_after
+        self.retry_after = _duration(retry_after)
         super().__init__(f"event {printable(key, _KEY_LIMIT)} is being handled elsewhere")
 
 

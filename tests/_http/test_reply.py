@@ -1,7 +1,7 @@
 """A reply is decoded, or is an error of the tree: whatever the status, and whatever the bytes."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -330,7 +330,7 @@ def test_a_date_without_a_zone_is_utc_on_any_machine() -> None:
 def test_the_wait_is_on_the_error() -> None:
     """An error carries what ``Retry-After`` asked for, and says so."""
     error = refusal(429, b"", **{"Retry-After": "20"})
-    assert error.retry_after == 20.0
+    assert error.retry_after == timedelta(seconds=20)
     assert "the server asks to wait 20 s" in str(error)
 
 

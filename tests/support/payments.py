@@ -2,8 +2,6 @@
 
 import asyncio
 
-import attrs
-
 from vipps_async import Amount, VippsClient
 from vipps_async.epayment import EPayment
 from vipps_async.epayment._polling import Polls, PollSchedule
@@ -29,7 +27,7 @@ async def authorize(sandbox: Sandbox, vipps: VippsClient, reference: str = REFER
 
 def polling(vipps: VippsClient, **schedule: float) -> EPayment:
     """The client's payments, of which those that are waited for are read after other pauses than the API asks for."""
-    return attrs.evolve(vipps.epayment, polls=Polls(PollSchedule(**schedule)))
+    return EPayment(vipps, Polls(PollSchedule(**schedule)))
 
 
 async def reads_of(sandbox: Sandbox, count: int) -> None:

@@ -667,7 +667,7 @@ def test_what_is_no_pool_is_refused() -> None:
 @pytest.mark.parametrize("retention", [timedelta(0), timedelta(days=-1)])
 def test_a_retention_that_remembers_nothing_is_refused(retention: timedelta) -> None:
     """A store that forgets at once is refused."""
-    with pytest.raises(ConfigurationError, match="must be above 0"):
+    with pytest.raises(ConfigurationError, match=r"must be seconds, or a timedelta, from 0\.001 seconds"):
         PostgresStore(UNUSED_POOL, retention=retention)
 
 

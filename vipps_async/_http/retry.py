@@ -6,12 +6,14 @@ deprecates and 3.16 removes.
 
 import copy
 from collections.abc import Generator
+from datetime import timedelta
 from typing import Any
 
 import attrs
 import backoff
 
 from vipps_async._http.call import Call
+from vipps_async._wire.durations import as_duration, within
 from vipps_async._wire.secret import described, hides_init_arguments
 from vipps_async.errors import (
     ApiError,
@@ -27,7 +29,6 @@ from vipps_async.errors import (
 # With the repeat after a 401, the five requests a minute that one reference is allowed: ePayment API, rate limiting.
 MOST_ATTEMPTS = 4
 
-_DAY = 86_400.0
 _TRANSIENT_STATUSES = frozenset({408, 423, 429})
 _NEXT = {
     True: "repeat it with the same arguments and this idempotency key, which cannot do it twice",
@@ -45,17 +46,6 @@ _BUDGET = 100.0
 _EARNED = 0.1  # of a repeat, by each call that succeeds at once
 
 
-def check_seconds(name: str, value: Any) -> float:
-    """Return *value* if it is a number of seconds above 0 and below a day; raise ConfigurationError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _DAY:
-        raise ConfigurationError(f"{name}={described(value)} must be a number of seconds above 0, and a day at most")
-    return float(value)
-
-
-def _check_positive(_: Any, field: "attrs.Attribute[Any]", value: float) -> None:
-    check_seconds(field.name, value)
-
-
 def _check_attempts(_: Any, __: Any, value: int) -> None:
     if type(value) is not int or not 1 <= value <= MOST_ATTEMPTS:
         raise ConfigurationError(
@@ -71,18 +61,19 @@ class RetryPolicy:
 
     Args:
         attempts: how often a call is tried, 1 to 4.
-        initial_delay: upper bound, in seconds, of the random wait before the second attempt; it doubles each time.
-        max_delay: upper bound, in seconds, of any random wait. ``Retry-After`` is obeyed beyond it.
-        attempt_timeout: seconds after which one attempt is given up.
+        initial_delay: upper bound, in seconds or as a timedelta, of the random wait before the second attempt; it
+            doubles each time.
+        max_delay: upper bound, likewise, of any random wait. ``Retry-After`` is obeyed beyond it.
+        attempt_timeout: after how long, likewise, one attempt is given up.
 
     Raises:
         ConfigurationError: a number out of its range.
     """
 
     attempts: int = attrs.field(default=MOST_ATTEMPTS, validator=_check_attempts)
-    initial_delay: float = attrs.field(default=0.5, validator=_check_positive)
-    max_delay: float = attrs.field(default=8.0, validator=_check_positive)
-    attempt_timeout: float = attrs.field(default=10.0, validator=_check_positive)
+    initial_delay: timedelta = attrs.field(default=timedelta(seconds=0.5), converter=as_duration, validator=within())
+    max_delay: timedelta = attrs.field(default=timedelta(seconds=8), converter=as_duration, validator=within())
+    attempt_timeout: timedelta = attrs.field(default=timedelta(seconds=10), converter=as_duration, validator=within())
 
 
 class RetryBudget:
@@ -157,12 +148,13 @@ class Attempts:
             return None
         wait = backoff.full_jitter(self._next_delay())
         if isinstance(error, ApiError) and error.retry_after is not None:
-            wait += error.retry_after
+            wait += error.retry_after.total_seconds()
         return wait if wait < left and self._budget.take() else None
 
     def _next_delay(self) -> float:
         if self._delays is None:
-            self._delays = backoff.expo(factor=self._policy.initial_delay, max_value=self._policy.max_delay)
+            initial, longest = self._policy.initial_delay.total_seconds(), self._policy.max_delay.total_seconds()
+            self._delays = backoff.expo(factor=initial, max_value=longest)
             self._delays.send(None)
         return next(self._delays)
 
@@ -182,9 +174,9 @@ class Attempts:
             own.sent = False  # for the token, perhaps, but not this call
         return self._named(own, cause=error)
 
-    def timed_out(self, seconds: float) -> ConnectionFailed:
+    def timed_out(self, after: timedelta) -> ConnectionFailed:
         """Return what an attempt ends with that took longer than it may."""
-        return ConnectionFailed(f"no complete reply within {seconds:g} s", sent=self._in_flight)
+        return ConnectionFailed(f"no complete reply within {after.total_seconds():g} s", sent=self._in_flight)
 
     def out_of_time(self, timeout: float, cause: BaseException) -> CallError:
         """Return what the caller is told when the deadline cut the call."""

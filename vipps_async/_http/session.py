@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 import attrs
@@ -39,6 +39,15 @@ def _multi_dict(headers: Mapping[str, str]) -> CIMultiDict[str]:
     return CIMultiDict(headers)
 
 
+class ApiClient(Protocol):
+    """What the classes of the APIs are given: a `VippsClient`, or a `Session` itself."""
+
+    @property
+    def session(self) -> "Session":
+        """What their calls are sent by."""
+        ...
+
+
 @attrs.frozen(kw_only=True)
 class Session:
     """Sends calls.
@@ -63,10 +72,18 @@ class Session:
     budget: RetryBudget = attrs.field(factory=RetryBudget)
     deadline: float = math.inf
     _root: URL = attrs.field(init=False, default=attrs.Factory(lambda self: URL(self.base_url), takes_self=True))
+    _attempt_seconds: float = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self.retry.attempt_timeout.total_seconds(), takes_self=True)
+    )
     _attempt_timeout: aiohttp.ClientTimeout = attrs.field(
         init=False,
-        default=attrs.Factory(lambda self: _split(self.retry.attempt_timeout), takes_self=True),
+        default=attrs.Factory(lambda self: _split(self.retry.attempt_timeout.total_seconds()), takes_self=True),
     )
+
+    @property
+    def session(self) -> "Session":
+        """Itself, so that it can stand for a client."""
+        return self
 
     async def send(self, call: Call, read: Callable[[Any], T]) -> T:
         """Return what *read* makes of the decoded reply to *call*; the rest is as `send_for_headers` describes."""
@@ -166,7 +183,7 @@ class Session:
 
     def _timeout_until(self, deadline: float) -> aiohttp.ClientTimeout:
         left = deadline - time.monotonic()
-        if left > self.retry.attempt_timeout:
+        if left > self._attempt_seconds:
             return self._attempt_timeout
         if left <= 0:
             raise TimeoutError  # which aiohttp would take for no limit

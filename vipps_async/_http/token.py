@@ -232,7 +232,7 @@ class TokenProvider:
         pause = min(2 * last.pause, _LONGEST_PAUSE) if last else _FIRST_PAUSE
         is_refusal = isinstance(error, ApiError) and 400 <= error.status < 500
         least = _PAUSE_AFTER_REFUSAL if is_refusal else pause
-        asked = error.retry_after if isinstance(error, ApiError) else None
+        asked = error.retry_after.total_seconds() if isinstance(error, ApiError) and error.retry_after else None
         return _Failure(error, began_at=now, ends_at=now + (least if asked is None else max(asked, pause)), pause=pause)
 
     def _has_just_failed(self, now: float) -> bool:

@@ -11,7 +11,7 @@ from the start costs every document half as much again.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, TypeVar, get_args
 
@@ -200,6 +200,14 @@ def _read_datetime(value: Any, kind: Any) -> datetime:
         raise Malformed(f"expected a time in ISO 8601, not {shorten(text)}") from error
 
 
+def _read_date(value: Any, kind: Any) -> date:
+    text = _text(value, kind)
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise Malformed(f"expected a date as YYYY-MM-DD, not {shorten(text)}") from error
+
+
 def _as_is(value: Any, _: Any) -> Any:
     return value
 
@@ -212,6 +220,8 @@ def _make_converter(*, detailed_validation: bool) -> cattrs.Converter:
     converter.register_structure_hook(StrEnum, _read_enum)
     converter.register_structure_hook(datetime, _read_datetime)
     converter.register_unstructure_hook(datetime, to_text)
+    converter.register_structure_hook(date, _read_date)
+    converter.register_unstructure_hook(date, date.isoformat)
     converter.register_structure_hook_factory(_is_list, _make_list)
     converter.register_structure_hook_func(lambda kind: kind == Mapping[str, Any], _as_is)
     converter.register_structure_hook_func(lambda kind: kind == Mapping[str, str], _read_texts)

@@ -39,8 +39,9 @@ def checked_duration(
     """
     duration = as_duration(value)
     if not isinstance(duration, timedelta) or not least <= duration <= most:
+        given = f"{value.total_seconds():g} s" if isinstance(value, timedelta) else described(value)
         raise ConfigurationError(
-            f"{name}={described(value)} must be seconds, or a timedelta, from {_told(least)} to {_told(most)}"
+            f"{name}={given} must be seconds, or a timedelta, from {_in_words(least)} to {_in_words(most)}"
         )
     return duration
 
@@ -56,7 +57,7 @@ def within(
     return check
 
 
-def _told(duration: timedelta) -> str:
+def _in_words(duration: timedelta) -> str:
     if duration >= DAY:
         return f"{duration / DAY:g} days" if duration != DAY else "a day"
     return f"{duration.total_seconds():g} seconds"

@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from typing import Any
 
-import attrs
-
 from vipps_async._events import EventWatcher
 from vipps_async._http import call
 from vipps_async._http.reply import ignore
-from vipps_async._http.session import Session
+from vipps_async._http.session import ApiClient
 from vipps_async.epayment._enums import (
     AuthorisationType,
     CustomerInteraction,
@@ -49,17 +47,21 @@ _DERIVED_KEY_LENGTH = 40
 _OTHER_CAPTURE = "4010"  # ePayment API, errors: the key belongs to a capture with another body
 
 
-@attrs.frozen
 class EPayment:
     """Payments: create, read, capture, refund, cancel; `VippsClient.epayment`.
 
     Every method raises `InvalidRequest` for arguments that the API would refuse, before anything is sent, and
     `CallError`, as one of its subclasses, for a call that ends without a result. A write that ends in silence raises
     `OutcomeUnknown`, which carries the idempotency key to repeat it with.
+
+    Args:
+        client: sends the calls.
+        polls: reads payments for those who wait; clients that share it share the reads.
     """
 
-    _session: Session
-    _polls: Polls = attrs.field(factory=Polls)
+    def __init__(self, client: ApiClient, polls: Polls | None = None) -> None:
+        self._session = client.session
+        self._polls = polls or Polls()
 
     async def create(
         self,
@@ -224,7 +226,7 @@ class EPayment:
         check_modification(reference, idempotency_key, modification_reference)
         # One deadline for the reads and the capture together.
         deadline = time.monotonic() + self._session.timeout
-        bounded = attrs.evolve(self, session=self._session.ending_at(deadline))
+        bounded = EPayment(self._session.ending_at(deadline), self._polls)
         find_amount = partial(amount_of_full_capture, bounded, reference, idempotency_key, deadline=deadline)
         capture = partial(
             bounded.capture,
@@ -320,7 +322,7 @@ class EPayment:
         self,
         reference: str,
         *,
-        timeout: float,
+        timeout: float | timedelta,
         until: Callable[[Payment], bool] = is_decided,
         signal: EventWatcher | None = None,
     ) -> Payment:
@@ -332,7 +334,7 @@ class EPayment:
 
         Args:
             reference: the payment's.
-            timeout: seconds; a user has 10 minutes to act.
+            timeout: seconds, or a timedelta; a user has 10 minutes to act.
             until: what to wait for, asked of each payment that is read; a plain function, not a coroutine function.
             signal: a `WebhookReceiver` in this process, or a signal that other processes' receivers announce their
                 events on, such as `PostgresSignal`: an event for the payment has it read at once, or 2 seconds after
@@ -359,7 +361,7 @@ class EPayment:
 
     async def _get_once(self, reference: str) -> Payment:
         # In one attempt: how soon the next comes is the poll's to say.
-        return await attrs.evolve(self, session=self._session.attempting_once()).get(reference)
+        return await EPayment(self._session.attempting_once(), self._polls).get(reference)
 
     @property
     def _merchant(self) -> str:

@@ -230,7 +230,8 @@ class Poll:
                 waiter.failed = reading
         if isinstance(error, RateLimited):
             self._interval = min(self._polls.schedule.slowest, self._interval * 2)
-        return (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0
+        asked = error.retry_after if isinstance(error, ApiError) else None
+        return asked.total_seconds() if asked else 0.0
 
     def _is_passing(self, error: BaseException, now: float) -> TypeGuard[CallError]:
         if isinstance(error, NotFound):

@@ -8,13 +8,14 @@ from typing import Any
 
 import attrs
 
+from vipps_async._wire import validators
 from vipps_async.epayment import _rules as rules
 from vipps_async.epayment._enums import BarcodeFormat, QuantityUnit
 from vipps_async.errors import InvalidRequest
 
-_optional_money = attrs.validators.optional(rules.whole(0))
-_optional_text = attrs.validators.optional(rules.text(0))
-_optional_flag = attrs.validators.optional(rules.flag)
+_optional_money = attrs.validators.optional(validators.whole(0))
+_optional_text = attrs.validators.optional(validators.text(0))
+_optional_flag = attrs.validators.optional(validators.flag)
 
 
 def _check_sum(line: Any, total: str, excluding_tax: str, tax: str) -> None:
@@ -34,10 +35,10 @@ class UnitInfo:
         quantity_unit: `QuantityUnit`, pieces by default.
     """
 
-    unit_price: int = attrs.field(validator=rules.whole(0))
+    unit_price: int = attrs.field(validator=validators.whole(0))
     quantity: str = attrs.field(validator=rules.quantity)
     quantity_unit: QuantityUnit | None = attrs.field(
-        default=None, converter=attrs.converters.optional(QuantityUnit), validator=rules.known
+        default=None, converter=attrs.converters.optional(QuantityUnit), validator=validators.known
     )
 
 
@@ -63,15 +64,17 @@ class OrderLine:
         InvalidRequest: a field is malformed, the line has no tax rate, or its amounts do not add up.
     """
 
-    name: str = attrs.field(validator=rules.text(1))
-    id: str = attrs.field(validator=rules.text(1))
-    total_amount: int = attrs.field(validator=rules.whole(-(2**63)))
-    total_amount_excluding_tax: int = attrs.field(validator=rules.whole(-(2**63)))
-    total_tax_amount: int = attrs.field(validator=rules.whole(-(2**63)))
-    tax_rate: int | None = attrs.field(default=None, validator=attrs.validators.optional(rules.whole(0, 10_000)))
-    tax_percentage: int | None = attrs.field(default=None, validator=attrs.validators.optional(rules.whole(0, 100)))
+    name: str = attrs.field(validator=validators.text(1))
+    id: str = attrs.field(validator=validators.text(1))
+    total_amount: int = attrs.field(validator=validators.whole(-(2**63)))
+    total_amount_excluding_tax: int = attrs.field(validator=validators.whole(-(2**63)))
+    total_tax_amount: int = attrs.field(validator=validators.whole(-(2**63)))
+    tax_rate: int | None = attrs.field(default=None, validator=attrs.validators.optional(validators.whole(0, 10_000)))
+    tax_percentage: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(validators.whole(0, 100))
+    )
     unit_info: UnitInfo | None = attrs.field(
-        default=None, validator=attrs.validators.optional(rules.instance_of(UnitInfo))
+        default=None, validator=attrs.validators.optional(validators.instance_of(UnitInfo))
     )
     discount: int | None = attrs.field(default=None, validator=_optional_money)
     product_url: str | None = attrs.field(default=None, validator=_optional_text)
@@ -110,8 +113,8 @@ class Barcode:
         data: what it encodes.
     """
 
-    format: BarcodeFormat = attrs.field(converter=BarcodeFormat, validator=rules.known)
-    data: str = attrs.field(validator=rules.text(1))
+    format: BarcodeFormat = attrs.field(converter=BarcodeFormat, validator=validators.known)
+    data: str = attrs.field(validator=validators.text(1))
 
 
 @attrs.frozen(kw_only=True)
@@ -128,10 +131,10 @@ class ShippingInfo:
         InvalidRequest: a field is malformed, or the amounts do not add up.
     """
 
-    amount: int = attrs.field(validator=rules.whole(0))
-    amount_excluding_tax: int = attrs.field(validator=rules.whole(0))
-    tax_amount: int = attrs.field(validator=rules.whole(0))
-    tax_percentage: int = attrs.field(validator=rules.whole(0, 100))
+    amount: int = attrs.field(validator=validators.whole(0))
+    amount_excluding_tax: int = attrs.field(validator=validators.whole(0))
+    tax_amount: int = attrs.field(validator=validators.whole(0))
+    tax_percentage: int = attrs.field(validator=validators.whole(0, 100))
 
     def __attrs_post_init__(self) -> None:
         _check_sum(self, "amount", "amount_excluding_tax", "tax_amount")
@@ -157,27 +160,31 @@ class BottomLine:
         terminal_id: deprecated by the API in favour of *pos_id*.
     """
 
-    currency: str = attrs.field(validator=rules.text(3, 3))
+    currency: str = attrs.field(validator=validators.text(3, 3))
     tip_amount: int | None = attrs.field(default=None, validator=_optional_money)
     pos_id: str | None = attrs.field(default=None, validator=_optional_text)
     payment_sources: PaymentSources | None = attrs.field(
-        default=None, validator=attrs.validators.optional(rules.instance_of(PaymentSources))
+        default=None, validator=attrs.validators.optional(validators.instance_of(PaymentSources))
     )
-    barcode: Barcode | None = attrs.field(default=None, validator=attrs.validators.optional(rules.instance_of(Barcode)))
+    barcode: Barcode | None = attrs.field(
+        default=None, validator=attrs.validators.optional(validators.instance_of(Barcode))
+    )
     receipt_number: str | None = attrs.field(default=None, validator=_optional_text)
     gift_card_amount: int | None = attrs.field(default=None, validator=_optional_money)
-    total_amount: int | None = attrs.field(default=None, validator=attrs.validators.optional(rules.whole(-(2**63))))
+    total_amount: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(validators.whole(-(2**63)))
+    )
     total_tax: int | None = attrs.field(default=None, validator=_optional_money)
     total_discount: int | None = attrs.field(default=None, validator=_optional_money)
     shipping_amount: int | None = attrs.field(default=None, validator=_optional_money)
     shipping_info: ShippingInfo | None = attrs.field(
-        default=None, validator=attrs.validators.optional(rules.instance_of(ShippingInfo))
+        default=None, validator=attrs.validators.optional(validators.instance_of(ShippingInfo))
     )
     terminal_id: str | None = attrs.field(default=None, validator=_optional_text)
 
 
 def _as_lines(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
-    return rules.as_tuple("order_lines", lines)
+    return validators.as_tuple("order_lines", lines)
 
 
 @attrs.frozen(kw_only=True)
@@ -189,5 +196,7 @@ class Receipt:
         bottom_line: the summary.
     """
 
-    order_lines: tuple[OrderLine, ...] = attrs.field(converter=_as_lines, validator=rules.each(OrderLine, at_least=1))
-    bottom_line: BottomLine = attrs.field(validator=rules.instance_of(BottomLine))
+    order_lines: tuple[OrderLine, ...] = attrs.field(
+        converter=_as_lines, validator=validators.each(OrderLine, at_least=1)
+    )
+    bottom_line: BottomLine = attrs.field(validator=validators.instance_of(BottomLine))

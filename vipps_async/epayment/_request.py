@@ -5,6 +5,7 @@ from datetime import datetime
 
 import attrs
 
+from vipps_async._wire import validators
 from vipps_async._wire.urls import normal_url
 from vipps_async.epayment import _canonical as canonical
 from vipps_async.epayment import _rules as rules
@@ -37,9 +38,9 @@ class Customer:
         InvalidRequest: none or several are given, or one is malformed.
     """
 
-    phone_number: str | None = attrs.field(default=None, validator=_optional(rules.msisdn), repr=False)
-    personal_qr: str | None = attrs.field(default=None, validator=_optional(rules.text(5, 255)), repr=False)
-    customer_token: str | None = attrs.field(default=None, validator=_optional(rules.text(1)), repr=False)
+    phone_number: str | None = attrs.field(default=None, validator=_optional(validators.msisdn), repr=False)
+    personal_qr: str | None = attrs.field(default=None, validator=_optional(validators.text(5, 255)), repr=False)
+    customer_token: str | None = attrs.field(default=None, validator=_optional(validators.text(1)), repr=False)
 
     def __attrs_post_init__(self) -> None:
         given = [value for value in (self.phone_number, self.personal_qr, self.customer_token) if value is not None]
@@ -48,7 +49,7 @@ class Customer:
 
 
 def _as_sources(sources: Iterable[str] | None) -> tuple[BlockedSource, ...] | None:
-    return None if sources is None else tuple(map(BlockedSource, rules.as_tuple("blocked_sources", sources)))
+    return None if sources is None else tuple(map(BlockedSource, validators.as_tuple("blocked_sources", sources)))
 
 
 @attrs.frozen(kw_only=True)
@@ -61,10 +62,10 @@ class PaymentMethod:
     """
 
     type: PaymentMethodType = attrs.field(
-        default=PaymentMethodType.WALLET, converter=PaymentMethodType, validator=rules.known
+        default=PaymentMethodType.WALLET, converter=PaymentMethodType, validator=validators.known
     )
     blocked_sources: tuple[BlockedSource, ...] | None = attrs.field(
-        default=None, converter=_as_sources, validator=rules.each_known
+        default=None, converter=_as_sources, validator=validators.each_known
     )
 
 
@@ -77,8 +78,8 @@ class QrFormat:
         size: width and height in pixels, 100 to 2000; PNG only.
     """
 
-    format: QrImageFormat = attrs.field(default=QrImageFormat.SVG, converter=QrImageFormat, validator=rules.known)
-    size: int | None = attrs.field(default=None, validator=_optional(rules.whole(100, 2000)))
+    format: QrImageFormat = attrs.field(default=QrImageFormat.SVG, converter=QrImageFormat, validator=validators.known)
+    size: int | None = attrs.field(default=None, validator=_optional(validators.whole(100, 2000)))
 
 
 @attrs.frozen(kw_only=True)
@@ -93,30 +94,32 @@ class AirlineData:
         ticket_number: 1 to 150 characters.
     """
 
-    agency_invoice_number: str = attrs.field(validator=rules.text(1, 6))
-    airline_code: str = attrs.field(validator=rules.text(3, 3))
-    airline_designator_code: str = attrs.field(validator=rules.text(2, 2))
-    passenger_name: str = attrs.field(validator=rules.text(1, 49))
-    ticket_number: str | None = attrs.field(default=None, validator=_optional(rules.text(1, 150)))
+    agency_invoice_number: str = attrs.field(validator=validators.text(1, 6))
+    airline_code: str = attrs.field(validator=validators.text(3, 3))
+    airline_designator_code: str = attrs.field(validator=validators.text(2, 2))
+    passenger_name: str = attrs.field(validator=validators.text(1, 49))
+    ticket_number: str | None = attrs.field(default=None, validator=_optional(validators.text(1, 150)))
 
 
 @attrs.frozen(kw_only=True)
 class IndustryData:
     """Data that an industry has to give with a payment."""
 
-    airline_data: AirlineData | None = attrs.field(default=None, validator=_optional(rules.instance_of(AirlineData)))
+    airline_data: AirlineData | None = attrs.field(
+        default=None, validator=_optional(validators.instance_of(AirlineData))
+    )
 
 
 @attrs.frozen(kw_only=True)
 class ProfileScope:
     """Which of the user's details to ask for, separated by spaces."""
 
-    scope: str = attrs.field(validator=rules.text(1))
+    scope: str = attrs.field(validator=validators.text(1))
 
     @classmethod
     def of(cls, scope: str | Iterable[str]) -> "ProfileScope":
         """Take a scope as text, or as its words; those of a set, which has no order, in the alphabet's."""
-        words = (scope,) if isinstance(scope, str) else rules.as_tuple("profile_scope", scope)
+        words = (scope,) if isinstance(scope, str) else validators.as_tuple("profile_scope", scope)
         if not all(isinstance(word, str) for word in words):
             raise InvalidRequest("profile_scope", scope, "must be words such as name, email and phoneNumber")
         return cls(scope=canonical.words(" ".join(words)))
@@ -146,28 +149,30 @@ class CreatePayment:
     amount: Amount = attrs.field(converter=rules.check_payment_amount)
     payment_method: PaymentMethod = attrs.field(converter=_as_method)
     reference: str = attrs.field(converter=rules.check_reference)
-    user_flow: UserFlow = attrs.field(converter=UserFlow, validator=rules.known)
-    return_url: str | None = attrs.field(default=None, converter=_as_url, validator=_optional(rules.url))
-    payment_description: str | None = attrs.field(default=None, validator=_optional(rules.text(3, 100)))
-    customer: Customer | None = attrs.field(default=None, validator=_optional(rules.instance_of(Customer)))
+    user_flow: UserFlow = attrs.field(converter=UserFlow, validator=validators.known)
+    return_url: str | None = attrs.field(default=None, converter=_as_url, validator=_optional(validators.url))
+    payment_description: str | None = attrs.field(default=None, validator=_optional(validators.text(3, 100)))
+    customer: Customer | None = attrs.field(default=None, validator=_optional(validators.instance_of(Customer)))
     customer_interaction: CustomerInteraction | None = attrs.field(
-        default=None, converter=attrs.converters.optional(CustomerInteraction), validator=rules.known
+        default=None, converter=attrs.converters.optional(CustomerInteraction), validator=validators.known
     )
     profile: ProfileScope | None = attrs.field(default=None, converter=_as_profile)
     metadata: Mapping[str, str] | None = attrs.field(
         default=None, converter=canonical.metadata, validator=_optional(rules.metadata)
     )
-    expires_at: datetime | None = attrs.field(default=None, validator=_optional(rules.aware))
-    receipt: Receipt | None = attrs.field(default=None, validator=_optional(rules.instance_of(Receipt)))
-    receipt_url: str | None = attrs.field(default=None, converter=_as_url, validator=_optional(rules.url))
-    minimum_user_age: int | None = attrs.field(default=None, validator=_optional(rules.whole(0, 100)))
-    qr_format: QrFormat | None = attrs.field(default=None, validator=_optional(rules.instance_of(QrFormat)))
-    shipping: Shipping | None = attrs.field(default=None, validator=_optional(rules.instance_of(Shipping)))
-    industry_data: IndustryData | None = attrs.field(default=None, validator=_optional(rules.instance_of(IndustryData)))
-    authorisation_type: AuthorisationType | None = attrs.field(
-        default=None, converter=attrs.converters.optional(AuthorisationType), validator=rules.known
+    expires_at: datetime | None = attrs.field(default=None, validator=_optional(validators.aware))
+    receipt: Receipt | None = attrs.field(default=None, validator=_optional(validators.instance_of(Receipt)))
+    receipt_url: str | None = attrs.field(default=None, converter=_as_url, validator=_optional(validators.url))
+    minimum_user_age: int | None = attrs.field(default=None, validator=_optional(validators.whole(0, 100)))
+    qr_format: QrFormat | None = attrs.field(default=None, validator=_optional(validators.instance_of(QrFormat)))
+    shipping: Shipping | None = attrs.field(default=None, validator=_optional(validators.instance_of(Shipping)))
+    industry_data: IndustryData | None = attrs.field(
+        default=None, validator=_optional(validators.instance_of(IndustryData))
     )
-    direct_capture: bool | None = attrs.field(default=None, validator=_optional(rules.flag))
+    authorisation_type: AuthorisationType | None = attrs.field(
+        default=None, converter=attrs.converters.optional(AuthorisationType), validator=validators.known
+    )
+    direct_capture: bool | None = attrs.field(default=None, validator=_optional(validators.flag))
 
     def __attrs_post_init__(self) -> None:
         self._check_flow()
@@ -208,12 +213,12 @@ class Modification:
 class Cancellation:
     """The body that cancels."""
 
-    cancel_transaction_only: bool = attrs.field(validator=rules.flag)
+    cancel_transaction_only: bool = attrs.field(validator=validators.flag)
 
 
 @attrs.frozen(kw_only=True)
 class Approval:
     """The body that force-approves."""
 
-    customer: Customer | None = attrs.field(default=None, validator=_optional(rules.instance_of(Customer)))
+    customer: Customer | None = attrs.field(default=None, validator=_optional(validators.instance_of(Customer)))
     token: str | None = attrs.field(default=None, validator=_optional(rules.token), repr=False)

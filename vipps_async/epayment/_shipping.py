@@ -4,15 +4,16 @@ from collections.abc import Iterable
 
 import attrs
 
+from vipps_async._wire import validators
 from vipps_async._wire.urls import normal_url
 from vipps_async.epayment import _rules as rules
 from vipps_async.epayment._enums import ShippingBrand, ShippingType
 from vipps_async.errors import InvalidRequest
 from vipps_async.money import Amount
 
-_optional_text = attrs.validators.optional(rules.text(0))
-_optional_flag = attrs.validators.optional(rules.flag)
-_optional_whole = attrs.validators.optional(rules.whole(-(2**31), 2**31 - 1))
+_optional_text = attrs.validators.optional(validators.text(0))
+_optional_flag = attrs.validators.optional(validators.flag)
+_optional_whole = attrs.validators.optional(validators.whole(-(2**31), 2**31 - 1))
 
 
 @attrs.frozen(kw_only=True)
@@ -29,9 +30,9 @@ class ShippingOption:
         estimated_delivery: delivery time as text: ``"1-2 days"``.
     """
 
-    id: str = attrs.field(validator=rules.text(1))
-    amount: Amount = attrs.field(validator=rules.instance_of(Amount))
-    name: str = attrs.field(validator=rules.text(1))
+    id: str = attrs.field(validator=validators.text(1))
+    amount: Amount = attrs.field(validator=validators.instance_of(Amount))
+    name: str = attrs.field(validator=validators.text(1))
     is_default: bool | None = attrs.field(default=None, validator=_optional_flag)
     priority: int | None = attrs.field(default=None, validator=_optional_whole)
     meta: str | None = attrs.field(default=None, validator=_optional_text)
@@ -39,7 +40,7 @@ class ShippingOption:
 
 
 def _as_options(options: Iterable[ShippingOption]) -> tuple[ShippingOption, ...]:
-    return rules.as_tuple("options", options)
+    return validators.as_tuple("options", options)
 
 
 @attrs.frozen(kw_only=True)
@@ -54,10 +55,10 @@ class ShippingGroup:
         priority: order in the app, low numbers first.
     """
 
-    type: ShippingType = attrs.field(converter=ShippingType, validator=rules.known)
-    brand: ShippingBrand = attrs.field(converter=ShippingBrand, validator=rules.known)
+    type: ShippingType = attrs.field(converter=ShippingType, validator=validators.known)
+    brand: ShippingBrand = attrs.field(converter=ShippingBrand, validator=validators.known)
     options: tuple[ShippingOption, ...] = attrs.field(
-        converter=_as_options, validator=rules.each(ShippingOption, at_least=1)
+        converter=_as_options, validator=validators.each(ShippingOption, at_least=1)
     )
     is_default: bool | None = attrs.field(default=None, validator=_optional_flag)
     priority: int | None = attrs.field(default=None, validator=_optional_whole)
@@ -80,7 +81,7 @@ class DynamicOptions:
 
 
 def _as_groups(groups: Iterable[ShippingGroup] | None) -> tuple[ShippingGroup, ...] | None:
-    return None if groups is None else rules.as_tuple("fixed_options", groups)
+    return None if groups is None else validators.as_tuple("fixed_options", groups)
 
 
 @attrs.frozen(kw_only=True)
@@ -98,10 +99,10 @@ class Shipping:
     fixed_options: tuple[ShippingGroup, ...] | None = attrs.field(
         default=None,
         converter=_as_groups,
-        validator=attrs.validators.optional(rules.each(ShippingGroup, at_least=1)),
+        validator=attrs.validators.optional(validators.each(ShippingGroup, at_least=1)),
     )
     dynamic_options: DynamicOptions | None = attrs.field(
-        default=None, validator=attrs.validators.optional(rules.instance_of(DynamicOptions))
+        default=None, validator=attrs.validators.optional(validators.instance_of(DynamicOptions))
     )
 
     def __attrs_post_init__(self) -> None:

@@ -5,17 +5,19 @@ import inspect
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import nullcontext
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from vipps_async._events import EventWatcher
 from vipps_async._loops.light_event import LightEvent
+from vipps_async._wire.durations import as_duration
 from vipps_async.epayment._enums import PaymentState
 from vipps_async.epayment._payment import Payment
 from vipps_async.epayment._polling import PaymentKey, Polls, Read, Waiter
 from vipps_async.errors import ClientClosed, InvalidRequest, WaitTimeout
 
-_LONGEST = 60 * 86_400.0  # a long-living payment's life
+_LONGEST = timedelta(days=60)  # a long-living payment's life
 
 
 def is_decided(payment: Payment) -> bool:
@@ -28,15 +30,16 @@ async def wait_for(
     key: PaymentKey,
     read: Read,
     *,
-    timeout: float,
+    timeout: float | timedelta,
     until: Callable[[Payment], bool],
     signal: EventWatcher | None,
 ) -> Payment:
     """Return the payment once *until* holds for it; `EPayment.wait` describes the arguments."""
-    _check(timeout, until)
+    limit = as_duration(timeout)
+    _check(limit, until)
     msn, reference = key
     with signal.watch(reference, msn=msn) if signal is not None else nullcontext(LightEvent()) as happened:
-        waiter = Waiter(happened, time.monotonic() + timeout, has_signal=signal is not None)
+        waiter = Waiter(happened, time.monotonic() + limit.total_seconds(), has_signal=signal is not None)
         poll = polls.join(key, read, waiter)
         # What was read a moment ago for another wait was true then: what is decided, or was captured, remains so.
         seen = None if poll.is_fresh else poll.last
@@ -52,7 +55,7 @@ async def wait_for(
                 if poll.is_closed:
                     raise ClientClosed
                 if time.monotonic() >= waiter.ends_at:
-                    raise WaitTimeout(reference, timeout, seen) from poll.trouble
+                    raise WaitTimeout(reference, limit, seen) from poll.trouble
                 await happened.wait()
                 if happened.is_set():
                     happened.clear()
@@ -61,9 +64,9 @@ async def wait_for(
             poll.leave(waiter)
 
 
-def _check(timeout: float, until: Callable[[Payment], bool]) -> None:
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= _LONGEST:
-        raise InvalidRequest("timeout", timeout, "must be a number of seconds above 0, and 60 days at most")
+def _check(timeout: timedelta, until: Callable[[Payment], bool]) -> None:
+    if not isinstance(timeout, timedelta) or not timedelta(0) < timeout <= _LONGEST:
+        raise InvalidRequest("timeout", timeout, "must be seconds, or a timedelta, above 0, and 60 days at most")
     if not callable(until) or _is_async(until) or not _takes_one(until):
         raise _no_plain_function(until)
 

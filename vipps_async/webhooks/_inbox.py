@@ -178,7 +178,7 @@ class InboxWorkers:
     async def _release(self, stored: StoredEvent, delivered: DeliveredEvent, error: BaseException) -> None:
         """Give an event back that its handlers have not been asked to handle, or not until their end."""
         if isinstance(error, ClaimHeld):
-            pause = timedelta(seconds=error.retry_after)
+            pause = error.retry_after
         elif isinstance(error, asyncio.CancelledError):
             pause = timedelta(0)
         else:

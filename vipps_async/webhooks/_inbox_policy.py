@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from vipps_async._wire.durations import as_duration, within
 from vipps_async.errors import ConfigurationError
 
 
@@ -13,14 +14,14 @@ def _check_count(_: Any, field: "attrs.Attribute[Any]", value: object) -> None:
         raise ConfigurationError(f"{field.name}={value!r} must be a whole number, 1 or more")
 
 
-def _check_time(_: Any, field: "attrs.Attribute[Any]", value: object) -> None:
-    if not isinstance(value, timedelta) or value < timedelta(milliseconds=1):
-        raise ConfigurationError(f"{field.name}={value!r} must be a timedelta of a millisecond or more")
+_IN_BOUNDS = within(most=timedelta(days=7))
 
 
 @attrs.frozen(kw_only=True)
 class InboxPolicy:
     """How events are handled after their delivery was answered.
+
+    Durations are seconds or timedeltas.
 
     Args:
         workers: how many events this process handles at once; with PostgreSQL keep it below the pool's size, since each
@@ -29,7 +30,7 @@ class InboxPolicy:
         initial_delay: before the second attempt; each later pause is twice as long as the one before. A random part of
             up to half of each is left out, so that what failed together does not come back together.
         max_delay: what pauses grow to.
-        dead_letter_blocks: whether the later events of a dead letter's payment wait until it is requeued or discarded;
+        dead_letter_blocks: whether the later events of a dead letter's subject wait until it is requeued or discarded;
             with ``False`` they go on, and a dead letter that is requeued takes effect after events that came later.
         lease: when the events of a process that died are free again; one that lives renews it.
         poll_interval: how often the store is asked for events that this process did not receive itself, or that failed.
@@ -42,12 +43,14 @@ class InboxPolicy:
 
     workers: int = attrs.field(default=4, validator=_check_count)
     attempts: int = attrs.field(default=20, validator=_check_count)
-    initial_delay: timedelta = attrs.field(default=timedelta(seconds=1), validator=_check_time)
-    max_delay: timedelta = attrs.field(default=timedelta(hours=1), validator=_check_time)
+    initial_delay: timedelta = attrs.field(default=timedelta(seconds=1), converter=as_duration, validator=_IN_BOUNDS)
+    max_delay: timedelta = attrs.field(default=timedelta(hours=1), converter=as_duration, validator=_IN_BOUNDS)
     dead_letter_blocks: bool = True
-    lease: timedelta = attrs.field(default=timedelta(seconds=30), validator=_check_time)
-    poll_interval: timedelta = attrs.field(default=timedelta(seconds=1), validator=_check_time)
-    shutdown_timeout: timedelta = attrs.field(default=timedelta(seconds=20), validator=_check_time)
+    lease: timedelta = attrs.field(default=timedelta(seconds=30), converter=as_duration, validator=_IN_BOUNDS)
+    poll_interval: timedelta = attrs.field(default=timedelta(seconds=1), converter=as_duration, validator=_IN_BOUNDS)
+    shutdown_timeout: timedelta = attrs.field(
+        default=timedelta(seconds=20), converter=as_duration, validator=_IN_BOUNDS
+    )
 
     def pause_after(self, attempt: int) -> timedelta:
         """Return the longest pause after the attempt of this number, 1 the first."""

@@ -102,6 +102,6 @@ def _reply_to(delivered: DeliveredEvent, outcome: Outcome) -> Reply:
     if error is None:
         return Reply(200)
     if isinstance(error, ClaimHeld):
-        return Reply(503, {"Retry-After": f"{error.retry_after:.0f}"}, b"being handled")
+        return Reply(503, {"Retry-After": f"{error.retry_after.total_seconds():.0f}"}, b"being handled")
     _logger.error("%s is given back for redelivery", delivered, exc_info=error, extra=delivered.fields)
     return WRONG_LOOP if isinstance(error, WrongEventLoop) else Reply(500, body=b"not handled")

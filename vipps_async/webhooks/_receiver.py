@@ -32,6 +32,7 @@ from vipps_async.webhooks._settings import (
     CLOCK_LEEWAY,
     REDELIVERY_WINDOW,
     check_limits,
+    checked_age,
     checked_inbox,
     checked_name,
     checked_secrets,
@@ -74,8 +75,8 @@ class WebhookReceiver(EventRouter):
         store: where events that took effect are remembered, such as `MemoryStore`.
         allow_unsigned: take deliveries without a signature, as the draft API sent them. Anybody who finds the URL can
             then send events: treat them as hints, and read the payment.
-        max_age: how old a signed date may be; as long as Vipps MobilePay redelivers.
-        leeway: how far in the future a signed date may lie.
+        max_age: seconds, or a timedelta, that a signed date may be old; as long as Vipps MobilePay redelivers.
+        leeway: seconds, or a timedelta, that a signed date may lie in the future.
         max_body: bytes that a body may have.
         key: what makes two deliveries the same event, by default its ``dedup_key``.
         name: whose marks and events are this receiver's in a store that several receivers share; the same in all
@@ -115,8 +116,8 @@ class WebhookReceiver(EventRouter):
         secrets: Iterable[str] = (),
         store: EventStore,
         allow_unsigned: bool = False,
-        max_age: timedelta = REDELIVERY_WINDOW,
-        leeway: timedelta = CLOCK_LEEWAY,
+        max_age: float | timedelta = REDELIVERY_WINDOW,
+        leeway: float | timedelta = CLOCK_LEEWAY,
         max_body: int = _BODY_LIMIT,
         key: Callable[[WebhookEvent], str] = _key_of,
         name: str | None = None,
@@ -128,7 +129,8 @@ class WebhookReceiver(EventRouter):
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         super().__init__(families)
-        check_limits(store, max_age=max_age, leeway=leeway, max_body=max_body)
+        oldest, ahead = checked_age("max_age", max_age), checked_age("leeway", leeway)
+        check_limits(store, max_age=oldest, leeway=ahead, max_body=max_body)
         signed_url = checked_url(url, is_needed=not allow_unsigned)
         self._path = signed_url.path_and_query.partition("?")[0] if signed_url else None
         self._read = partial(read_event, families=self._families)
@@ -137,8 +139,8 @@ class WebhookReceiver(EventRouter):
         self._verifier = DeliveryVerifier(
             secrets=checked_secrets(secrets, allow_unsigned=allow_unsigned),
             url=signed_url,
-            max_age=max_age,
-            leeway=leeway,
+            max_age=oldest,
+            leeway=ahead,
             max_body=max_body,
             clock=clock,
             read=self._read,

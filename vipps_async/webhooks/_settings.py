@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from hashlib import sha256
 
+from vipps_async._wire.durations import checked_duration
 from vipps_async._wire.secret import Secret, described
 from vipps_async._wire.urls import is_web, shown
 from vipps_async.errors import ConfigurationError, shorten
@@ -16,6 +17,7 @@ REDELIVERY_WINDOW = timedelta(days=7)  # Webhooks API: deliveries are retried fo
 CLOCK_LEEWAY = timedelta(minutes=5)
 _LONGEST_NAME = 200
 _LONGEST_TIMEOUT = timedelta(days=7)
+_OLDEST = timedelta(days=365)
 _NAME_WITHOUT_URL = "vipps"
 
 
@@ -62,15 +64,13 @@ def _name_of(url: str) -> str:
 
 
 def checked_timeout(name: str, value: float | timedelta) -> timedelta:
-    """Return a time that is given in seconds or as a timedelta."""
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not is_number or not 0.001 <= seconds <= _LONGEST_TIMEOUT.total_seconds():
-        raise ConfigurationError(
-            f"{name}={shorten(value)} must be seconds, or a timedelta, from a millisecond to "
-            f"{_LONGEST_TIMEOUT.days} days"
-        )
-    return timedelta(seconds=seconds)
+    """Return how long something of a receiver's may take."""
+    return checked_duration(name, value, most=_LONGEST_TIMEOUT)
+
+
+def checked_age(name: str, value: float | timedelta) -> timedelta:
+    """Return how far a signed date may be from the present."""
+    return checked_duration(name, value, least=timedelta(0), most=_OLDEST)
 
 
 def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, max_body: int) -> None:
@@ -78,11 +78,8 @@ def check_limits(store: EventStore, *, max_age: timedelta, leeway: timedelta, ma
 
     A redelivery is signed anew, so that a short *max_age* keeps none out: a signature's age is not its event's.
     """
-    is_window = isinstance(max_age, timedelta) and isinstance(leeway, timedelta)
-    if not is_window or type(max_body) is not int or max_body < 1 or min(max_age, leeway) < timedelta(0):
-        raise ConfigurationError(
-            "max_body must be 1 or more bytes, max_age and leeway a timedelta that is not negative"
-        )
+    if type(max_body) is not int or max_body < 1:
+        raise ConfigurationError(f"max_body={described(max_body)} must be 1 or more bytes")
     if not hasattr(store, "claim"):
         raise ConfigurationError(f"store={described(store)} must be a store, such as MemoryStore()")
     needed = max(REDELIVERY_WINDOW, max_age) + leeway

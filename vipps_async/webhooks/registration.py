@@ -9,7 +9,7 @@ import attrs
 
 from vipps_async._http import call
 from vipps_async._http.reply import ignore, read_as
-from vipps_async._http.session import Session
+from vipps_async._http.session import ApiClient
 from vipps_async._wire.secret import Secret
 from vipps_async._wire.serializable import Serializable
 from vipps_async._wire.urls import CALLED_RULE, is_called, normal_url, shown
@@ -71,11 +71,15 @@ class _ListReply:
     webhooks: tuple[RegisteredWebhook, ...]
 
 
-@attrs.frozen
 class Webhooks:
-    """Webhook registrations; `VippsClient.webhooks`."""
+    """Webhook registrations; `VippsClient.webhooks`.
 
-    _session: Session
+    Args:
+        client: sends the calls.
+    """
+
+    def __init__(self, client: ApiClient) -> None:
+        self._session = client.session
 
     async def register(self, url: str, events: Iterable[PaymentEventName | str] = _PAYMENT_EVENTS) -> NewWebhook:
         """Have events delivered to *url*.

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from fnmatch import fnmatch
@@ -67,11 +67,12 @@ def run(mutants: list[Mutant], workers: int) -> Iterator[tuple[Mutant, bool]]:
         trees: SimpleQueue[Path] = SimpleQueue()
         for number in range(workers):
             trees.put(_copy(Path(folder) / str(number)))
-        unchanged = {
-            module: pool.submit(_time_unchanged, trees, module) for module in {each.module for each in mutants}
+        runs = {
+            tests: pool.submit(_time_unchanged, trees, tests) for tests in {judges()[each.module] for each in mutants}
         }
-        limits = {module: _UNCHANGED * took.result() + _SECONDS for module, took in unchanged.items()}
-        for mutant, killed in pool.map(lambda each: (each, _is_killed(trees, each, limits[each.module])), mutants):
+        limits = {tests: _UNCHANGED * run.result() + _SECONDS for tests, run in runs.items()}
+        print("the tests pass as it is", flush=True)
+        for mutant, killed in pool.map(lambda each: (each, _is_killed(trees, each, limits)), mutants):
             print("killed  " if killed else "SURVIVED", mutant, flush=True)
             yield mutant, killed
 
@@ -87,21 +88,22 @@ def _copy(tree: Path) -> Path:
     return tree
 
 
-def _time_unchanged(trees: "SimpleQueue[Path]", module: str) -> float:
+def _time_unchanged(trees: "SimpleQueue[Path]", tests: tuple[str, ...]) -> float:
     began = time.monotonic()
     with _taken(trees) as tree:
-        if not _passes(tree, module, None):
-            raise SystemExit(f"the tests of {module} fail as it is")
+        if not _passes(tree, tests, None):
+            raise SystemExit(f"{' '.join(tests)} fail as it is")
     return time.monotonic() - began
 
 
-def _is_killed(trees: "SimpleQueue[Path]", mutant: Mutant, limit: float) -> bool:
+def _is_killed(trees: "SimpleQueue[Path]", mutant: Mutant, limits: Mapping[tuple[str, ...], float]) -> bool:
     with _taken(trees) as tree:
         path = tree / "vipps_async" / mutant.module
         original = path.read_text("utf-8")
         path.write_text(mutant.source, "utf-8")
         try:
-            return not _passes(tree, mutant.module, limit)
+            tests = judges()[mutant.module]
+            return not _passes(tree, tests, limits[tests])
         finally:
             path.write_text(original, "utf-8")
 
@@ -115,7 +117,7 @@ def _taken(trees: "SimpleQueue[Path]") -> Iterator[Path]:
         trees.put(tree)
 
 
-def _passes(tree: Path, module: str, limit: float | None) -> bool:
+def _passes(tree: Path, tests: tuple[str, ...], limit: float | None) -> bool:
     command = [
         sys.executable,
         "-m",
@@ -126,7 +128,7 @@ def _passes(tree: Path, module: str, limit: float | None) -> bool:
         "no:cacheprovider",
         "-p",
         "no:xdist",
-        *judges()[module],
+        *tests,
     ]
     environ = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(

@@ -347,10 +347,10 @@ class SignalContract:
         with pytest.raises(ConfigurationError, match="must be 1 to 63 letters, digits and"):
             await site.opened(channel=channel).__aenter__()
 
-    @pytest.mark.parametrize("heartbeat", [timedelta(0), timedelta(seconds=-1), 15])
+    @pytest.mark.parametrize("heartbeat", [timedelta(0), timedelta(seconds=-1), "15"])
     async def test_a_heartbeat_is_a_time(self, site: Site, heartbeat: Any) -> None:
-        """A heartbeat without a pause, or without a unit, is refused."""
-        with pytest.raises(ConfigurationError, match="must be a timedelta of a millisecond or more"):
+        """A heartbeat without a pause, or that is no time, is refused."""
+        with pytest.raises(ConfigurationError, match=r"must be seconds, or a timedelta, from 0\.001 seconds"):
             await site.opened(heartbeat=heartbeat).__aenter__()
 
 

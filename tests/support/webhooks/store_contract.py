@@ -44,7 +44,7 @@ class StoreContract:
                 with pytest.raises(ClaimHeld) as held:
                     await store.claim("psp-1:CAPTURED").__aenter__()
                 assert held.value.key == "psp-1:CAPTURED"
-                assert held.value.retry_after > 0
+                assert held.value.retry_after.total_seconds() > 0
         async with store.claim("psp-1:CAPTURED") as claim:
             assert claim.is_duplicate
 

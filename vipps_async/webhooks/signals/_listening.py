@@ -12,6 +12,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
+from vipps_async._wire.durations import checked_duration
 from vipps_async.errors import ConfigurationError, WrongEventLoop
 from vipps_async.webhooks._watch import Watchers, can_be_waited_for
 
@@ -50,13 +51,11 @@ class ListeningSignal(ABC):
     `PostgresSignal` and `RedisSignal` describe the arguments.
     """
 
-    def __init__(self, *, channel: str, heartbeat: timedelta) -> None:
+    def __init__(self, *, channel: str, heartbeat: float | timedelta) -> None:
         if not isinstance(channel, str) or not _CHANNEL.fullmatch(channel):
             raise ConfigurationError(f"channel={channel!r} must be 1 to 63 letters, digits and _ . : - characters")
-        if not isinstance(heartbeat, timedelta) or heartbeat < timedelta(milliseconds=1):
-            raise ConfigurationError(f"heartbeat={heartbeat!r} must be a timedelta of a millisecond or more")
         self._channel = channel
-        self._heartbeat = heartbeat.total_seconds()
+        self._heartbeat = checked_duration("heartbeat", heartbeat).total_seconds()
         self._watchers = Watchers()
         self._listener: asyncio.Task[None] | None = None
         self._listening = _Outage(f"hear what other processes announce on {channel}")

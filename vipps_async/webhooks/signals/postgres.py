@@ -30,7 +30,8 @@ class PostgresSignal(ListeningSignal):
             reference, and after a space the merchant serial number where that is known, so that other programs can
             announce as well:
             ``SELECT pg_notify('vipps_events', 'acme-shop-123-order123abc 123456')``.
-        heartbeat: how often the connection is tried; one that stays silent for two of these is given up.
+        heartbeat: how often, in seconds or as a timedelta, the connection is tried; one that stays silent for two of
+            these is given up.
 
     Raises:
         ConfigurationError: *pool* is no pool, *channel* no name, or *heartbeat* below a millisecond.
@@ -42,7 +43,7 @@ class PostgresSignal(ListeningSignal):
     """
 
     def __init__(
-        self, pool: "Pool", *, channel: str = "vipps_events", heartbeat: timedelta = timedelta(seconds=15)
+        self, pool: "Pool", *, channel: str = "vipps_events", heartbeat: float | timedelta = timedelta(seconds=15)
     ) -> None:
         self._pool = CallersPool(pool, name="PostgresSignal")
         self._has_warned = False

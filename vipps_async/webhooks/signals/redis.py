@@ -24,8 +24,8 @@ class RedisSignal(ListeningSignal):
             with access lists has to allow it. The payload is the subject, such as a payment's reference, and after
             a space the merchant serial number where that is known, so that other programs can announce as well:
             ``PUBLISH vipps_events "acme-shop-123-order123abc 123456"``.
-        heartbeat: how often a connection on which nothing arrives is tried; one that stays silent for two of these is
-            given up.
+        heartbeat: how often, in seconds or as a timedelta, a connection on which nothing arrives is tried; one that
+            stays silent for two of these is given up.
 
     Raises:
         ConfigurationError: *client* is not asyncio's or is a `RedisCluster`, the library is not installed, *channel* is
@@ -38,7 +38,7 @@ class RedisSignal(ListeningSignal):
     """
 
     def __init__(
-        self, client: "Redis", *, channel: str = "vipps_events", heartbeat: timedelta = timedelta(seconds=15)
+        self, client: "Redis", *, channel: str = "vipps_events", heartbeat: float | timedelta = timedelta(seconds=15)
     ) -> None:
         self._client = CallersRedis(client, name="RedisSignal", extra="redis")
         super().__init__(channel=channel, heartbeat=heartbeat)

@@ -24,6 +24,7 @@ from typing import Protocol, runtime_checkable
 import attrs
 
 RENEWAL_GAIN = timedelta(hours=1)
+LONGEST_RETENTION = timedelta(days=3650)
 
 
 @attrs.frozen

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from vipps_async._wire.durations import checked_duration
 from vipps_async.errors import ClaimHeld, ConfigurationError
-from vipps_async.webhooks.stores.base import RENEWAL_GAIN, Claim
+from vipps_async.webhooks.stores.base import LONGEST_RETENTION, RENEWAL_GAIN, Claim
 
 # A dict that grows copies itself in one go, for which the event loop stands still: several small ones do so in turn.
 _SHARDS = 8
@@ -20,8 +21,8 @@ class MemoryStore:
     """Remembers events until the process ends: effects are at least once across a restart.
 
     Args:
-        retention: how long an event is remembered at least after its last delivery; a little longer than Vipps
-            MobilePay redelivers.
+        retention: how long, in seconds or as a timedelta, an event is remembered at least after its last delivery; a
+            little longer than Vipps MobilePay redelivers.
         max_events: how many are remembered at most, in less than 250 bytes each; the oldest is forgotten early when
             there are more.
         clock: monotonic seconds.
@@ -33,13 +34,13 @@ class MemoryStore:
     def __init__(
         self,
         *,
-        retention: timedelta = timedelta(days=8),
+        retention: float | timedelta = timedelta(days=8),
         max_events: int = 100_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if type(max_events) is not int or max_events < 1:
             raise ConfigurationError(f"max_events={max_events!r} must be above 0")
-        self._retention = retention
+        self._retention = checked_duration("retention", retention, most=LONGEST_RETENTION)
         self._max_events = max_events
         self._clock = clock
         self._held: set[bytes] = set()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError, shorten
+from vipps_async._wire.durations import checked_duration
+from vipps_async.errors import ClaimHeld, DeliveryError, shorten
 from vipps_async.webhooks.stores._postgres_inbox import PostgresInbox
 from vipps_async.webhooks.stores._postgres_table import KEEP, PATIENCE, Tables, storable_key, with_advice
-from vipps_async.webhooks.stores.base import RENEWAL_GAIN, Claim
+from vipps_async.webhooks.stores.base import LONGEST_RETENTION, RENEWAL_GAIN, Claim
 
 if TYPE_CHECKING:
     from asyncpg import Pool  # type: ignore[import-untyped]  # asyncpg ships no marker of types
@@ -91,8 +92,8 @@ class PostgresStore:
         pool: the caller's ``asyncpg.Pool``, which stays open; its ``command_timeout`` bounds every statement here too.
             A claim occupies a connection while its handlers run: a handler that takes another from the same pool can
             starve it, and should use the claim's. Behind PgBouncer the pool needs ``statement_cache_size=0``.
-        retention: how long an event is remembered at least after its last delivery, by the server's clock; a little
-            longer than Vipps MobilePay redelivers.
+        retention: how long, in seconds or as a timedelta, an event is remembered at least after its last delivery, by
+            the server's clock; a little longer than Vipps MobilePay redelivers.
         table: the table's name, ``schema.table`` if need be, in lower case; the inbox's is the same with ``_inbox``
             behind it, and that of the tables' version with ``_schema``. `create_schema` makes them.
 
@@ -106,12 +107,12 @@ class PostgresStore:
             await claim.connection.execute("INSERT INTO shipments (reference) VALUES ($1)", event.reference)
     """
 
-    def __init__(self, pool: "Pool", *, retention: timedelta = timedelta(days=8), table: str = "vipps_events") -> None:
-        if retention <= timedelta(0):
-            raise ConfigurationError(f"retention={retention!r} must be above 0")
-        self._retention = retention
+    def __init__(
+        self, pool: "Pool", *, retention: float | timedelta = timedelta(days=8), table: str = "vipps_events"
+    ) -> None:
+        self._retention = checked_duration("retention", retention, most=LONGEST_RETENTION)
         self._tables = Tables(pool, table)
-        self._inbox = PostgresInbox(self._tables, retention)
+        self._inbox = PostgresInbox(self._tables, self._retention)
         self._completed = 0
 
     @property

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import attrs
 
 from vipps_async._drivers import CallersRedis
-from vipps_async.errors import ClaimHeld, ConfigurationError, DeliveryError
+from vipps_async._wire.durations import checked_duration
+from vipps_async.errors import ClaimHeld, DeliveryError
 from vipps_async.webhooks._tasks import wait_uncancelled
 from vipps_async.webhooks.stores._redis_batches import Batches
-from vipps_async.webhooks.stores.base import RENEWAL_GAIN, Claim
+from vipps_async.webhooks.stores.base import LONGEST_RETENTION, RENEWAL_GAIN, Claim
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -75,10 +76,11 @@ class RedisStore:
         client: ``redis.asyncio.Redis``, which decides about password, TLS, timeouts and retries; it is not closed here.
             ``Redis.from_url`` retries nothing unless told: each of its connections fails one delivery after a restart.
             Not a cluster's, and for one event loop.
-        retention: how long an event is remembered after its last delivery; a little longer than Vipps MobilePay
-            redelivers.
-        lease: after how long the claim of a process that died is free. It is renewed every third of this while a
-            handler runs, so a handler may take longer; it must not block the event loop for as long.
+        retention: how long, in seconds or as a timedelta, an event is remembered after its last delivery; a little
+            longer than Vipps MobilePay redelivers.
+        lease: after how long, in seconds or as a timedelta, the claim of a process that died is free. It is renewed
+            every third of this while a handler runs, so a handler may take longer; it must not block the event loop for
+            as long.
         prefix: what every key in Redis starts with; receivers that share it share their events.
 
     Raises:
@@ -90,15 +92,14 @@ class RedisStore:
         self,
         client: "Redis",
         *,
-        retention: timedelta = timedelta(days=8),
-        lease: timedelta = timedelta(seconds=30),
+        retention: float | timedelta = timedelta(days=8),
+        lease: float | timedelta = timedelta(seconds=30),
         prefix: str = "vipps:event:",
     ) -> None:
-        if min(retention, lease) < timedelta(milliseconds=1):
-            raise ConfigurationError(f"retention={retention} and lease={lease} must be a millisecond or more")
         mine = CallersRedis(client, name="RedisStore", extra="redis")
-        self._retention, self._lease, self._prefix = retention, lease, prefix
-        self._pause = lease.total_seconds() / 3
+        self._retention = checked_duration("retention", retention, most=LONGEST_RETENTION)
+        self._lease, self._prefix = checked_duration("lease", lease), prefix
+        self._pause = self._lease.total_seconds() / 3
         self._batches = Batches(mine, self._pause)
 
     @property

@@ -18,13 +18,14 @@ from uuid import uuid4
 import attrs
 
 from vipps_async._loops.per_loop import PerLoop
+from vipps_async._wire.durations import checked_duration
 from vipps_async.errors import ClaimHeld, ConfigurationError
 from vipps_async.webhooks.stores import _schema
 from vipps_async.webhooks.stores._sqlite_file import EventsFile
 from vipps_async.webhooks.stores._sqlite_inbox import SQLiteInbox
 from vipps_async.webhooks.stores._sqlite_marks import Marks
 from vipps_async.webhooks.stores._sqlite_transaction import HandlerTransaction, held_if_busy
-from vipps_async.webhooks.stores.base import Claim
+from vipps_async.webhooks.stores.base import LONGEST_RETENTION, Claim
 
 if TYPE_CHECKING:
     from aiosqlite import Connection
@@ -71,9 +72,9 @@ class SQLiteStore:
 
     Args:
         path: the file; the one with the shop's own tables lets handlers write to those.
-        retention: how long an event is remembered after its last delivery; a little longer than Vipps MobilePay
-            redelivers.
-        lease: when the claim of a process that was killed is free again; one that lives renews it.
+        retention: how long, in seconds or as a timedelta, an event is remembered after its last delivery; a little
+            longer than Vipps MobilePay redelivers.
+        lease: after how long, likewise, the claim of a process that was killed is free; one that lives renews it.
         connections: how many handlers run at once; each has a thread, which is kept for the next.
         clock: seconds since 1970, the same in all processes.
 
@@ -85,17 +86,18 @@ class SQLiteStore:
         self,
         path: str | os.PathLike[str],
         *,
-        retention: timedelta = timedelta(days=8),
-        lease: timedelta = timedelta(seconds=60),
+        retention: float | timedelta = timedelta(days=8),
+        lease: float | timedelta = timedelta(seconds=60),
         connections: int = 8,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if min(lease, retention) <= timedelta(0) or connections < 1:
-            raise ConfigurationError("lease, retention and connections must be above 0")
+        if connections < 1:
+            raise ConfigurationError(f"connections={connections!r} must be 1 or more")
         self._connection_type = _connection_type()
         self._file = PerLoop(partial(EventsFile, os.fspath(path), connections), owner="this SQLiteStore")
-        self._retention = retention
-        self._marks = Marks(clock=clock, retention=retention.total_seconds(), lease=lease.total_seconds())
+        self._retention = checked_duration("retention", retention, most=LONGEST_RETENTION)
+        leased = checked_duration("lease", lease)
+        self._marks = Marks(clock=clock, retention=self._retention.total_seconds(), lease=leased.total_seconds())
         self._inbox = SQLiteInbox(self._opened, self._marks)
 
     async def __aenter__(self) -> "SQLiteStore":
