@@ -8,7 +8,7 @@ from io import TextIOWrapper
 
 from vipps_async import __version__
 from vipps_async._cli import demo, inbox, listen, sandbox, trigger, verify
-from vipps_async._cli.output import write
+from vipps_async._cli.process import write
 from vipps_async.errors import VippsError
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.support.payments import PRICE, REFERENCE, create
 from tests.support.tracebacks import everything_of
 from vipps_async import Credentials, RetryPolicy, VippsClient
-from vipps_async._cli import demo_script as _demo
+from vipps_async._cli import demo as _demo
 from vipps_async._wire.secret import Secret
 from vipps_async.errors import VippsError
 from vipps_async.sandbox import Fault, Sandbox

@@ -17,7 +17,7 @@ import pytest
 from tests.support.running import command
 from tests.support.running import environ as environment
 from vipps_async import Amount, PaymentEventName, VippsClient, __version__
-from vipps_async._cli import demo_script as _demo
+from vipps_async._cli import demo as _demo
 from vipps_async._cli.lines import Lines
 from vipps_async._cli.steps import StepPrinter
 from vipps_async.cli import main
@@ -179,9 +179,9 @@ def test_what_is_told_of_a_delivery_may_be_lost() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full")
     with suppress(OSError), Path("/dev/full").open("w") as full:
-        Lines("text", full).tell("delivery", status=200)
+        Lines("text", full).line("delivery", status=200)
         told = io.StringIO()
-        Lines("text", told).tell("delivery", status=200)
+        Lines("text", told).line("delivery", status=200)
         assert told.getvalue().endswith(" delivery status=200\n")
 
 

@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING
 from vipps_async._wire.secret import Secret
 from vipps_async._wire.urls import is_web, normal_url, shown
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox import Permission
-from vipps_async.sandbox._epayment.permissions import permissions
-from vipps_async.sandbox._faults.notation import parse_faults
-from vipps_async.sandbox._state import TARGETS
+from vipps_async.sandbox import Permission, Sandbox
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
@@ -54,7 +51,7 @@ def faults(text: str) -> str:
     """Return the notation of faults that *text* is, or that the file called so holds."""
     try:
         notation = Path(text).read_text("utf-8") if ":" not in text else text
-        parse_faults(notation, TARGETS)
+        Sandbox().add_faults(notation)
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{error}; a fault is written OPERATION:FAULT") from error
     except ConfigurationError as error:
@@ -64,10 +61,11 @@ def faults(text: str) -> str:
 
 def denied(text: str) -> frozenset[Permission]:
     """Return the permissions that *text* names, with commas."""
-    try:
-        return permissions(name.strip() for name in text.split(","))
-    except ConfigurationError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in list(Permission)]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(Permission)}")
+    return frozenset(map(Permission, names))
 
 
 def add_webhook_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vipps_async._cli.output import write
+from vipps_async._cli.process import write
 from vipps_async._wire.urls import shown
 from vipps_async.errors import ConfigurationError, printable
 from vipps_async.webhooks.stores.base import DeadLetter, Inbox

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from vipps_async._cli.output import write
+from vipps_async._cli.process import write
 from vipps_async.errors import escaped
 from vipps_async.sandbox import Delivery, RecordedRequest
 
@@ -25,7 +25,7 @@ class Lines:
         self._style = style
         self._out = out
 
-    def tell(self, kind: str, **facts: Any) -> None:
+    def line(self, kind: str, **facts: Any) -> None:
         """Write one line of what is known; ``None`` is not."""
         time = datetime.now(UTC)
         known = {name: fact for name, fact in facts.items() if fact is not None}
@@ -51,13 +51,13 @@ class SandboxLog(logging.Handler):
         """Tell one."""
         noted = getattr(record, "record", None)
         if isinstance(noted, RecordedRequest):
-            self._lines.tell("request", **_of_request(noted))
+            self._lines.line("request", **_of_request(noted))
         elif isinstance(noted, Delivery):
-            self._lines.tell("delivery", **_of_delivery(noted))
+            self._lines.line("delivery", **_of_delivery(noted))
         elif record.levelno >= logging.INFO:
             error = record.exc_info[1] if record.exc_info else None
             told = error and " ".join(f"{type(error).__name__}: {error}".split())
-            self._lines.tell("message", level=record.levelname, message=record.getMessage(), error=told)
+            self._lines.line("message", level=record.levelname, message=record.getMessage(), error=told)
 
 
 def _of_request(request: RecordedRequest) -> dict[str, Any]:

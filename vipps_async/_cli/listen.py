@@ -18,8 +18,7 @@ from yarl import URL
 
 from vipps_async._cli.arguments import export_webhook, port, url, webhook_secret
 from vipps_async._cli.lines import STYLES, Lines
-from vipps_async._cli.output import write
-from vipps_async._cli.running import stop_signal
+from vipps_async._cli.process import stop_signal, write
 from vipps_async.errors import ConfigurationError, NotAnEvent
 from vipps_async.webhooks._events import read_event
 
@@ -74,10 +73,10 @@ class _Forwarder:
             async with self.session.post(self.to, data=body, headers=headers, allow_redirects=False) as response:
                 answer = web.Response(status=response.status, body=await response.read())
         except (aiohttp.ClientError, OSError) as error:
-            self.lines.tell("delivery", **_facts(body), error=f"{type(error).__name__}: {error}")
+            self.lines.line("delivery", **_facts(body), error=f"{type(error).__name__}: {error}")
             return web.Response(status=502, text="the receiver does not answer")
         seconds = round(time.monotonic() - began, 3)
-        self.lines.tell("delivery", **_facts(body), status=answer.status, seconds=seconds)
+        self.lines.line("delivery", **_facts(body), status=answer.status, seconds=seconds)
         return answer
 
 

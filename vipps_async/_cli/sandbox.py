@@ -20,13 +20,10 @@ from vipps_async._cli.arguments import (
     url,
     webhook_secret,
 )
-from vipps_async._cli.faults_help import faults_help
 from vipps_async._cli.lines import STYLES, Lines, SandboxLog
-from vipps_async._cli.output import write
-from vipps_async._cli.running import stop_signal
+from vipps_async._cli.process import stop_signal, write
 from vipps_async.config import Credentials
-from vipps_async.sandbox import Permission, Sandbox
-from vipps_async.sandbox._platform.test_user import UNKNOWN_PHONE_NUMBER
+from vipps_async.sandbox import UNKNOWN_PHONE_NUMBER, Permission, Sandbox, faults_help
 
 if TYPE_CHECKING:
     from vipps_async._cli.arguments import Commands

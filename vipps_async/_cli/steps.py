@@ -3,7 +3,7 @@
 import os
 from typing import TextIO
 
-from vipps_async._cli.output import write
+from vipps_async._cli.process import write
 
 _BOLD, _DIM, _GREEN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m"
 _WIDTH = 50

@@ -94,10 +94,10 @@ class _Sender:
             ) as response:
                 answer = (await response.read()).decode("utf-8", "replace")[:_EXCERPT]
         except (aiohttp.ClientError, OSError) as error:
-            self.lines.tell("delivery", number=number, error=f"{type(error).__name__}: {error}")
+            self.lines.line("delivery", number=number, error=f"{type(error).__name__}: {error}")
             return False
         seconds = round(time.monotonic() - began, 3)
-        self.lines.tell("delivery", number=number, status=response.status, seconds=seconds, answer=answer or None)
+        self.lines.line("delivery", number=number, status=response.status, seconds=seconds, answer=answer or None)
         return response.status // 100 == 2
 
     def _headers(self) -> dict[str, str]:

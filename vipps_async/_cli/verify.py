@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,18 +12,62 @@ from typing import TYPE_CHECKING
 import attrs
 
 from vipps_async._cli.arguments import SECRET_VARIABLE, URL_VARIABLE, add_webhook_arguments
-from vipps_async._cli.captured import Captured
-from vipps_async._cli.output import write
+from vipps_async._cli.process import write
 from vipps_async._wire.times import from_http_date
 from vipps_async.errors import ConfigurationError, NotAuthentic
-from vipps_async.webhooks._settings import CLOCK_LEEWAY, REDELIVERY_WINDOW
-from vipps_async.webhooks.signature import SignedUrl, verify
+from vipps_async.webhooks.signature import CLOCK_LEEWAY, REDELIVERY_WINDOW, SignedUrl, verify
 
 if TYPE_CHECKING:
     from vipps_async._cli.arguments import Commands
 
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_HEADER = re.compile(r"(?:[<>] )?([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
+_FIRST_LINE = re.compile(r"(?:[<>] )?[A-Z]+ (\S+)(?: HTTP/[0-9.]+)?")
 _ANY_AGE = timedelta(days=36_500)  # a captured delivery is old by the time that somebody asks
 _OUT_OF_DATE = 3  # the exit status for a signature that holds and a date that does not
+
+
+@attrs.frozen(kw_only=True)
+class Captured:
+    """A captured request.
+
+    Attributes:
+        target: path and query, empty where they were not captured.
+        headers: names in lower case.
+        body: the bytes, no more of them than ``Content-Length`` says.
+    """
+
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+    @classmethod
+    def of(cls, text: bytes) -> "Captured":
+        """Read *text*; the first line may be missing, and ``> `` may stand before each line as curl shows it.
+
+        Raises:
+            ConfigurationError: it is no request; the message names the line.
+        """
+        end = _HEAD_END.search(text)
+        head, body = (text[: end.start()], text[end.end() :]) if end else (text, b"")
+        first, *lines = head.decode("latin-1").splitlines() or [""]
+        start = _FIRST_LINE.fullmatch(first)
+        headers = dict(map(_header, lines if start else [first, *lines]))
+        length = headers.get("content-length", "")
+        return cls(
+            target=start[1] if start else "",
+            headers=headers,
+            body=body[: int(length)] if length.isascii() and length.isdigit() else body,
+        )
+
+
+def _header(line: str) -> tuple[str, str]:
+    header = _HEADER.fullmatch(line)
+    if header is None:
+        raise ConfigurationError(
+            f"{line[:80]!r} is no header: a captured request has its headers, an empty line, and its body"
+        )
+    return header[1].lower(), header[2]
 
 
 def add_to(commands: "Commands") -> None:
@@ -52,11 +97,11 @@ async def _run(options: argparse.Namespace) -> int:
         return 1
     if damage:
         write(sys.stdout, f"One copy of the signature is enough, but {damage}.\n")
-    return _tell_age(captured, options.secret, options.url)
+    return _print_age(captured, options.secret, options.url)
 
 
-def _tell_age(captured: Captured, secret: str, url: str) -> int:
-    """Tell when a delivery was signed whose signature holds, and what a receiver with its usual limits makes of it."""
+def _print_age(captured: Captured, secret: str, url: str) -> int:
+    """Print when a delivery was signed whose signature holds, and what a receiver with its usual limits makes of it."""
     now, signed_at = datetime.now(UTC).replace(microsecond=0), from_http_date(captured.headers["x-ms-date"])
     write(sys.stdout, f"The signature holds. It was signed at {signed_at}, and it is {now} now.\n")
     try:

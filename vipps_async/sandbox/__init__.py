@@ -9,11 +9,13 @@
 
 from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._epayment.permissions import Permission
+from vipps_async.sandbox._fault_controls import faults_help
 from vipps_async.sandbox._faults.faults import DeliveryFault, Fault
 from vipps_async.sandbox._faults.plan import InjectedFault
 from vipps_async.sandbox._platform.api import ApiDefinition, SampleFacts
 from vipps_async.sandbox._platform.clock import Clock
 from vipps_async.sandbox._platform.problems import ActionRefused, UnknownReference
+from vipps_async.sandbox._platform.test_user import UNKNOWN_PHONE_NUMBER
 from vipps_async.sandbox._server import Sandbox
 from vipps_async.sandbox._state import APIS
 from vipps_async.sandbox._thread import run_in_thread
@@ -22,6 +24,7 @@ from vipps_async.sandbox._webhooks.registrations import Registration
 
 __all__ = [
     "APIS",
+    "UNKNOWN_PHONE_NUMBER",
     "ActionRefused",
     "ApiDefinition",
     "Clock",
@@ -38,5 +41,6 @@ __all__ = [
     "Sandbox",
     "UnknownDelivery",
     "UnknownReference",
+    "faults_help",
     "run_in_thread",
 ]

@@ -7,12 +7,18 @@ from types import EllipsisType
 from typing import Any
 
 from vipps_async.sandbox._faults.faults import DeliveryFault, Fault
+from vipps_async.sandbox._faults.help import described
 from vipps_async.sandbox._faults.notation import parse_faults
 from vipps_async.sandbox._faults.plan import InjectedFault
 from vipps_async.sandbox._faults.rules import fault_rule
 from vipps_async.sandbox._faults.targets import DELIVERIES
-from vipps_async.sandbox._state import SandboxState
+from vipps_async.sandbox._state import TARGETS, SandboxState
 from vipps_async.sandbox._web.listener import Listener
+
+
+def faults_help() -> str:
+    """Return, for people, which faults there are, and how to ask for them."""
+    return described(TARGETS)
 
 
 class FaultControls:

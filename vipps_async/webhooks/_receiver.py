@@ -29,8 +29,6 @@ from vipps_async.webhooks._processor import EventProcessor
 from vipps_async.webhooks._requests import SHUTTING_DOWN, TOO_LARGE, WRONG_LOOP, IncomingRequest, Reply
 from vipps_async.webhooks._router import EventRouter
 from vipps_async.webhooks._settings import (
-    CLOCK_LEEWAY,
-    REDELIVERY_WINDOW,
     check_limits,
     checked_age,
     checked_inbox,
@@ -43,6 +41,7 @@ from vipps_async.webhooks._settings import (
 from vipps_async.webhooks._verification import DeliveryVerifier
 from vipps_async.webhooks.asgi_app import AsgiApp
 from vipps_async.webhooks.signals.base import Signal
+from vipps_async.webhooks.signature import CLOCK_LEEWAY, REDELIVERY_WINDOW
 from vipps_async.webhooks.stores.base import EventStore
 
 if TYPE_CHECKING:

@@ -10,11 +10,9 @@ from vipps_async._wire.urls import is_web, shown
 from vipps_async.errors import ConfigurationError, shorten
 from vipps_async.webhooks._inbox_policy import InboxPolicy
 from vipps_async.webhooks.signals.base import Signal
-from vipps_async.webhooks.signature import SignedUrl
+from vipps_async.webhooks.signature import REDELIVERY_WINDOW, SignedUrl
 from vipps_async.webhooks.stores.base import EventStore, Inbox, InboxStore
 
-REDELIVERY_WINDOW = timedelta(days=7)  # Webhooks API: deliveries are retried for up to 7 days
-CLOCK_LEEWAY = timedelta(minutes=5)
 _LONGEST_NAME = 200
 _LONGEST_TIMEOUT = timedelta(days=7)
 _OLDEST = timedelta(days=365)

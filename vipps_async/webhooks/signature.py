@@ -17,6 +17,9 @@ from vipps_async._wire.times import from_http_date
 from vipps_async._wire.urls import normal_url
 from vipps_async.errors import NotAuthentic
 
+REDELIVERY_WINDOW = timedelta(days=7)  # Webhooks API: deliveries are retried for up to 7 days
+CLOCK_LEEWAY = timedelta(minutes=5)  # how far a sender's clock may be ahead
+
 _ALGORITHM = b"HMAC-SHA256 "
 _SCHEME = "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature="
 # Deliveries carry their signature twice, since proxies drop the first or put their own credentials there.

@@ -1,6 +1,9 @@
-"""Write to a terminal, a file or a pipe that may close before the writer ends."""
+"""A command as a process: where it writes to, and what ends it."""
 
+import asyncio
+import contextlib
 import os
+import signal
 from typing import TextIO
 
 
@@ -19,3 +22,13 @@ def write(out: TextIO, text: str) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, out.fileno())  # what is buffered, too, which Python would try to write as it ends
         os.close(nowhere)
+
+
+def stop_signal() -> asyncio.Event:
+    """Return what is set from now on by Ctrl-C, or when the process is asked to end."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in its loop; Ctrl-C works there
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+    return stop
