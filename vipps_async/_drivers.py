@@ -1,4 +1,4 @@
-"""What this package asks of a caller's PostgreSQL pool or Redis client, which are used in one event loop."""
+"""Checks a caller's PostgreSQL pool or Redis client before it is used, in one event loop."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What an event is, for every API: what a receiver needs of one, and how an API says which documents are its events.
+"""Events of every API: what a receiver needs of one, and how an API declares which documents are its events.
 
 An API declares an `EventFamily` beside its models. A receiver asks its families in turn whose a delivered document is.
 What none recognises is an `UnknownEvent`, which is handled like any other: a merchant who registered for it must not
@@ -31,12 +31,12 @@ class WebhookEvent(Protocol):
 
     @property
     def dedup_key(self) -> str:
-        """What makes two deliveries the same event."""
+        """The key by which two deliveries are the same event."""
         ...
 
     @property
     def subject(self) -> str:
-        """What it is about, such as a payment's reference: events of one subject are handled in order."""
+        """The id of its subject, such as a payment's reference: events of one subject are handled in order."""
         ...
 
     @property

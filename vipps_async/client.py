@@ -103,7 +103,7 @@ class VippsClient:
 
     @property
     def session(self) -> Session:
-        """What the classes of the APIs, one of yours among them, send their calls by."""
+        """The session by which the classes of the APIs, one of yours among them, send their calls."""
         return self._http
 
     @property

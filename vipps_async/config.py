@@ -1,4 +1,4 @@
-"""Who calls, and where: credentials, environments, and the headers that name the calling system."""
+"""Settings of a client: credentials, environments, and the headers that name the calling system."""
 
 import os
 from typing import Any, ClassVar, Protocol
@@ -16,7 +16,7 @@ _MSN_DIGITS = range(4, 11)  # ePayment API, MSN: ^[0-9]{4,10}$
 
 
 class Environ(Protocol):
-    """What variables are read from: `os.environ`, or a dictionary.
+    """A source of variables: `os.environ`, or a dictionary.
 
     Not a `Mapping`: a web framework that is given ``from_env`` to call would fill one from a request.
     """
@@ -103,7 +103,7 @@ def _normal_base_url(value: str) -> str:
 @hides_init_arguments
 @attrs.frozen
 class Environment:
-    """Where calls go: `Environment.TEST`, `Environment.PRODUCTION`, or any other host.
+    """The host of the APIs: `Environment.TEST`, `Environment.PRODUCTION`, or any other.
 
     Args:
         base_url: ``https://…``; plain ``http://`` only within a private network or this machine, to a sandbox.

@@ -71,7 +71,7 @@ _STATE_LIMIT, _KEY_LIMIT = 40, 200
 
 @attrs.frozen(kw_only=True)
 class Problem:
-    """What a failed call's body said, whichever of the documented shapes it had.
+    """The body of a failed call, whichever of the documented shapes it had.
 
     Attributes:
         type: URI of the kind of problem, by which some APIs tell their errors apart.
@@ -193,7 +193,7 @@ class CallError(VippsError):
 
     @property
     def message(self) -> str:
-        """What failed, without the facts that `str` adds."""
+        """The failure, without the facts that `str` adds."""
         return str(self.args[0])
 
     @message.setter
@@ -202,7 +202,7 @@ class CallError(VippsError):
 
     @property
     def reason(self) -> str:
-        """What failed, without what to do next."""
+        """The failure, without what to do next."""
         return self.message
 
     def __str__(self) -> str:
@@ -278,7 +278,7 @@ class ApiError(CallError):
 
     @property
     def reason(self) -> str:
-        """What failed, without what to do next."""
+        """The failure, without what to do next."""
         return _describe(self.status, self.problem, None, self.retry_after)
 
     @property
@@ -288,7 +288,7 @@ class ApiError(CallError):
 
     @property
     def trace_id(self) -> str | None:
-        """What Vipps MobilePay's support asks for."""
+        """The trace id that Vipps MobilePay's support asks for."""
         return self.problem.trace_id
 
     def _facts(self) -> list[tuple[str, object]]:

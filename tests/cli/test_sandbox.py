@@ -231,7 +231,7 @@ async def test_keys_that_are_not_all_there_are_not_taken() -> None:
         (["--token-lifetime", "1h"], "'1h' must be a whole number, 1 to 1000000000"),
         (["--port", "http"], "'http' must be a port, 0 to 65535"),
         (["--currency", "SEK"], "invalid choice"),
-        (["--deny", "express,push"], "denied='push' must be one of payments, push-message, express, long-living"),
+        (["--deny", "express,push"], "'push' is none of payments, push-message, express, long-living"),
         (["--faults", "capture:rest-after"], "fault 'capture:rest-after': fault 'rest-after' is none of latency"),
         (["--faults", "no-such-file"], "No such file or directory: 'no-such-file'; a fault is written OPERATION:FAULT"),
         (["--webhook", "http://shop.example/"], "must be https://…, or http:// within a private network"),

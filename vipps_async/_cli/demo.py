@@ -44,7 +44,7 @@ class DemoFailed(Exception):
 
 @attrs.frozen(kw_only=True)
 class _Script:
-    """What differs between the dialects: the arguments of the draft's quick start, and those of the current one."""
+    """The arguments that differ between the dialects: those of the draft's quick start, and of the current one."""
 
     amount: Amount
     part: Amount

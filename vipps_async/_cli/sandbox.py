@@ -4,6 +4,8 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import attrs
@@ -72,8 +74,8 @@ def add_to(commands: "Commands") -> None:
         metavar="PERMISSIONS",
         help=f"what the sales unit may not do, as in production before approval: {', '.join(Permission)}",
     )
-    sandbox.add_argument("--faults", type=faults, metavar="FAULTS", help="what is to go wrong; see below")
-    sandbox.add_argument("--seed", type=int, help="what chance goes by: the same one strikes the same requests")
+    sandbox.add_argument("--faults", type=faults, metavar="FAULTS", help="faults to inject; see below")
+    sandbox.add_argument("--seed", type=int, help="seed of random faults: the same one affects the same requests")
     sandbox.add_argument(
         "--webhook",
         type=url,
@@ -107,28 +109,39 @@ async def _run(options: argparse.Namespace) -> int:
     )
     if options.faults:
         sandbox.add_faults(options.faults)
-    _log(Lines(options.log or "text", sys.stderr), logging.DEBUG if options.log else logging.WARNING)
-    try:
-        await sandbox.start()
-    except OSError as error:
-        write(sys.stderr, f"The sandbox cannot listen on {options.host}:{options.port}: {error}\n")
-        return 1
-    try:
-        stopped = stop_signal()
-        write(sys.stdout, _environment(sandbox, keys_are_known=credentials is not None))
-        if options.webhook:
-            write(sys.stdout, await _register(sandbox, options.webhook))
-        await stopped.wait()
-    finally:
-        await sandbox.stop()
+    lines = Lines(options.log or "text", sys.stderr)
+    with _logged(lines, logging.DEBUG if options.log else logging.WARNING):
+        try:
+            await sandbox.start()
+        except OSError as error:
+            write(sys.stderr, f"The sandbox cannot listen on {options.host}:{options.port}: {error}\n")
+            return 1
+        try:
+            stopped = stop_signal()
+            write(sys.stdout, _environment(sandbox, keys_are_known=credentials is not None))
+            if options.webhook:
+                write(sys.stdout, await _register(sandbox, options.webhook))
+            await stopped.wait()
+        finally:
+            await sandbox.stop()
     return 0
 
 
-def _log(lines: Lines, level: int) -> None:
+@contextmanager
+def _logged(lines: Lines, level: int) -> Iterator[None]:
+    """Print the sandbox's log as *lines*, and nowhere else."""
     logger = logging.getLogger("vipps_async.sandbox")
+    handler = SandboxLog(lines)
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
     logger.setLevel(level)
     logger.propagate = False
-    logger.addHandler(SandboxLog(lines))
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 def _known_credentials() -> Credentials | None:

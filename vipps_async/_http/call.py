@@ -18,7 +18,7 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @attrs.frozen(kw_only=True)
 class ApiRules:
-    """What an API says of itself to the layer that sends its calls.
+    """The declarations of an API to the layer that sends its calls.
 
     Attributes:
         hints: what to do next about an error, by its code; ``{}`` stands for "with the same idempotency key".

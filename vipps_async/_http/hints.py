@@ -1,4 +1,4 @@
-"""What to do next about an error: one sentence, that fits the call; what errors end with."""
+"""Finds the hint that an error ends with: one sentence about what to do next, that fits the call."""
 
 from vipps_async._http.call import Call
 from vipps_async.errors import Problem

@@ -57,7 +57,7 @@ def _check_attempts(_: Any, __: Any, value: int) -> None:
 @hides_init_arguments
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How a call is attempted again after a connection error, a timeout, 408, 423, 429 or 5xx.
+    """Rules for repeating a call after a connection error, a timeout, 408, 423, 429 or 5xx.
 
     Args:
         attempts: how often a call is tried, 1 to 4.
@@ -100,7 +100,7 @@ class RetryBudget:
 
 
 class Attempts:
-    """What is known of one call: how often it was sent, and whether it may have taken effect."""
+    """The state of one call: how often it was sent, and whether it may have taken effect."""
 
     def __init__(self, call: Call, policy: RetryPolicy, budget: RetryBudget) -> None:
         self._call = call

@@ -1,4 +1,4 @@
-"""What a request passes on its way through aiohttp: whether it can have left, and whether the connection is at rest.
+"""Observes a request on its way through aiohttp: whether it can have left, and whether the connection is at rest.
 
 What decides over money is whether a request can have left this process, and aiohttp's exceptions do not tell. So each
 request passes a client middleware of its own, the innermost, which sees it as often as anything wants to send it, and
@@ -25,7 +25,7 @@ _CREDENTIALS = ("Authorization", "Proxy-Authorization", "Cookie")
 
 
 class Internals:
-    """What is not public in aiohttp 3.12 to 3.14, and needed all the same."""
+    """The parts of aiohttp 3.12 to 3.14 that are not public, and needed all the same."""
 
     @staticmethod
     def loop_of(session: aiohttp.ClientSession) -> asyncio.AbstractEventLoop:

@@ -40,11 +40,11 @@ def _multi_dict(headers: Mapping[str, str]) -> CIMultiDict[str]:
 
 
 class ApiClient(Protocol):
-    """What the classes of the APIs are given: a `VippsClient`, or a `Session` itself."""
+    """The client that a class of an API is made of: a `VippsClient`, or a `Session` itself."""
 
     @property
     def session(self) -> "Session":
-        """What their calls are sent by."""
+        """The session that sends its calls."""
         ...
 
 

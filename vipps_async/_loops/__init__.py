@@ -1,1 +1,1 @@
-"""What belongs to one event loop, and what a loop in a thread of its own needs."""
+"""Objects of one event loop, and a loop in a thread of its own."""

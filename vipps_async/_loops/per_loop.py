@@ -1,4 +1,4 @@
-"""What belongs to one event loop: made in the loop that first uses it, made anew in the next, refused in a second one.
+"""Keeps objects of one event loop: made in the loop that first uses them, anew in the next, refused in a second one.
 
 Connections, tasks and locks work in the event loop that they were made in only. An object that holds such things keeps
 them in a `PerLoop`, and asks for them at every use. While the loop is the same, it is given the same ones. Where the

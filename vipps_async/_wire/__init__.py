@@ -1,1 +1,1 @@
-"""What a document is on the wire: JSON, models, times, URLs, secrets."""
+"""Documents on the wire: JSON, models, times, URLs, secrets, and the rules of their fields."""

@@ -10,7 +10,7 @@ from vipps_async._wire.times import to_text
 
 
 class Serializable:
-    """What the APIs said, as an attrs class that can be written as JSON."""
+    """A result of a call, as an attrs class that can be written as JSON."""
 
     __slots__ = ()
     __attrs_attrs__: ClassVar[tuple["attrs.Attribute[Any]", ...]]  # as attrs gives its classes

@@ -1,4 +1,4 @@
-"""Which URLs may be given to Vipps MobilePay, and which this package may call; their one form. Performs no I/O."""
+"""Checks URLs that are given to Vipps MobilePay or called by this package, and gives them one form. Performs no I/O."""
 
 import ipaddress
 import re

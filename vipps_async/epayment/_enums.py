@@ -4,7 +4,7 @@ from vipps_async._wire.open_enum import OpenEnum
 
 
 class PaymentState(OpenEnum):
-    """Where a payment stands. There is no captured or refunded state: read money from `Payment.aggregate`."""
+    """The state of a payment. There is no captured or refunded state: read money from `Payment.aggregate`."""
 
     CREATED = "CREATED"
     AUTHORIZED = "AUTHORIZED"
@@ -21,7 +21,7 @@ class PaymentState(OpenEnum):
 
 
 class UserFlow(OpenEnum):
-    """How the user gets to the payment."""
+    """The way of the user to the payment."""
 
     WEB_REDIRECT = "WEB_REDIRECT"
     NATIVE_REDIRECT = "NATIVE_REDIRECT"
@@ -30,7 +30,7 @@ class UserFlow(OpenEnum):
 
 
 class PaymentMethodType(OpenEnum):
-    """What the user pays with."""
+    """The user's means of payment."""
 
     WALLET = "WALLET"
     CARD = "CARD"
@@ -57,7 +57,7 @@ class AuthorisationType(OpenEnum):
 
 
 class QrImageFormat(OpenEnum):
-    """What `CreatedPayment.redirect_url` of a QR payment leads to."""
+    """The form of what `CreatedPayment.redirect_url` of a QR payment leads to."""
 
     SVG = "IMAGE/SVG+XML"
     PNG = "IMAGE/PNG"
@@ -84,7 +84,7 @@ class BarcodeFormat(OpenEnum):
 
 
 class ShippingType(OpenEnum):
-    """How a parcel reaches the customer."""
+    """The way of a parcel to the customer."""
 
     HOME_DELIVERY = "HOME_DELIVERY"
     PICKUP_POINT = "PICKUP_POINT"
@@ -94,7 +94,7 @@ class ShippingType(OpenEnum):
 
 
 class ShippingBrand(OpenEnum):
-    """Who carries it."""
+    """The carrier of a parcel."""
 
     POSTEN = "POSTEN"
     BRING = "BRING"

@@ -1,4 +1,4 @@
-"""What the ePayment API says of itself to the layer that sends its calls: its error codes, its keys, its limits.
+"""Declares the ePayment API to the layer that sends its calls: its error codes, its keys, its limits.
 
 Source: ePayment API, errors, rate limiting and Idempotency-Key.
 """

@@ -19,7 +19,7 @@ from vipps_async.money import Amount
 
 
 class PaymentEventName(OpenEnum):
-    """What happened to a payment."""
+    """The name of an event of a payment."""
 
     CREATED = "CREATED"
     AUTHORIZED = "AUTHORIZED"
@@ -90,7 +90,7 @@ class PaymentEvent(Serializable):
 
     @property
     def dedup_key(self) -> str:
-        """What makes two deliveries the same event: whose payment, its `psp_reference`, its name and its success.
+        """The key by which two deliveries are the same event: merchant, payment, `psp_reference`, name and success.
 
         A reference is one merchant's own, and nobody promises that a ``pspReference`` is of one payment. The draft's
         examples repeat one over a creation and an authorisation, and taking the second for a duplicate of the first
@@ -106,7 +106,7 @@ class PaymentEvent(Serializable):
 
     @property
     def subject(self) -> str:
-        """What it is about: the payment's reference."""
+        """The payment's reference."""
         return self.reference
 
     @property

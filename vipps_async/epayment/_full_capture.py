@@ -31,7 +31,7 @@ ALL_THAT_REMAINS: Final[Amount] = _AllThatRemains(0, "XXX")  # ISO 4217: no curr
 
 
 class PaymentReader(Protocol):
-    """What tells how a payment stands."""
+    """The reads and writes that a full capture needs."""
 
     async def get(self, reference: str) -> Payment:
         """Return the payment."""

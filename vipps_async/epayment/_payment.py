@@ -24,7 +24,7 @@ from vipps_async.money import Amount
 
 @attrs.frozen(kw_only=True)
 class Aggregate(Serializable):
-    """How much of a payment was authorized, captured, refunded and cancelled, as running totals.
+    """The running totals of a payment: authorized, captured, refunded and cancelled.
 
     Attributes:
         authorized_amount: approved by the user; 0 until then.
@@ -53,7 +53,7 @@ class Aggregate(Serializable):
 
 @attrs.frozen(kw_only=True)
 class PaymentMethodUsed(Serializable):
-    """What the payment is paid with.
+    """The payment method that was used.
 
     Attributes:
         type: wallet or card.
@@ -66,7 +66,7 @@ class PaymentMethodUsed(Serializable):
 
 @attrs.frozen(kw_only=True)
 class Profile(Serializable):
-    """Who paid.
+    """The profile of the user who paid.
 
     Attributes:
         sub: the user's identifier for the Userinfo API, once the payment is authorized and if a scope was asked for.
@@ -119,7 +119,7 @@ class UserDetails(Serializable):
 
 @attrs.frozen(kw_only=True)
 class ShippingDetails(Serializable):
-    """What the user chose with Express.
+    """The shipping that the user chose with Express.
 
     Attributes:
         address: where to.

@@ -1,7 +1,7 @@
 """How payments that are waited for are read: once for all who wait for one, and no oftener than the API asks for.
 
 Who waits for a payment joins its `Poll`, and is woken after each read. The poll reads at once, then every two seconds,
-or once a minute while all who wait would be told of events. Nothing makes it read earlier than two seconds after the
+or once a minute while all who wait would be woken by events. Nothing makes it read earlier than two seconds after the
 last read, or before the time that a ``Retry-After`` asked for; that is kept when the last one has left, too, so that
 many short waits read no more than a long one. Between two reads it holds a timer, and no task: there may be thousands.
 """
@@ -36,7 +36,7 @@ class PollSchedule:
     Attributes:
         first: from this client's own creation of the payment to the second read; the first one is not delayed.
         interval: between the end of a read and the next one.
-        asleep: the same, while nothing was heard of the payment and all who wait listen to events.
+        asleep: the same, while no event of the payment came and all who wait listen to events.
         awake: how long after an event it is read every *interval*, since the API may not show yet what happened.
         slowest: what *interval* grows to, doubled by each 429.
     """
@@ -55,7 +55,7 @@ class Waiter:
     Attributes:
         happened: set by the signal when an event came; woken without being set by the poll.
         ends_at: when the wait is over, on the monotonic clock.
-        has_signal: whether an event would be heard of.
+        has_signal: whether an event would wake it.
         failed: the read that ended in an error that waiting on cannot mend.
     """
 
@@ -72,7 +72,7 @@ class Waiter:
 
 
 class Poll:
-    """PaymentReader one payment for all who wait for it, and wakes them after each read.
+    """Reads one payment for all who wait for it, and wakes them after each read.
 
     Attributes:
         last: the payment that was read last.

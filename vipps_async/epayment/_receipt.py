@@ -89,7 +89,7 @@ class OrderLine:
 
 @attrs.frozen(kw_only=True)
 class PaymentSources:
-    """What else the order was paid with.
+    """Other sources by which the order was paid.
 
     Args:
         gift_card: minor units paid by gift card.

@@ -1,4 +1,4 @@
-"""What is sent to create and to change a payment, valid or not built. Source: ePayment API 1.8.1, and draft 0.9.0."""
+"""Requests that create and change a payment, valid or not built. Source: ePayment API 1.8.1, and draft 0.9.0."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -27,7 +27,7 @@ _optional = attrs.validators.optional
 
 @attrs.frozen(kw_only=True)
 class Customer:
-    """Who is to pay, given in exactly one way.
+    """The customer who is to pay, given in exactly one way.
 
     Args:
         phone_number: MSISDN as text: ``"4712345678"``.
@@ -54,7 +54,7 @@ def _as_sources(sources: Iterable[str] | None) -> tuple[BlockedSource, ...] | No
 
 @attrs.frozen(kw_only=True)
 class PaymentMethod:
-    """What the user may pay with.
+    """The payment method, and the sources that are not taken.
 
     Args:
         type: `PaymentMethodType`, or its text; CARD goes with WEB_REDIRECT only.
@@ -71,7 +71,7 @@ class PaymentMethod:
 
 @attrs.frozen(kw_only=True)
 class QrFormat:
-    """What a QR payment's redirect URL leads to.
+    """The form of the QR code of a payment.
 
     Args:
         format: `QrImageFormat`, or its text.
@@ -84,7 +84,7 @@ class QrFormat:
 
 @attrs.frozen(kw_only=True)
 class AirlineData:
-    """What card schemes require of an airline ticket.
+    """Data that card schemes require of an airline ticket.
 
     Args:
         agency_invoice_number: 1 to 6 characters.
@@ -112,7 +112,7 @@ class IndustryData:
 
 @attrs.frozen(kw_only=True)
 class ProfileScope:
-    """Which of the user's details to ask for, separated by spaces."""
+    """The details of the user to ask for, separated by spaces."""
 
     scope: str = attrs.field(validator=validators.text(1))
 

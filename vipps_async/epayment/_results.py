@@ -1,4 +1,4 @@
-"""What the ePayment API answers to a creation and to a change, read from either dialect into one model.
+"""Results of a creation and of a change, read from either dialect into one model.
 
 Nearly every caller needs the redirect URL and the totals, and nearly every reply has them: the attributes are of those
 types, and raise where the reply had none, which can be asked beforehand.
@@ -45,7 +45,7 @@ class CreatedPayment(Serializable):
 
     @property
     def redirect_url(self) -> str:
-        """Where to send the user. Open it unchanged, never in a frame.
+        """The URL to send the user to. Open it unchanged, never in a frame.
 
         Raises:
             NotInReply: there is none, as for PUSH_MESSAGE; `has_redirect_url` tells.
@@ -94,7 +94,7 @@ class Adjustment(Serializable):
 
     @property
     def amount(self) -> Amount:
-        """What the payment is over."""
+        """The amount of the payment."""
         return _given(self._amount, "amount", _ACCEPTED_ONLY)
 
     @property

@@ -66,7 +66,7 @@ class ShippingGroup:
 
 @attrs.frozen(kw_only=True)
 class DynamicOptions:
-    """Where Vipps MobilePay asks for the options once it knows the user's address.
+    """The endpoint that Vipps MobilePay asks for the options once it knows the user's address.
 
     Args:
         callback_url: ``https://…`` on port 80, 443 or 8080; a sandbox calls ``http://`` and any port within a private

@@ -1,4 +1,4 @@
-"""What the arguments of a sandbox must be, as a table. Performs no I/O."""
+"""Checks the arguments of a sandbox, by a table. Performs no I/O."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta

@@ -34,7 +34,7 @@ TARGETS = FaultTargets.of(APIS)
 
 @attrs.frozen(kw_only=True)
 class Dialect:
-    """What the version of the platform decides beside the APIs themselves.
+    """The differences between the versions beside the APIs themselves.
 
     Attributes:
         word: puts a problem into words.
@@ -85,12 +85,12 @@ class SandboxState:
 
     @property
     def merchant(self) -> str:
-        """What pages call the sales unit."""
+        """The name of the sales unit on pages."""
         return f"Test shop {self.credentials.merchant_serial_number}"
 
     @property
     def pages(self) -> Sequence[ApiPage]:
-        """What people see of the APIs."""
+        """The pages of the APIs."""
         return [served.api.page for served in self.gateway.apis if served.api.page is not None]
 
     def api(self, kind: type[A]) -> A:

@@ -34,7 +34,7 @@ class SignedDelivery:
 
     @property
     def request(self) -> IncomingRequest:
-        """What `WebhookReceiver.handle` takes."""
+        """The delivery as `WebhookReceiver.handle` takes it."""
         return IncomingRequest("POST", self.target, self.headers, self.body)
 
     async def post(self, url: str) -> Reply:

@@ -1,4 +1,4 @@
-"""What is asked of a place where processes share a token."""
+"""The interface of a place where processes share a token."""
 
 from datetime import timedelta
 from typing import Protocol, runtime_checkable

@@ -30,7 +30,7 @@ _logger = logging.getLogger("vipps_async.webhooks")
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What became of an event.
+    """The outcome of an event.
 
     Attributes:
         stage: HANDLED, DUPLICATE, HELD, FAILED or TIMED_OUT.

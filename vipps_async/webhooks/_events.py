@@ -1,4 +1,4 @@
-"""Which body is whose event: the families that this package knows, and what is told of an event that none knows.
+"""Reads the bodies of events: by the families that this package knows, or as an event that none knows.
 
 Performs no I/O. Source: Webhooks API, event types and payloads.
 """

@@ -1,4 +1,4 @@
-"""What a handler of events may look like, and how it is called. Performs no I/O."""
+"""Checks handlers of events, and calls them. Performs no I/O."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
@@ -21,7 +21,7 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 
 @attrs.frozen(kw_only=True)
 class Selection:
-    """Which events a handler asks for; none in particular: those that no other handler asks for.
+    """The events that a handler asks for; none in particular: those that no other handler asks for.
 
     Attributes:
         types: events of these types.
@@ -63,7 +63,7 @@ class HandlerEntry:
 
     @property
     def name(self) -> str:
-        """What the handler is called, for a log line."""
+        """The handler's name, for a log line."""
         return getattr(self.handler, "__qualname__", None) or shorten(self.handler)
 
 

@@ -33,7 +33,7 @@ class InboxWorkers:
         inbox: what holds the events.
         policy: how many at once, how often, how long.
         dispatcher: lets an event take effect once, or raises.
-        observers: are told of duplicates and of dead letters.
+        observers: are notified of duplicates and of dead letters.
         identity: whose events are taken, and which is which.
         read: reads the body of a delivery.
     """

@@ -1,4 +1,4 @@
-"""How events are handled after their delivery was answered. Performs no I/O."""
+"""Rules for handling events after their delivery was answered. Performs no I/O."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ _IN_BOUNDS = within(most=timedelta(days=7))
 
 @attrs.frozen(kw_only=True)
 class InboxPolicy:
-    """How events are handled after their delivery was answered.
+    """Rules for handling events after their delivery was answered.
 
     Durations are seconds or timedeltas.
 

@@ -1,4 +1,4 @@
-"""What happens to deliveries and events, told to whoever observes a receiver, and counted. Performs no I/O."""
+"""Notifies the observers of a receiver of what happens to deliveries and events, and counts it. Performs no I/O."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -16,11 +16,11 @@ _logger = logging.getLogger("vipps_async.webhooks")
 
 
 class Stage(StrEnum):
-    """What happened.
+    """A stage of a delivery or of an event.
 
     A delivery is REFUSED or RECEIVED. Of one that was received, exactly one more stage tells what became of it:
     HANDLED, DUPLICATE, HELD, FAILED or TIMED_OUT. With an inbox its event is told once it is handled, or known to be a
-    duplicate, or DEAD; FAILED and TIMED_OUT are then told of each attempt.
+    duplicate, or DEAD; FAILED and TIMED_OUT then report each attempt.
     """
 
     RECEIVED = "received"
@@ -72,7 +72,7 @@ class Observers:
 
     @property
     def counts(self) -> Mapping[Stage, int]:
-        """How often each stage was reached since the receiver was made."""
+        """The number of times that each stage was reached since the receiver was made."""
         return dict(self._counts)
 
     def add(self, observer: O) -> O:

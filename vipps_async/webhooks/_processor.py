@@ -1,4 +1,4 @@
-"""What a receiver has in one event loop: its tasks, its locks, its workers, and who waits for an event."""
+"""Processes events in one event loop: its tasks, its locks, its workers, and those who wait for an event."""
 
 import asyncio
 import logging

@@ -155,7 +155,7 @@ class WebhookReceiver(EventRouter):
 
     @property
     def name(self) -> str:
-        """Whose marks and events are this receiver's in a store that several share."""
+        """The receiver's name, by which its marks and events are known in a store that several share."""
         return self._identity.name
 
     @property
@@ -170,11 +170,11 @@ class WebhookReceiver(EventRouter):
 
     @property
     def counts(self) -> Mapping[Stage, int]:
-        """How often each `Stage` was reached since the receiver was made, for whatever collects metrics."""
+        """The number of times that each `Stage` was reached since the receiver was made, for metrics."""
         return self._observers.counts
 
     def observe(self, observer: O) -> O:
-        """Decorate a plain function that is told of everything that happens: a `Notice` for each `Stage`.
+        """Decorate a plain function that is notified of everything that happens: a `Notice` for each `Stage`.
 
         It runs between deliveries, so it has to return at once; what it raises is logged, and changes nothing.
 

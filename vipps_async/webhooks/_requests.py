@@ -29,7 +29,7 @@ class IncomingRequest:
 
 @attrs.frozen
 class Reply:
-    """What to answer.
+    """An answer to a delivery.
 
     Attributes:
         status: the HTTP status.
@@ -56,7 +56,7 @@ ANSWER_TIMEOUT = READ_TIMEOUT = 10.0
 
 
 class DeliveryHandler(Protocol):
-    """What a web framework's adapter needs of a receiver."""
+    """The interface of a receiver to a web framework's adapter."""
 
     @property
     def max_body(self) -> int:

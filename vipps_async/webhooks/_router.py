@@ -1,4 +1,4 @@
-"""Which handlers take an event, in order of registration. Performs no I/O."""
+"""Finds the handlers that take an event, in order of registration. Performs no I/O."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
@@ -134,7 +134,7 @@ class EventRouter:
     def handlers_of(self, event: WebhookEvent) -> list[HandlerEntry]:
         """Return the handlers that take *event*, in order of registration.
 
-        A failed operation changes nothing: who ships on AUTHORIZED must not be told of one that failed.
+        A failed operation changes nothing: who ships on AUTHORIZED must not be called for one that failed.
         """
         asking = [entry for entry in self._entries if entry.selection.names(event)]
         return [

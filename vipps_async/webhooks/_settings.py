@@ -1,4 +1,4 @@
-"""What a receiver refuses to be built with, because it could not keep its promise. Performs no I/O."""
+"""Checks a receiver's arguments, and refuses those by which it could not keep its promise. Performs no I/O."""
 
 from collections.abc import Iterable
 from datetime import timedelta

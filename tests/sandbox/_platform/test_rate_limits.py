@@ -117,5 +117,5 @@ async def test_the_client_tells_the_wait_that_it_has_no_time_for(sandbox: Sandbo
         await vipps.epayment.capture(REFERENCE, Amount(1, "NOK"))
     with pytest.raises(RateLimited) as caught:
         await vipps.with_options(retry=QUICK).epayment.capture(REFERENCE, Amount(1, "NOK"))
-    assert caught.value.retry_after == 60
+    assert caught.value.retry_after == timedelta(seconds=60)
     assert sandbox.payments[REFERENCE].captured_amount == 5

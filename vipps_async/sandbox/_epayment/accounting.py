@@ -1,4 +1,4 @@
-"""What an action does to a payment's money: one synchronous step from one value to the next. Performs no I/O.
+"""Changes a payment's money: one synchronous step from one value to the next. Performs no I/O.
 
 Sources: ePayment API, capture, refund, cancel and error codes.
 """

@@ -1,4 +1,4 @@
-"""What an amount must look like, as a table. Performs no I/O.
+"""The check of an amount. Performs no I/O.
 
 Source: ePayment API, amount.
 """

@@ -1,4 +1,4 @@
-"""What a user may change before approving: where to be shipped to, and how. Performs no I/O."""
+"""The details that a user may change before approving: address and shipping. Performs no I/O."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ def _or_home(address: Mapping[str, str] | None) -> Mapping[str, str]:
 
 @attrs.frozen(kw_only=True)
 class ApprovalDetails:
-    """What the user settles before approving.
+    """The details that a user settles before approving.
 
     Attributes:
         address: of the user, with the members of the API's address; ``None`` gives the test user's own.

@@ -1,4 +1,4 @@
-"""What the bodies of requests must look like, in the current API and in its draft, as tables. Performs no I/O.
+"""Checks of the bodies of requests, of the current API and of its draft, as tables. Performs no I/O.
 
 Sources: ePayment API 1.8.1, and its draft 0.9.0; Webhooks API v1.
 """

@@ -32,7 +32,7 @@ def _uuid() -> str:
 
 @attrs.frozen(kw_only=True)
 class Dialect:
-    """How one version of the API speaks.
+    """The wire forms of one version of the API.
 
     Attributes:
         rules: the rules of a create request that join several fields.

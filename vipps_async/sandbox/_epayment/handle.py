@@ -1,4 +1,4 @@
-"""What a test does to the payments of a sandbox: `Sandbox.epayment`."""
+"""The handle by which a test acts on the payments of a sandbox: `Sandbox.epayment`."""
 
 from collections.abc import Callable, Mapping
 

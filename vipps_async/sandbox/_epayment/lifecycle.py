@@ -11,7 +11,7 @@ import attrs
 
 
 class State(StrEnum):
-    """The state of a payment. Captures and refunds do not change it: the amounts tell of them."""
+    """The state of a payment. Captures and refunds do not change it: the amounts show them."""
 
     CREATED = "CREATED"
     AUTHORIZED = "AUTHORIZED"
@@ -21,7 +21,7 @@ class State(StrEnum):
 
 
 class Action(StrEnum):
-    """What the user, the merchant or time does to a payment."""
+    """An action of the user, the merchant or time on a payment."""
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -33,7 +33,7 @@ class Action(StrEnum):
 
 
 class EventName(StrEnum):
-    """What the event log calls that which happened; ``ADJUSTED`` exists in the draft only."""
+    """The name of an entry of the event log; ``ADJUSTED`` exists in the draft only."""
 
     CREATED = "CREATED"
     AUTHORIZED = "AUTHORIZED"
@@ -54,7 +54,7 @@ EVENT_TYPES: Mapping[str, str | None] = MappingProxyType(
 
 @attrs.frozen
 class Transition:
-    """Where an action leads.
+    """The result of an action.
 
     Attributes:
         state: the state afterwards.

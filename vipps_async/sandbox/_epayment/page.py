@@ -1,4 +1,4 @@
-"""What people see of payments: the landing page, on which the user acts, and what the dashboard and tests are shown."""
+"""Shows payments: on the landing page, on which the user acts, on the dashboard, and over the control surface."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime

@@ -93,12 +93,12 @@ class LedgerPayment:
 
     @property
     def capturable(self) -> int:
-        """What is left to capture, or to cancel."""
+        """The amount that is left to capture, or to cancel."""
         return self.authorized_amount - self.captured_amount - self.cancelled_amount
 
     @property
     def refundable(self) -> int:
-        """What is left to refund."""
+        """The amount that is left to refund."""
         return self.captured_amount - self.refunded_amount
 
     @property
@@ -126,7 +126,7 @@ class LedgerPayment:
 
 @attrs.frozen(kw_only=True)
 class Command:
-    """What somebody wants done to a payment.
+    """A change that somebody wants of a payment.
 
     Attributes:
         action: what.
@@ -136,7 +136,7 @@ class Command:
         unauthorized_only: cancel only what the user has not approved (``cancelTransactionOnly``).
         shipping_cost: what the user's choice of shipping adds to the payment.
         approval: what an approval adds to replies.
-        fails: whether the attempt fails once the rules have let it through: an event tells of it, no money moves.
+        fails: whether the attempt fails once the rules have let it through: an event reports it, no money moves.
     """
 
     action: Action

@@ -1,4 +1,4 @@
-"""What a sales unit needs approval or set-up for, and may therefore lack. Performs no I/O.
+"""Permissions of a sales unit, which it may lack before approval or set-up. Performs no I/O.
 
 Sources: ePayment API, create payment (which features need approval) and error codes; knowledge base, sales units.
 """
@@ -10,7 +10,7 @@ from vipps_async.errors import ConfigurationError
 
 
 class Permission(StrEnum):
-    """What a sales unit may do. One that is denied is answered with the code that stands after it.
+    """A permission of a sales unit. One that is denied is answered with the code that stands after it.
 
     Attributes:
         PAYMENTS: any payment at all, for which its bank account has to be verified; 5060.

@@ -1,4 +1,4 @@
-"""What the test user's approval discloses to the merchant. Performs no I/O.
+"""Makes what the test user's approval discloses to the merchant. Performs no I/O.
 
 Sources: ePayment API, profile sharing; ePayment API, Express.
 """

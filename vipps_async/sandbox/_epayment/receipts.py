@@ -1,4 +1,4 @@
-"""What a receipt must look like, as a table. Performs no I/O.
+"""The check of a receipt. Performs no I/O.
 
 Source: ePayment API, receipts.
 """

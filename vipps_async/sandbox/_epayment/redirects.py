@@ -1,4 +1,4 @@
-"""Where a user is sent to pay, by the flow that the merchant chose. Performs no I/O.
+"""Finds where a user is sent to pay, by the flow that the merchant chose. Performs no I/O.
 
 Source: ePayment API, create payment. A push message leads nowhere: the app asks the user by itself.
 """

@@ -1,4 +1,4 @@
-"""Which request is which operation of the ePayment API: one row each. Performs no I/O.
+"""The operations of the ePayment API: one row each. Performs no I/O.
 
 Sources: ePayment API 1.8.1, rate limiting and error codes, and its draft 0.9.0 with its guide.
 """

@@ -25,7 +25,7 @@ _SOONEST, _LATEST = timedelta(minutes=10), timedelta(days=60)
 
 @attrs.frozen(kw_only=True)
 class Context:
-    """What a request is judged by beside itself.
+    """The surroundings of a request by which it is judged.
 
     Attributes:
         now: the present, by the sandbox's clock.

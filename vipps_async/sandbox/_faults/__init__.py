@@ -1,1 +1,1 @@
-"""What goes wrong: the courses that faults take, the rules for them, and who suffers which."""
+"""Faults: their effects, the rules by which they are injected, and the plan that injects them."""

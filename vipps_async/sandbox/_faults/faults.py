@@ -1,4 +1,4 @@
-"""What can go wrong, as tables: each fault's name, what it means, and the effect that its victim takes.
+"""Faults as tables: each one's name, its meaning, and its effect.
 
 The names are the same in Python, in JSON, on the command line and in references. There, neither case matters nor
 whether ``_`` or ``-`` joins the words.
@@ -38,7 +38,7 @@ class _Named(StrEnum):
 
 
 class Fault(_Named):
-    """What can go wrong with a request; the ``meaning`` of a member says what it does."""
+    """A fault of a request; the ``meaning`` of a member says what it does."""
 
     LATENCY = "LATENCY", "it took effect, the answer comes late"
     REFUSED = "REFUSED", "the connection is reset without effect, and all connections are refused for a while"
@@ -61,7 +61,7 @@ class Fault(_Named):
 
 
 class DeliveryFault(_Named):
-    """What can go wrong with the delivery of an event; the ``meaning`` of a member says what it does."""
+    """A fault of the delivery of an event; the ``meaning`` of a member says what it does."""
 
     DUPLICATE = "DUPLICATE", "it is delivered more than once, one after the other"
     CONCURRENT = "CONCURRENT", "it is delivered more than once, all at the same time"
@@ -78,7 +78,7 @@ AnyFault = Fault | ErrorCode | DeliveryFault
 
 
 class Transmission(StrEnum):
-    """How much of an answer reaches the client."""
+    """The part of an answer that reaches the client."""
 
     WHOLE = "WHOLE"
     NONE = "NONE"
@@ -145,7 +145,7 @@ REQUEST_EFFECTS: Mapping[Fault, RequestFaultEffect] = MappingProxyType(
 
 
 def effect_of(fault: AnyFault) -> RequestFaultEffect:
-    """Return the effect of a request that suffers *fault*."""
+    """Return the effect of *fault* on a request."""
     return REQUEST_EFFECTS[fault] if isinstance(fault, Fault) else RequestFaultEffect(code=fault)
 
 

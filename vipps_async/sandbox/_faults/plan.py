@@ -69,7 +69,7 @@ class FaultPlan:
 
     @property
     def done(self) -> list[InjectedFault]:
-        """What was injected, oldest first."""
+        """The faults that were injected, oldest first."""
         return list(self._done)
 
     def add(self, rules: Iterable[FaultRule]) -> None:

@@ -40,7 +40,7 @@ class FaultContext:
 
 @attrs.define(kw_only=True)
 class FaultRule:
-    """Which requests or deliveries a fault is injected into.
+    """A rule by which a fault is injected into requests or deliveries.
 
     Attributes:
         operation: the word that names their operations, as it was given.
@@ -78,7 +78,7 @@ class FaultRule:
 
 @attrs.frozen(kw_only=True)
 class Option:
-    """What a rule may say beside its operation and its fault.
+    """An option of a rule, beside its operation and its fault.
 
     Attributes:
         rule: what its value must be.

@@ -1,4 +1,4 @@
-"""What faults can be injected into, as the APIs that a sandbox serves say it. Performs no I/O."""
+"""The targets of faults, as the APIs that a sandbox serves declare them. Performs no I/O."""
 
 from collections.abc import Iterable, Mapping
 from typing import Self

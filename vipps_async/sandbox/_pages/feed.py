@@ -1,4 +1,4 @@
-"""What an open page does not show yet. Performs no I/O.
+"""Finds what an open page does not show yet. Performs no I/O.
 
 Each look compares the newest things and deliveries with those of the look before. So nothing has to be queued for a
 page, however slow it is, and the page holds what the feed holds.
@@ -23,7 +23,7 @@ _Value = TypeVar("_Value")
 
 @attrs.frozen(kw_only=True)
 class _View:
-    """What a page shows: the things of each API by collection and reference, and the deliveries."""
+    """The contents of a page: the things of each API by collection and reference, and the deliveries."""
 
     collections: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     deliveries: Mapping[int, Delivery] = attrs.field(factory=dict)
@@ -32,7 +32,7 @@ class _View:
 
 @attrs.define
 class Feed:
-    """What one page shows of a sandbox.
+    """The feed of one page.
 
     Attributes:
         state: what is looked at.

@@ -21,7 +21,7 @@ _STATUS_TEXTS = {423: "Another operation is running on it; try again shortly.", 
 
 
 class Destination(Enum):
-    """What a redirect URL is the address of."""
+    """The kind of a redirect URL."""
 
     LANDING_PAGE = auto()
     QR_IMAGE = auto()
@@ -46,7 +46,7 @@ class Webhooks(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Platform:
-    """What an API finds.
+    """The services of the platform to an API.
 
     Attributes:
         credentials: the sales unit's keys.
@@ -74,7 +74,7 @@ class OpenApi(Protocol):
 
     @property
     def page(self) -> ApiPage | None:
-        """What people see of it, if anything."""
+        """The page on which people see it, if there is one."""
         ...
 
     def expire_due(self, *, now: datetime) -> None:
@@ -102,7 +102,7 @@ class Stateless:
 
 @attrs.frozen(kw_only=True)
 class SampleFacts:
-    """What a sample of an event is to say.
+    """The contents of a sample of an event.
 
     Attributes:
         reference: the id that it is about; ``None``: one of the sandbox's own.

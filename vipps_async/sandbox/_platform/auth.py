@@ -1,4 +1,4 @@
-"""Who may call: the checks of headers that come before an API looks at anything. Performs no I/O.
+"""Checks the headers of a request before an API looks at anything. Performs no I/O.
 
 Sources: knowledge base, HTTP headers and API keys; Access Token API. The texts for a missing and for a wrong
 subscription key are documented; that of a bad token is this sandbox's own.

@@ -8,7 +8,7 @@ LIMIT = timedelta(days=36_500)  # keeps every deadline that is computed from the
 
 
 class Clock:
-    """What time it is in the sandbox, and waiting that goes by it."""
+    """The time of the sandbox, and waiting that goes by it."""
 
     def __init__(self) -> None:
         self._offset = timedelta()
@@ -21,7 +21,7 @@ class Clock:
 
     @property
     def offset(self) -> timedelta:
-        """How far ahead of the real time the sandbox is."""
+        """The time by which the sandbox is ahead of the real one."""
         return self._offset
 
     def advance(self, by: timedelta) -> None:

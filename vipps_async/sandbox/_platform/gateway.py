@@ -68,7 +68,7 @@ class ApiCall:
 
     @property
     def subject(self) -> str:
-        """What it is about, or an empty text."""
+        """The id of its subject, or an empty text."""
         return self.route.subject_of(self.resource, self.members)
 
 

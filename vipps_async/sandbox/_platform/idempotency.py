@@ -1,4 +1,4 @@
-"""Which answer a repeated request gets. Performs no I/O.
+"""Remembers answers, which a repeated request gets again. Performs no I/O.
 
 Source: knowledge base, idempotency. Not documented, and chosen here: a key is known within the operation, and
 within the resource that the path names, if it names one; keys are remembered until the sandbox is reset.

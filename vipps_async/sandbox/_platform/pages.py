@@ -1,4 +1,4 @@
-"""What the pages and the control surface ask of an API that people can see."""
+"""The interface by which pages and the control surface show an API, and act on it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from vipps_async.sandbox._platform.schema import Check
 
 @attrs.frozen(kw_only=True)
 class QrForm:
-    """How a QR code is wanted.
+    """The form of a QR code.
 
     Attributes:
         target: the URL that it holds.
@@ -25,16 +25,16 @@ class QrForm:
 
 
 class ApiPage(Protocol):
-    """What people see of an API, and do to what is in it."""
+    """Shows what is in an API, and acts on it."""
 
     @property
     def collection(self) -> str:
-        """What its things are called: the part of the control surface's paths that names them."""
+        """The name of its things: the part of the control surface's paths that stands for them."""
         ...
 
     @property
     def actions(self) -> Mapping[str, Check]:
-        """What can be done to one of them, each with the check of the details that are given."""
+        """The actions on one of them, each with the check of the details that are given."""
         ...
 
     def latest(self, text: str) -> Iterator[Any]:

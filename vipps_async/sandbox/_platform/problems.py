@@ -1,4 +1,4 @@
-"""What an API answers when it says no, before it is put into words, and the platform's two ways to word it.
+"""Refusals of an API, before they are put into words, and the platform's two ways to word them.
 
 Performs no I/O. Sources: knowledge base, errors; ePayment API, problem, and its draft.
 """

@@ -12,7 +12,7 @@ from vipps_async.sandbox._platform.schema import Check
 
 
 class Key(Enum):
-    """What an operation does with an ``Idempotency-Key``."""
+    """The use that an operation makes of an ``Idempotency-Key``."""
 
     REQUIRED = auto()
     OPTIONAL = auto()

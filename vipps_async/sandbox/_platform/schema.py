@@ -21,7 +21,7 @@ _PATH_LIMIT = 100  # a sender chooses the names of unknown fields
 
 @attrs.frozen
 class Violation:
-    """What is wrong with one field.
+    """A rule that one field breaks.
 
     Attributes:
         field: its path, such as ``"amount.value"``.
@@ -87,7 +87,7 @@ def satisfying(predicate: Callable[[str], bool], rule: str, *, code: str | None 
 
 
 def every(*checks: Check) -> Check:
-    """What all *checks* say; the first that finds something ends it."""
+    """All of *checks*; the first that finds something ends it."""
 
     def check(value: Any, path: str) -> Iterator[Violation]:
         for inner in checks:

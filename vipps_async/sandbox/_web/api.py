@@ -1,4 +1,4 @@
-"""The API over HTTP: each request is read, meets the fault that it is to suffer, is answered and recorded."""
+"""The API over HTTP: each request is read, has its fault injected, is answered and recorded."""
 
 import logging
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""Who is told of events, and how deliveries reach them."""
+"""Webhooks: registrations, and the deliveries to them."""

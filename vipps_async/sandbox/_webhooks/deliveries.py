@@ -33,7 +33,7 @@ _REMEMBERED = 10_000  # records
 
 
 class Deliveries:
-    """What is on its way to webhooks, and what became of it.
+    """The deliveries on their way to webhooks, and the records of those before.
 
     Args:
         clock: what waiting goes by.
@@ -79,7 +79,7 @@ class Deliveries:
 
     @property
     def pending(self) -> list[str]:
-        """What has yet to arrive, in words."""
+        """The deliveries that have yet to arrive, in words."""
         return [str(delivery) for queue in self._queues.values() for delivery in queue]
 
     async def start(self) -> None:

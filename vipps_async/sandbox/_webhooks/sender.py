@@ -49,12 +49,12 @@ class OutgoingDelivery:
 
     @property
     def fault(self) -> DeliveryFault | None:
-        """What is injected."""
+        """The fault that is injected."""
         return DeliveryFault(self.rule.fault) if self.rule else None
 
     @property
     def effect(self) -> DeliveryFaultEffect:
-        """How that changes it."""
+        """The change that the fault makes."""
         return DELIVERY_EFFECTS[self.fault] if self.fault else DeliveryFaultEffect()
 
     @property

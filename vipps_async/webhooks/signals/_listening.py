@@ -1,4 +1,4 @@
-"""What the signals between processes share: a task that listens through all outages, and wakes those who wait."""
+"""Listens to other processes in a task that goes on through all outages, and wakes those who wait."""
 
 import asyncio
 import logging

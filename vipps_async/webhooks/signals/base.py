@@ -1,4 +1,4 @@
-"""What a receiver, and a wait for an event, ask of a signal."""
+"""The interface of a signal to a receiver, and to a wait for an event."""
 
 from typing import Protocol
 

@@ -1,1 +1,1 @@
-"""Where a receiver remembers which events have taken effect: one module a store, imported only by who uses it."""
+"""Stores, in which a receiver remembers which events have taken effect: one module each, imported by who uses it."""

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from vipps_async.webhooks.stores._postgres_table import KEEP, Tables, storable_key, with_advice
+from vipps_async.webhooks.stores._postgres_table import KEEP, Tables, advice_on_errors, storable_key
 from vipps_async.webhooks.stores.base import RENEWAL_GAIN, DeadLetter, InboxSize, StoredEvent
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class PostgresInbox:
     async def _transaction(self) -> "AsyncIterator[PoolConnectionProxy]":
         # Each statement has to see what was committed before it, whatever the database's default is.
         async with self._tables.connection() as connection, connection.transaction(isolation="read_committed"):
-            with with_advice():
+            with advice_on_errors():
                 yield connection
 
 

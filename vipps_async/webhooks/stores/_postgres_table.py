@@ -1,4 +1,4 @@
-"""What a `PostgresStore`'s tables have in common: their names, their version, their keys, and the pool they are in."""
+"""The tables of a `PostgresStore`: their names, their version, their keys, and the pool they are in."""
 
 import hashlib
 import re
@@ -137,7 +137,7 @@ class Tables:
 
 
 @contextmanager
-def with_advice() -> Iterator[None]:
+def advice_on_errors() -> Iterator[None]:
     """Add advice to the database's errors."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""Which SQLite files a process may open: none that its parent had open when it was forked.
+"""Refuses SQLite files that a process's parent had open when it was forked.
 
 SQLite knows by process who has locked a file, and what a fork copies of that is wrong: even through a connection of its
 own the child would write to a log that its parent deletes, and lose what it committed.

@@ -1,4 +1,4 @@
-"""What the handlers of an event do in an SQLite file, from their first statement to the event's mark."""
+"""The transaction of an event's handlers in an SQLite file, from their first statement to the event's mark."""
 
 import asyncio
 import logging
@@ -44,7 +44,7 @@ class HandlerTransaction:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """What the statements run on, in a thread of the writer's."""
+        """The connection that the statements run on, in a thread of the writer's."""
         return self._writer.connection
 
     async def acquire(self, work: Callable[[sqlite3.Connection], None]) -> None:

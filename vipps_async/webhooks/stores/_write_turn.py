@@ -1,4 +1,4 @@
-"""Whose turn it is to write to a file: a queue of all threads of all processes, in order of arrival.
+"""Queues the writers of a file: all threads of all processes, in order of arrival.
 
 SQLite lets one connection write at a time, and has the others try again after pauses that grow: under load whoever
 came last may be first, and somebody waits for seconds. So each writer first locks a file beside the database, with

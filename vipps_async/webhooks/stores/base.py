@@ -1,4 +1,4 @@
-"""What a receiver asks of a store, and of a store that can hold events for later.
+"""The interface of a store, and of a store that can hold events for later.
 
 Every store takes an event through the same steps, and names them alike:
 
@@ -48,7 +48,7 @@ class EventStore(Protocol):
 
     @property
     def retention(self) -> timedelta:
-        """How long at least an event is remembered after its last delivery."""
+        """The least time for which an event is remembered after its last delivery."""
         ...
 
     def claim(self, key: str) -> AbstractAsyncContextManager[Claim]:
@@ -118,7 +118,7 @@ class DeadLetter:
 
 @attrs.frozen(kw_only=True)
 class InboxSize:
-    """How many events an inbox holds.
+    """The number of events in an inbox.
 
     Attributes:
         waiting: to be handled, or handled just now.

@@ -52,7 +52,7 @@ class MemoryStore:
 
     @property
     def retention(self) -> timedelta:
-        """How long an event is remembered at least after its last delivery; claims forget what is older."""
+        """The least time for which an event is remembered after its last delivery; claims forget what is older."""
         return self._retention
 
     @asynccontextmanager

@@ -11,7 +11,7 @@ import attrs
 from vipps_async._wire.durations import checked_duration
 from vipps_async.errors import ClaimHeld, DeliveryError, shorten
 from vipps_async.webhooks.stores._postgres_inbox import PostgresInbox
-from vipps_async.webhooks.stores._postgres_table import KEEP, PATIENCE, Tables, storable_key, with_advice
+from vipps_async.webhooks.stores._postgres_table import KEEP, PATIENCE, Tables, advice_on_errors, storable_key
 from vipps_async.webhooks.stores.base import LONGEST_RETENTION, RENEWAL_GAIN, Claim
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class PostgresStore:
 
     @property
     def retention(self) -> timedelta:
-        """How long an event is remembered at least after its last delivery; purges come with new events."""
+        """The least time for which an event is remembered after its last delivery; purges come with new events."""
         return self._retention
 
     @property
@@ -190,7 +190,7 @@ class PostgresStore:
     async def _acquire(self, connection: "PoolConnectionProxy", key: str) -> bool:
         """Return whether the event is new, and then write its mark, which does not count yet."""
         name, sql = storable_key(key), self._tables.sql
-        with with_advice():
+        with advice_on_errors():
             found = await connection.fetchval(sql(_ACQUIRE), name, self._retention, RENEWAL_GAIN)
             if found == "keep":
                 await connection.execute(sql(KEEP), name, self._retention, RENEWAL_GAIN)
@@ -203,7 +203,7 @@ class PostgresStore:
     async def _complete(self, connection: "PoolConnectionProxy", key: str) -> None:
         # PostgreSQL answers COMMIT of a failed transaction with a rollback and no error: the effect would be lost. A
         # handler that committed leaves no transaction open, and this commits by itself: all handlers have ended.
-        with with_advice():
+        with advice_on_errors():
             mark = await connection.fetchrow(self._tables.sql(_COMPLETE), storable_key(key))
         if mark is None or not mark["is_ours"]:
             raise RuntimeError(

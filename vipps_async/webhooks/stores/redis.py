@@ -104,7 +104,7 @@ class RedisStore:
 
     @property
     def retention(self) -> timedelta:
-        """How long an event is remembered after its last delivery."""
+        """The time for which an event is remembered after its last delivery."""
         return self._retention
 
     @asynccontextmanager
