@@ -72,6 +72,13 @@ def test_what_all_apis_share_names_none(path: Path) -> None:
     assert not found
 
 
+@pytest.mark.parametrize("path", [*(PACKAGE / "sandbox/_pages/static").iterdir()], ids=lambda path: path.name)
+def test_what_a_browser_gets_of_all_apis_names_none(path: Path) -> None:
+    """Each API's page brings its own part."""
+    text = path.read_text("utf-8")
+    assert not [*NOUNS.finditer(text), *ERROR_CODE.finditer(text)]
+
+
 def test_the_nouns_are_found() -> None:
     """The search finds what it is for: in names, in texts and in imports."""
     module = "from a.epayment import b\ndef capture(): return '/recurring/v3'\nx = 'code 6260'\nrefunded = 1\n"

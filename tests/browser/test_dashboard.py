@@ -67,7 +67,7 @@ class TestShowing:
         await expect(card).to_contain_text("captured 100.00\N{NO-BREAK SPACE}NOK")
         await expect(card.locator(".log > li")).to_contain_text(["CREATED", "AUTHORIZED", "CAPTURED"])
         await expect(card.locator(".log > li").last).to_contain_text("key my-key")
-        await expect(page.locator(NEWS)).to_have_text(f"CAPTURED: {REFERENCE}")
+        await expect(page.locator(NEWS)).to_have_text(f"CAPTURED 100.00\N{NO-BREAK SPACE}NOK: {REFERENCE}")
 
     async def test_deliveries_appear_as_they_happen(self, page: Page, merchant: Merchant, shop: Shop) -> None:
         """One under way is counted; a refused one and its repetition are shown with request, response and timing."""
@@ -121,7 +121,7 @@ class TestShowing:
         await page.get_by_label("Filter by reference").fill("-00")
         await expect(payments(page)).to_have_count(10)
         await payments(page).last.locator("summary").click()
-        await payments(page).last.get_by_role("button", name="Show this payment only").click()
+        await payments(page).last.get_by_role("button", name="Show this one only").click()
         await expect(payments(page)).to_have_count(1)
         await expect(page.get_by_label("Filter by reference")).to_have_value("payment-000")
 
@@ -205,7 +205,7 @@ class TestActing:
         await expect(payments(page)).to_have_count(6)
         before = await payments(page).first.get_by_role("button", name="Approve").bounding_box()
         await merchant.sandbox.approve("payment-0")
-        await expect(page.locator(NEWS)).to_have_text("AUTHORIZED: payment-0")
+        await expect(page.locator(NEWS)).to_have_text("AUTHORIZED 499.00\N{NO-BREAK SPACE}NOK: payment-0")
         assert await payments(page).first.get_by_role("button", name="Approve").bounding_box() == before
         for card in await payments(page).all():
             await card.scroll_into_view_if_needed()

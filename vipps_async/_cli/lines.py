@@ -12,6 +12,9 @@ from vipps_async.sandbox import Delivery, RecordedRequest
 
 STYLES = ("text", "json")
 
+_REQUEST = ("operation", "method", "path", "idempotencyKey", "status", "tookEffect", "fault")
+_DELIVERY = ("event", "reference", "pspReference", "url", "id", "attempt", "copy", "fault", "status", "error")
+
 
 class Lines:
     """Writes facts.
@@ -61,28 +64,12 @@ class SandboxLog(logging.Handler):
 
 
 def _of_request(request: RecordedRequest) -> dict[str, Any]:
-    return {
-        "operation": request.operation,
-        "method": request.method,
-        "path": request.path,
-        "idempotencyKey": request.idempotency_key,
-        "status": request.status,
-        "tookEffect": request.took_effect,
-        "fault": request.fault,
-    }
+    told = request.to_dict()
+    return {name: told[name] for name in _REQUEST}
 
 
 def _of_delivery(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "event": delivery.event,
-        "reference": delivery.reference,
-        "pspReference": delivery.psp_reference,
-        "url": delivery.url.partition("?")[0],  # a query may hold a key
-        "id": delivery.id,
-        "attempt": delivery.attempt,
-        "copy": delivery.copy,
-        "fault": delivery.fault,
-        "status": delivery.status,
-        "error": delivery.error,
-        "seconds": round(delivery.duration.total_seconds(), 3),
-    }
+    told = delivery.to_dict()
+    facts = {name: told[name] for name in _DELIVERY}
+    url = delivery.url.partition("?")[0]  # a query may hold a key
+    return {**facts, "url": url, "seconds": round(delivery.duration.total_seconds(), 3)}

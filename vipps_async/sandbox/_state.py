@@ -20,6 +20,7 @@ from vipps_async.sandbox._platform.idempotency import IdempotencyCache
 from vipps_async.sandbox._platform.pages import ApiPage
 from vipps_async.sandbox._platform.problems import draft_problem_document, problem_document
 from vipps_async.sandbox._platform.rate_limits import RateLimits
+from vipps_async.sandbox._platform.routes import Route
 from vipps_async.sandbox._platform.tokens import Tokens
 from vipps_async.sandbox._webhooks.api import WEBHOOKS, SalesUnitWebhooks
 from vipps_async.sandbox._webhooks.deliveries import Deliveries
@@ -92,6 +93,11 @@ class SandboxState:
     def pages(self) -> Sequence[ApiPage]:
         """The pages of the APIs."""
         return [served.api.page for served in self.gateway.apis if served.api.page is not None]
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """What is served of the APIs."""
+        return [route for served in self.gateway.apis for route in served.definition.routes]
 
     def api(self, kind: type[A]) -> A:
         """Return the API of this class."""

@@ -75,18 +75,24 @@ class TestFeed:
     """What the page is told."""
 
     async def test_begins_with_everything_and_goes_on_with_what_is_new(self, merchant: Merchant, shop: Shop) -> None:
-        """Payments and deliveries in the form of the control surface; each change once."""
+        """Payments as cards, deliveries in the form of the control surface; each change once."""
         await merchant.sandbox.add_webhook(shop.url, [AUTHORIZED])
         await merchant.authorized(reference="first-payment")
         await merchant.sandbox.settled()
         async with following(merchant) as feed:
             first = await feed.news()
-            listed = await merchant.send("GET", "/sandbox/payments")
-            assert payments_in(first)["items"] == listed.json["payments"]
+            (card,) = payments_in(first)["cards"]
+            (listed,) = (await merchant.send("GET", "/sandbox/payments")).json["payments"]
+            assert [entry["at"] for entry in card["log"]] == [event["timestamp"] for event in listed["events"]]
+            assert (card["reference"], card["state"], card["link"]) == (
+                "first-payment",
+                "AUTHORIZED",
+                listed["redirectUrl"],
+            )
             assert first["deliveries"] == (await merchant.send("GET", "/sandbox/deliveries")).json["deliveries"]
             await merchant.create()
             news = await feed.news()
-            assert [payment["reference"] for payment in payments_in(news)["items"]] == [REFERENCE]
+            assert [payment["reference"] for payment in payments_in(news)["cards"]] == [REFERENCE]
             assert (news["deliveries"], payments_in(news)["gone"], news["goneDeliveries"]) == ([], [], [])
 
     async def test_holds_two_hundred(self, merchant: Merchant) -> None:
@@ -94,7 +100,7 @@ class TestFeed:
         for number in range(201):
             await merchant.create(reference=f"payment-{number:03}")
         async with following(merchant) as feed:
-            shown = [payment["reference"] for payment in payments_in(await feed.news())["items"]]
+            shown = [payment["reference"] for payment in payments_in(await feed.news())["cards"]]
             assert shown == [f"payment-{number:03}" for number in range(1, 201)]
             await merchant.create()
             assert payments_in(await feed.news())["gone"] == ["payment-001"]
@@ -107,7 +113,7 @@ class TestFeed:
         await merchant.sandbox.settled()
         async with following(merchant, "ocks") as feed:
             news = await feed.news()
-        assert [each["reference"] for each in payments_in(news)["items"] + news["deliveries"]] == ["socks-0001"] * 2
+        assert [each["reference"] for each in payments_in(news)["cards"] + news["deliveries"]] == ["socks-0001"] * 2
 
     async def test_tells_of_a_reset(self, merchant: Merchant, shop: Shop) -> None:
         """Everything is gone."""

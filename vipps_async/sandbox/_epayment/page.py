@@ -16,7 +16,7 @@ from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
 from vipps_async.sandbox._epayment.shipping_forms import forms, money, typed_address
 from vipps_async.sandbox._platform.api import Destination, Platform
 from vipps_async.sandbox._platform.markup import Child, Markup, element, joined
-from vipps_async.sandbox._platform.pages import QrForm
+from vipps_async.sandbox._platform.pages import Card, LogEntry, QrForm
 from vipps_async.sandbox._platform.schema import Check, nullable, record, text
 
 _OUTCOMES: Mapping[State, str] = MappingProxyType(
@@ -27,6 +27,7 @@ _OUTCOMES: Mapping[State, str] = MappingProxyType(
         State.TERMINATED: "The merchant cancelled this payment.",
     }
 )
+_TONES: Mapping[State, str] = MappingProxyType({State.CREATED: "waiting", State.AUTHORIZED: "good"})
 
 
 class PaymentPage:
@@ -39,6 +40,9 @@ class PaymentPage:
     """
 
     collection = "payments"
+    title = "Payments"
+    empty = "No payment to show. Create one, and it appears here."
+    details = '{"shippingOption": id, "address": {…}} is what the user of an Express payment chooses'
     actions: Mapping[str, Check] = MappingProxyType(
         {
             Action.APPROVE.value: record(optional={"shippingOption": nullable(text()), "address": nullable(ADDRESS)}),
@@ -84,6 +88,19 @@ class PaymentPage:
             "authorizedAt": _time(item.authorized_at),
             "events": [_event(event) for event in item.events],
         }
+
+    def card(self, item: LedgerPayment) -> Card:
+        """Return how the dashboard shows a payment."""
+        return Card(
+            reference=item.reference,
+            state=item.state,
+            tone=_TONES.get(item.state, ""),
+            figure=money(item.amount, item.currency),
+            note=_sums(item),
+            actions=[*self.actions] if item.state is State.CREATED else [],
+            link=item.redirect_url,
+            log=[_log_entry(event, item.currency) for event in item.events],
+        )
 
     async def act(self, reference: str, action: str, details: Mapping[str, Any]) -> LedgerPayment:
         """Approve, reject or expire a payment; raises what `UserActions.act` does."""
@@ -166,6 +183,25 @@ def _event(event: LedgerEvent) -> dict[str, Any]:
     }
 
 
+def _sums(payment: LedgerPayment) -> str:
+    sums = {
+        "captured": payment.captured_amount,
+        "refunded": payment.refunded_amount,
+        "cancelled": payment.cancelled_amount,
+    }
+    return ", ".join(f"{word} {money(value, payment.currency)}" for word, value in sums.items() if value)
+
+
+def _log_entry(event: LedgerEvent, currency: str) -> LogEntry:
+    outcome = "" if event.success else " failed"
+    key = f", key {event.idempotency_key}" if event.idempotency_key else ""
+    return LogEntry(
+        what=f"{event.name}{outcome} {money(event.amount, currency)}",
+        at=event.timestamp,
+        details=f"pspReference {event.psp_reference}{key}",
+    )
+
+
 def _and_shipping(payment: LedgerPayment) -> Child:
     is_to_come = "shipping" in payment.request and payment.state is State.CREATED
     return element("small", "and shipping") if is_to_come else None
@@ -187,5 +223,5 @@ def _rest(payment: LedgerPayment, now: datetime, choice: ApprovalDetails, typed:
 
 def _status(payment: LedgerPayment, said: str) -> Markup:
     state, return_url = payment.state, payment.request.get("returnUrl")
-    status = element("p", f"{said} ({state})", class_="state", data_state=state.value, role="status")
+    status = element("p", f"{said} ({state})", class_="state", data_tone=_TONES.get(state, ""), role="status")
     return joined([status, element("a", "Back to the shop", class_="button", href=return_url) if return_url else None])

@@ -11,10 +11,10 @@ import attrs
 from aiohttp import web
 
 from vipps_async._wire.json import encode
-from vipps_async.sandbox._faults.faults import DeliveryFault
 from vipps_async.sandbox._pages.feed import Feed
 from vipps_async.sandbox._pages.frame import HEADERS as FRAME_HEADERS
-from vipps_async.sandbox._platform.markup import element, joined
+from vipps_async.sandbox._pages.sections import endpoints, fault_options, jumps, sections, templates
+from vipps_async.sandbox._platform.markup import joined
 from vipps_async.sandbox._platform.replies import HTML, HttpReply
 from vipps_async.sandbox._state import SandboxState
 from vipps_async.sandbox._web.http import to_response
@@ -24,7 +24,6 @@ _PACE = 0.1
 _EVENT = b"retry: 500\ndata: %b\n\n"  # a page that lost the feed comes back after 500 ms
 _STATIC = files("vipps_async.sandbox._pages") / "static"
 _MEDIA_TYPES: Mapping[str, str] = MappingProxyType({"dashboard.js": "text/javascript", "style.css": "text/css"})
-_FAULTS = joined(element("option", f"{fault.spelling}: {fault.meaning}", value=fault.value) for fault in DeliveryFault)
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
 _HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -49,9 +48,16 @@ class Dashboard:
         ]
 
     async def _show(self, _: web.Request) -> web.Response:
-        texts = {"merchant": joined([self.state.merchant]), "faults": _FAULTS}
-        page = Template(_read("dashboard.html")).substitute(texts)
-        return _response(page, HTML)
+        pages = self.state.pages
+        parts = {
+            "merchant": joined([self.state.merchant]),
+            "jumps": jumps(pages),
+            "sections": sections(pages),
+            "templates": templates(pages),
+            "faults": fault_options(),
+            "endpoints": endpoints(self.state.routes, pages),
+        }
+        return _response(Template(_read("dashboard.html")).substitute(parts), HTML)
 
     async def _follow(self, request: web.Request) -> web.StreamResponse:
         """Send server-sent events until the reader has left."""

@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 
 import attrs
 
-from vipps_async.sandbox._platform.pages import ApiPage
+from vipps_async.sandbox._platform.pages import ApiPage, Card
 from vipps_async.sandbox._state import SandboxState
-from vipps_async.sandbox._web.control import shown_delivery
 from vipps_async.sandbox._webhooks.records import Delivery
 
 _SHOWN = 200  # things of a collection, and as many deliveries
@@ -51,15 +50,15 @@ class Feed:
         before, self._shown = self._shown or _View(), now
         return {
             "collections": [self._changes(page, before, now) for page in self.state.pages],
-            "deliveries": [shown_delivery(delivery) for delivery in _new(before.deliveries, now.deliveries)],
+            "deliveries": [delivery.to_dict() for delivery in _new(before.deliveries, now.deliveries)],
             "goneDeliveries": _gone(before.deliveries, now.deliveries),
             "pending": now.pending,
         }
 
     def _changes(self, page: ApiPage, before: _View, now: _View) -> dict[str, Any]:
         old, new = before.collections.get(page.collection, {}), now.collections[page.collection]
-        shown = [page.shown(item) for item in _new(old, new)]
-        return {"name": page.collection, "items": shown, "gone": _gone(old, new)}
+        cards = [_document(page.card(item)) for item in _new(old, new)]
+        return {"name": page.collection, "cards": cards, "gone": _gone(old, new)}
 
     def _look(self) -> _View:
         deliveries = _newest(self.state.deliveries.latest(self.reference))
@@ -71,6 +70,11 @@ class Feed:
             deliveries={delivery.id: delivery for delivery in deliveries},
             pending=len(self.state.deliveries.pending),
         )
+
+
+def _document(card: Card) -> dict[str, Any]:
+    log = [{**attrs.asdict(entry), "at": entry.at.isoformat(timespec="milliseconds")} for entry in card.log]
+    return {**attrs.asdict(card, recurse=False), "log": log}
 
 
 def _newest(latest: Iterator[_Value]) -> list[_Value]:

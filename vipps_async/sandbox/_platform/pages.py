@@ -1,6 +1,7 @@
 """The interface by which pages and the control surface show an API, and act on it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import attrs
@@ -24,12 +25,67 @@ class QrForm:
     size: int | None
 
 
+@attrs.frozen(kw_only=True)
+class LogEntry:
+    """Something that happened to a thing.
+
+    Attributes:
+        what: in a few words.
+        at: when.
+        details: what else is known of it.
+    """
+
+    what: str
+    at: datetime
+    details: str
+
+
+@attrs.frozen(kw_only=True)
+class Card:
+    """A thing as the dashboard shows it.
+
+    Attributes:
+        reference: what it is known by.
+        state: the state it is in.
+        tone: the colour of that: ``"waiting"``, ``"good"``, ``"bad"`` or ``""``.
+        figure: how much it is about.
+        note: what became of that.
+        actions: those that can be done to it now.
+        link: the address at which its user acts; ``None``: nowhere.
+        log: what happened to it, oldest first.
+    """
+
+    reference: str
+    state: str
+    tone: str
+    figure: str
+    note: str
+    actions: Sequence[str]
+    link: str | None
+    log: Sequence[LogEntry]
+
+
 class ApiPage(Protocol):
     """Shows what is in an API, and acts on it."""
 
     @property
     def collection(self) -> str:
         """The name of its things: the part of the control surface's paths that stands for them."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """The heading of its things on the dashboard."""
+        ...
+
+    @property
+    def empty(self) -> str:
+        """What the dashboard says where there is none."""
+        ...
+
+    @property
+    def details(self) -> str:
+        """What the details of its actions may be, for people."""
         ...
 
     @property
@@ -46,7 +102,11 @@ class ApiPage(Protocol):
         ...
 
     def shown(self, item: Any) -> dict[str, Any]:
-        """Return what is shown of a thing."""
+        """Return what the control surface tells of a thing."""
+        ...
+
+    def card(self, item: Any) -> Card:
+        """Return how the dashboard shows a thing."""
         ...
 
     async def act(self, reference: str, action: str, details: Mapping[str, Any]) -> Any:

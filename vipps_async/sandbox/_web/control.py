@@ -1,7 +1,7 @@
 """The sandbox's own surface over HTTP, under ``/sandbox``: what a person or another language does to it."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -29,7 +29,7 @@ from vipps_async.sandbox._platform.schema import (
 )
 from vipps_async.sandbox._state import SandboxState
 from vipps_async.sandbox._web.http import read_body, to_response
-from vipps_async.sandbox._webhooks.records import Delivery, RecordedRequest, UnknownDelivery
+from vipps_async.sandbox._webhooks.records import UnknownDelivery
 
 
 def _anything(_value: Any, _path: str) -> Iterator[Violation]:
@@ -45,7 +45,6 @@ _DELIVERY_FAULT = record(optional={"fault": nullable(text())})
 _WEBHOOK = record(
     required={"url": text()}, optional={"events": nullable(sequence(text())), "secret": nullable(text(least=1))}
 )
-_SIGNATURES = frozenset({"Authorization", "X-Vipps-Authorization"})
 
 
 @attrs.frozen
@@ -108,7 +107,7 @@ class Control:
         return act
 
     async def _list_deliveries(self, _: web.Request) -> web.Response:
-        shown = [shown_delivery(delivery) for delivery in self.state.deliveries.records]
+        shown = [delivery.to_dict() for delivery in self.state.deliveries.records]
         return _json(200, {"deliveries": shown, "pending": self.state.deliveries.pending})
 
     async def _redeliver(self, request: web.Request) -> web.Response:
@@ -120,14 +119,16 @@ class Control:
         return to_response(HttpReply(status=202))
 
     async def _list_requests(self, _: web.Request) -> web.Response:
-        return _json(200, {"requests": [_request(request) for request in self.state.requests]})
+        return _json(200, {"requests": [request.to_dict() for request in self.state.requests]})
 
     async def _reset(self, _: web.Request) -> web.Response:
         await self.state.reset()
         return to_response(HttpReply(status=204))
 
     async def _show_time(self, _: web.Request) -> web.Response:
-        return _json(200, {"now": _time(self.state.clock.now()), "ahead": self.state.clock.offset.total_seconds()})
+        clock = self.state.clock
+        now = clock.now().isoformat(timespec="milliseconds")
+        return _json(200, {"now": now, "ahead": clock.offset.total_seconds()})
 
     async def _advance(self, request: web.Request) -> web.Response:
         body = await _body(request, _CLOCK)
@@ -200,35 +201,6 @@ def _json(status: int, data: Any) -> web.Response:
     return to_response(of_json(status, data))
 
 
-def _time(when: datetime | None) -> str | None:
-    return None if when is None else when.isoformat(timespec="milliseconds")
-
-
-def shown_delivery(delivery: Delivery) -> dict[str, Any]:
-    """Return what is shown of a delivery: all but the signature, which a reader could send again."""
-    return {
-        "id": delivery.id,
-        "registrationId": delivery.registration_id,
-        "url": delivery.url,
-        "event": delivery.event,
-        "reference": delivery.reference,
-        "pspReference": delivery.psp_reference,
-        "attempt": delivery.attempt,
-        "copy": delivery.copy,
-        "fault": delivery.fault,
-        "status": delivery.status,
-        "error": delivery.error,
-        "startedAt": _time(delivery.started_at),
-        "duration": delivery.duration.total_seconds(),
-        "requestHeaders": {
-            name: "(hidden)" if name in _SIGNATURES else value for name, value in delivery.request_headers.items()
-        },
-        "requestBody": delivery.request_body.decode(),
-        "responseHeaders": delivery.response_headers,
-        "responseBody": delivery.response_body.decode("utf-8", "replace"),
-    }
-
-
 def _shown_rule(rule: FaultRule) -> dict[str, Any]:
     options = {field: getattr(rule, name) for field, name in _OPTIONS.items() if name not in {"times", "secret"}}
     given = {field: value for field, value in options.items() if value is not None}
@@ -237,17 +209,3 @@ def _shown_rule(rule: FaultRule) -> dict[str, Any]:
 
 def _done(done: InjectedFault) -> dict[str, Any]:
     return {"operation": done.operation, "fault": done.fault, "reference": done.reference, "event": done.event}
-
-
-def _request(request: RecordedRequest) -> dict[str, Any]:
-    return {
-        "receivedAt": _time(request.received_at),
-        "method": request.method,
-        "path": request.path,
-        "operation": request.operation,
-        "idempotencyKey": request.idempotency_key,
-        "body": request.body.decode("utf-8", "replace"),
-        "status": request.status,
-        "tookEffect": request.took_effect,
-        "fault": request.fault,
-    }

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import attrs
 
@@ -11,6 +12,7 @@ from vipps_async.sandbox._faults.faults import AnyFault, DeliveryFault
 
 _REQUESTS = 10_000
 _BYTES = 64 * 1024 * 1024  # of their bodies
+_SIGNATURES = frozenset({"Authorization", "X-Vipps-Authorization"})
 
 
 @attrs.frozen(kw_only=True)
@@ -38,6 +40,20 @@ class RecordedRequest:
     status: int | None
     took_effect: bool
     fault: AnyFault | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return {
+            "receivedAt": _text_of(self.received_at),
+            "method": self.method,
+            "path": self.path,
+            "operation": self.operation,
+            "idempotencyKey": self.idempotency_key,
+            "body": self.body.decode("utf-8", "replace"),
+            "status": self.status,
+            "tookEffect": self.took_effect,
+            "fault": self.fault,
+        }
 
 
 class RequestLog:
@@ -117,3 +133,31 @@ class Delivery:
     def is_success(self) -> bool:
         """Whether the webhook took it: any 2xx."""
         return self.status is not None and self.status // 100 == 2
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it ready for JSON, with all but the signature, which a reader could send again."""
+        return {
+            "id": self.id,
+            "registrationId": self.registration_id,
+            "url": self.url,
+            "event": self.event,
+            "reference": self.reference,
+            "pspReference": self.psp_reference,
+            "attempt": self.attempt,
+            "copy": self.copy,
+            "fault": self.fault,
+            "status": self.status,
+            "error": self.error,
+            "startedAt": _text_of(self.started_at),
+            "duration": self.duration.total_seconds(),
+            "requestHeaders": {
+                name: "(hidden)" if name in _SIGNATURES else value for name, value in self.request_headers.items()
+            },
+            "requestBody": self.request_body.decode(),
+            "responseHeaders": self.response_headers,
+            "responseBody": self.response_body.decode("utf-8", "replace"),
+        }
+
+
+def _text_of(when: datetime) -> str:
+    return when.isoformat(timespec="milliseconds")

@@ -1,5 +1,5 @@
 // The dashboard: it follows the sandbox's feed, and acts through its control surface.
-// What the feed tells is set as text and never as markup: references, URLs and answers are other people's to choose.
+// Whatever the feed says is set as text and never as markup: references, URLs and answers are other people's to choose.
 
 const byId = (id) => document.getElementById(id);
 const moment = new Intl.DateTimeFormat(undefined, {
@@ -11,11 +11,6 @@ const moment = new Intl.DateTimeFormat(undefined, {
 });
 
 const at = (iso) => moment.format(new Date(iso));
-
-function money(value, currency) {
-  const whole = (value / 100).toFixed(2).replace(/\B(?=(\d{3})+\.)/g, "\u00a0");
-  return `${whole}\u00a0${currency}`;
-}
 
 function copyOf(template) {
   return byId(template).content.firstElementChild.cloneNode(true);
@@ -37,42 +32,22 @@ function nameControls(card, subject) {
 
 const refuse = (card, reason) => fill(card, { refusal: reason });
 
-// Payments
+// The things of an API, each as a card
 
-const SUMS = { captured: "capturedAmount", refunded: "refundedAmount", cancelled: "cancelledAmount" };
-
-function sums(payment) {
-  return Object.entries(SUMS)
-    .filter(([, member]) => payment[member] > 0)
-    .map(([word, member]) => `${word} ${money(payment[member], payment.currency)}`)
-    .join(", ");
+function logEntry({ what, at: when, details }) {
+  return fill(copyOf("log-entry"), { what, when: `${at(when)}, ${details}` });
 }
 
-function logEntry(event, currency) {
-  const outcome = event.success ? "" : " failed";
-  const key = event.idempotencyKey ? `, key ${event.idempotencyKey}` : "";
-  return fill(copyOf("event"), {
-    what: `${event.name}${outcome} ${money(event.amount, currency)}`,
-    when: `${at(event.timestamp)}, pspReference ${event.pspReference}${key}`,
-  });
-}
-
-function showPayment(card, payment) {
-  const { reference, state, events, currency } = payment;
-  fill(card, {
-    reference,
-    state,
-    amount: money(payment.amount, currency),
-    sums: sums(payment),
-    log: `${events.length} ${events.length === 1 ? "event" : "events"}, the latest on ${at(events.at(-1).timestamp)}`,
-  });
-  card.dataset.path = `/sandbox/payments/${encodeURIComponent(reference)}`;
+function showThing(card, { reference, state, tone, figure, note, actions, link, log }) {
+  const events = `${log.length} ${log.length === 1 ? "event" : "events"}, the latest on ${at(log.at(-1).at)}`;
+  fill(card, { reference, state, figure, note, log: events });
+  card.dataset.path = `/sandbox/${card.dataset.collection}/${encodeURIComponent(reference)}`;
   card.dataset.reference = reference;
-  card.querySelector(".state").dataset.state = state;
-  linkTo(card.querySelector("a"), payment.redirectUrl);
-  card.querySelector(".log").replaceChildren(...events.map((event) => logEntry(event, currency)));
+  card.querySelector(".state").dataset.tone = tone;
+  linkTo(card.querySelector("a"), link);
+  card.querySelector(".log").replaceChildren(...log.map(logEntry));
   nameControls(card, reference);
-  retireActions(card, state !== "CREATED");
+  offer(card, actions);
 }
 
 function linkTo(link, url) {
@@ -81,18 +56,21 @@ function linkTo(link, url) {
   link.href = url;
 }
 
-function retireActions(card, retired) {
-  const actions = card.querySelector(".actions");
-  if (retired && actions.contains(document.activeElement)) {
+function offer(card, actions) {
+  const controls = card.querySelector(".actions");
+  const buttons = [...controls.querySelectorAll("button")];
+  const retired = buttons.filter(({ dataset }) => !actions.includes(dataset.act));
+  if (retired.includes(document.activeElement) || !actions.length && controls.contains(document.activeElement)) {
     card.querySelector("summary").focus();
   }
-  actions.hidden = retired;
-  if (retired) {
+  buttons.forEach((button) => { button.hidden = retired.includes(button); });
+  controls.hidden = !actions.length;
+  if (controls.hidden) {
     refuse(card, "");
   }
 }
 
-const newsOfPayment = ({ events, reference }) => `${events.at(-1).name}: ${reference}`;
+const newsOfThing = ({ log, reference }) => `${log.at(-1).what}: ${reference}`;
 
 // Deliveries
 
@@ -127,14 +105,14 @@ function showDelivery(card, delivery) {
     response: status === null ? delivery.error : message(status, delivery.responseHeaders, delivery.responseBody),
   });
   card.dataset.path = `/sandbox/deliveries/${id}`;
-  card.querySelector(".state").dataset.state = isTaken(delivery) ? "taken" : "failed";
+  card.querySelector(".state").dataset.tone = isTaken(delivery) ? "good" : "bad";
   nameControls(card, `${event} of ${reference}`);
 }
 
 const newsOfDelivery = (delivery) =>
   `${delivery.event} ${isTaken(delivery) ? "delivered" : "not delivered"}: ${delivery.reference}`;
 
-// The two lists
+// The lists
 
 class Board {
   constructor(name, template, keyOf, show) {
@@ -171,10 +149,12 @@ class Board {
   }
 }
 
-// What the page can show of each API, by the name of its collection in the feed.
-const collections = {
-  payments: { board: new Board("payments", "payment", ({ reference }) => reference, showPayment), news: newsOfPayment },
-};
+// One for each API that has a page, by the name of its collection.
+const boards = new Map();
+for (const { dataset } of document.querySelectorAll("[data-collection-part]")) {
+  const name = dataset.collectionPart;
+  boards.set(name, new Board(name, `card-of-${name}`, ({ reference }) => reference, showThing));
+}
 const deliveries = new Board("deliveries", "delivery", ({ id }) => id, showDelivery);
 
 // Following
@@ -185,13 +165,13 @@ function showConnection(text, isLive) {
 }
 
 function update(news) {
-  news.collections.forEach(({ name, items, gone }) => collections[name]?.board.update(items, gone));
+  news.collections.forEach(({ name, cards, gone }) => boards.get(name).update(cards, gone));
   deliveries.update(news.deliveries, news.goneDeliveries);
   byId("pending").textContent = news.pending ? `${news.pending} on the way` : "";
 }
 
 function announce(news) {
-  const happened = news.collections.flatMap(({ name, items }) => items.map((item) => collections[name]?.news(item) ?? name));
+  const happened = news.collections.flatMap(({ cards }) => cards.map(newsOfThing));
   const lines = [...happened, ...news.deliveries.map(newsOfDelivery)];
   if (lines.length) {
     byId("news").textContent = lines.length === 1 ? lines[0] : `${lines.at(-1)}, and ${lines.length - 1} more`;
@@ -213,7 +193,7 @@ function follow() {
     const news = JSON.parse(data);
     if (isFirst) {
       // A feed begins with everything, also the one that follows an interruption.
-      Object.values(collections).forEach(({ board }) => board.clear());
+      boards.forEach((board) => board.clear());
       deliveries.clear();
     } else {
       announce(news);
