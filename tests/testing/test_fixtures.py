@@ -174,10 +174,17 @@ async def test_each_call_makes_another_event(vipps_event: EventSource, receiver:
     async def note(event: PaymentEvent) -> None:
         handled.append((event.name, event.success))
 
-    told = [("CAPTURED", True), ("CAPTURED", True), ("CAPTURED", False), ("AUTHORISATION", True), ("NEWS", True)]
+    told = [("CAPTURED", True), ("CAPTURED", True), ("CAPTURED", False), ("AUTHORISATION", True)]
     for name, success in told:
         await receiver.handle(vipps_event(name, success=success).request)
-    assert handled == [*told[:3], ("AUTHORIZED", True), ("NEWS", True)]
+    assert handled == [*told[:3], ("AUTHORIZED", True)]
+
+
+@pytest.mark.parametrize("name", ["CAPTURE", "authorized", ""])
+def test_a_name_that_no_event_has_is_refused(vipps_event: EventSource, name: str) -> None:
+    """A test of a misspelt event would pass by handling nothing."""
+    with pytest.raises(ConfigurationError, match=rf"name='{name}' is none of CREATED, .*CAPTURED"):
+        vipps_event(name)
 
 
 async def test_events_are_posted_to_a_server(vipps_event: EventSource, receiver: WebhookReceiver) -> None:

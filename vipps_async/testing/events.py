@@ -11,7 +11,9 @@ import aiohttp
 import attrs
 
 from vipps_async._wire.json import encode
+from vipps_async._wire.secret import described
 from vipps_async.epayment import PaymentEventName
+from vipps_async.errors import ConfigurationError
 from vipps_async.money import Amount
 from vipps_async.webhooks import IncomingRequest, Reply
 from vipps_async.webhooks.signature import SignedUrl, sign
@@ -88,13 +90,16 @@ class EventSource:
             psp_reference: of the event; ``None``: a new one.
             idempotency_key: of the request that caused it; ``None``: it had none.
             success: whether the operation succeeded.
+
+        Raises:
+            ConfigurationError: no event has this name.
         """
         now, target = datetime.now(UTC), SignedUrl.of(self.url)
         document = {
             "msn": self.msn,
             "reference": reference,
             "pspReference": psp_reference or str(uuid.uuid4()),
-            "name": PaymentEventName(name),
+            "name": _known(name),
             "amount": {"currency": amount.currency, "value": amount.value},
             "timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "idempotencyKey": idempotency_key,
@@ -105,3 +110,10 @@ class EventSource:
         del headers["Host"]
         headers |= {"Content-Type": "application/json", "Webhook-Id": self.webhook_id}
         return SignedDelivery(target=target.path_and_query, headers=headers, body=body)
+
+
+def _known(name: PaymentEventName | str) -> PaymentEventName:
+    known = PaymentEventName(name)
+    if not known.is_known:
+        raise ConfigurationError(f"name={described(name)} is none of {', '.join(PaymentEventName)}")
+    return known
