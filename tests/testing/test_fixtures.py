@@ -180,7 +180,7 @@ async def test_each_call_makes_another_event(vipps_event: EventSource, receiver:
     assert handled == [*told[:3], ("AUTHORIZED", True)]
 
 
-@pytest.mark.parametrize("name", ["CAPTURE", "authorized", ""])
+@pytest.mark.parametrize("name", ["CAPTURD", "authorized", ""])
 def test_a_name_that_no_event_has_is_refused(vipps_event: EventSource, name: str) -> None:
     """A test of a misspelt event would pass by handling nothing."""
     with pytest.raises(ConfigurationError, match=rf"name='{name}' is none of CREATED, .*CAPTURED"):

@@ -11,9 +11,8 @@ import aiohttp
 import attrs
 
 from vipps_async._wire.json import encode
-from vipps_async._wire.secret import described
 from vipps_async.epayment import PaymentEventName
-from vipps_async.errors import ConfigurationError
+from vipps_async.errors import ConfigurationError, shorten
 from vipps_async.money import Amount
 from vipps_async.webhooks import IncomingRequest, Reply
 from vipps_async.webhooks.signature import SignedUrl, sign
@@ -115,5 +114,5 @@ class EventSource:
 def _known(name: PaymentEventName | str) -> PaymentEventName:
     known = PaymentEventName(name)
     if not known.is_known:
-        raise ConfigurationError(f"name={described(name)} is none of {', '.join(PaymentEventName)}")
+        raise ConfigurationError(f"name={shorten(name)} is none of {', '.join(PaymentEventName)}")
     return known
