@@ -104,6 +104,14 @@ def test_every_field_of_a_log_lands(name: str) -> None:
     assert_lands(document(name), read_log(document(name), document(name)[0]["reference"], "123456"))
 
 
+@pytest.mark.parametrize(("name", "msn"), [("current-event-log", "123456"), ("draft-event-log", None)])
+def test_an_entry_of_a_log_has_the_merchant_that_its_delivery_has(name: str, msn: str | None) -> None:
+    """Deliveries of the current dialect name it, the draft's do not; what came stays as it came."""
+    log = read_log(document(name), document(name)[0]["reference"], "123456")
+    assert {event.msn for event in log} == {msn}
+    assert [event.raw for event in log] == document(name)
+
+
 @pytest.mark.parametrize(
     "name",
     [*names("current-capture-response*"), *names("current-cancel-response*"), *names("current-refund-response*")],

@@ -171,6 +171,20 @@ async def test_wait_refuses_an_answer_that_is_none(vipps: VippsClient, until: An
     assert not warned
 
 
+async def test_wait_cancels_the_future_that_a_condition_answered_with(vipps: VippsClient) -> None:
+    """Nobody would wait for it."""
+    await create(vipps)
+    answers: list[asyncio.Future[bool]] = []
+
+    def answer(_: Payment) -> Any:
+        answers.append(asyncio.get_running_loop().create_future())
+        return answers[-1]
+
+    with pytest.raises(InvalidRequest, match="must be a plain function"):
+        await vipps.epayment.wait(REFERENCE, timeout=5, until=answer)
+    assert [future.cancelled() for future in answers] == [True]
+
+
 async def test_a_caller_s_own_timeout_is_not_the_wait_s(sandbox: Sandbox, vipps: VippsClient) -> None:
     """A TimeoutError that until() raises comes out as it is, not as the end of the wait."""
     await authorize(sandbox, vipps)

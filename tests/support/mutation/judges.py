@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 
 _CALLS = (
+    "tests/test_defaults.py",
     "tests/_http/test_call.py",
     "tests/_http/test_retry.py",
     "tests/_http/test_reply.py",
@@ -20,6 +21,7 @@ _OUTCOMES = (
 )
 _EPAYMENT = ("tests/epayment",)
 _RECEIVER = (
+    "tests/test_defaults.py",
     "tests/webhooks/test_router.py",
     "tests/webhooks/test_handlers.py",
     "tests/webhooks/test_event_families.py",
@@ -32,11 +34,22 @@ _RECEIVER = (
     "tests/webhooks/test_delivered.py",
     "tests/webhooks/test_dispatcher.py",
     "tests/webhooks/test_aiohttp_app.py",
+    "tests/webhooks/test_cut_off.py",
 )
 _INBOX = (
+    "tests/test_defaults.py",
     "tests/webhooks/test_inbox_policy.py",
     "tests/webhooks/test_inbox.py",
     "tests/webhooks/test_inbox_lifetime.py",
+)
+_SQLITE = (
+    "tests/test_defaults.py",
+    "tests/webhooks/test_sqlite_store.py",
+    "tests/webhooks/test_sqlite_transaction.py",
+    "tests/webhooks/test_sqlite_file.py",
+    "tests/webhooks/test_sqlite_inbox.py",
+    "tests/webhooks/test_write_turn.py",
+    *_INBOX,
 )
 _SIGNATURES = (
     "tests/webhooks/test_signature.py",
@@ -61,17 +74,16 @@ JUDGES: Mapping[str, tuple[str, ...]] = {
     "webhooks/_verification.py": (*_SIGNATURES, *_RECEIVER),
     "webhooks/_inbox*.py": (*_INBOX, "tests/webhooks/test_observers.py"),
     "webhooks/_[defhipr]*.py": (*_RECEIVER, *_INBOX),
-    "webhooks/stores/memory.py": ("tests/webhooks/test_memory_store.py",),
-    "webhooks/stores/*sqlite*.py": (
-        "tests/webhooks/test_sqlite_store.py",
-        "tests/webhooks/test_sqlite_transaction.py",
-        "tests/webhooks/test_sqlite_file.py",
-        "tests/webhooks/test_sqlite_inbox.py",
-        "tests/webhooks/test_write_turn.py",
-        *_INBOX,
+    "webhooks/stores/_sqlite_writer.py": ("tests/webhooks/test_sqlite_writer.py", *_SQLITE),
+    "webhooks/stores/memory.py": ("tests/test_defaults.py", "tests/webhooks/test_memory_store.py"),
+    "webhooks/stores/*sqlite*.py": _SQLITE,
+    "webhooks/stores/redis.py": (
+        "tests/test_defaults.py",
+        "tests/webhooks/test_redis_store.py",
+        "tests/webhooks/test_redis_batches.py",
     ),
-    "webhooks/stores/redis.py": ("tests/webhooks/test_redis_store.py", "tests/webhooks/test_redis_batches.py"),
     "webhooks/stores/*postgres*.py": (
+        "tests/test_defaults.py",
         "tests/webhooks/test_postgres_store.py",
         "tests/webhooks/test_postgres_inbox.py",
         "tests/webhooks/test_pgbouncer.py",

@@ -127,6 +127,10 @@ def _deciding(tree: ast.AST) -> Iterator[ast.expr | ast.stmt]:
                 continue
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 yield from _in_function(child)
+            case ast.ClassDef(
+                body=body
+            ):  # not its decorators: a keyword-only class serves the same callers by position
+                yield from _deciding(ast.Module(body=body, type_ignores=[]))
             case ast.AnnAssign(value=value):
                 if value is not None:
                     yield from _with_self(value)

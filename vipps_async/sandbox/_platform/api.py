@@ -123,7 +123,7 @@ class SampleFacts:
     success: bool = True
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ApiDefinition:
     """An API.
 
@@ -150,6 +150,10 @@ class ApiDefinition:
     event_limits: Mapping[str, int] = _NOTHING
     sample: Callable[[str, SampleFacts], bytes] | None = None
     draft: "ApiDefinition | None" = None
+
+    def __repr__(self) -> str:
+        """Tell the name alone: signatures show the default APIs."""
+        return f"<ApiDefinition {self.name}>"
 
     @property
     def codes(self) -> tuple[str, ...]:

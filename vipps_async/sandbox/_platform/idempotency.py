@@ -13,7 +13,7 @@ import attrs
 from vipps_async.sandbox._platform.replies import HttpReply
 
 # Not answers to pin to a key: the gateway gave them, or another operation was in the way. Knowledge base, errors.
-_PASSING = frozenset({401, 403, 423, 429})
+_PASSING = frozenset({403, 423})
 
 _SERVER_ERRORS = 500
 
