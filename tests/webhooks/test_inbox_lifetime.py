@@ -297,3 +297,13 @@ async def test_an_event_that_kills_its_process_becomes_a_dead_letter(place: Plac
         assert letter.key == key_of(event_of("a1"))
         assert "the process that handled it died" in letter.error
         assert await place.sql("SELECT reference FROM effects") == [("b1",)]
+
+
+async def test_an_idle_inbox_closes_at_once(place: Place) -> None:
+    """However far the next poll is, and however long handlers might take."""
+    patient = attrs.evolve(QUICK, poll_interval=timedelta(hours=1), shutdown_timeout=timedelta(hours=1))
+    async with shop(place, policy=patient) as site:
+        await site.deliver("a1")
+        await site.has_shipped("a1")
+        async with asyncio.timeout(20):
+            await site.receiver.close()

@@ -1,5 +1,12 @@
 """Whether a call is attempted again, after how long, and what its end means. The only module that knows backoff.
 
+Each call has its `Attempts`, which is told when an attempt begins, when its request may have left, and what it ended
+with. From that it keeps one fact: whether an attempt may have taken effect that no reply has settled. While that is so,
+a write can end in two ways only: in a reply, or refusal, of the API itself for this very call, or in `OutcomeUnknown`
+with the key to repeat it with. A refused token is replaced once, at no cost. Other trouble that may pass is waited out,
+by chance between nothing and a bound that doubles, after what a ``Retry-After`` asks for, as long as the deadline and
+the client's `RetryBudget` allow.
+
 Of backoff are the waits and their jitter. Its decorators are not used: they call a function of asyncio that Python 3.14
 deprecates and 3.16 removes.
 """

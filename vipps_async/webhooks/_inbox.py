@@ -1,4 +1,12 @@
-"""Answer first, work after: the events that a store holds are handled in the background, each until it took effect."""
+"""Answer first, work after: the events that a store holds are handled in the background, each until it took effect.
+
+One task, the feeder, takes an event whenever a worker is free: at once when one was put in or settled in this process,
+otherwise at each poll. An event that is taken is leased to this process; a second task renews the leases of all that is
+in hand, and what a dead process held is taken by another when its lease ends. The handlers run under the event's claim,
+so one that took effect just before its process died is not handled again. What fails is put back with a pause that
+grows, and becomes a dead letter after so many attempts; what could not even be tried is put back as if nobody had taken
+it.
+"""
 
 import asyncio
 import logging
