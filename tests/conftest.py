@@ -31,9 +31,9 @@ QUICK = RetryPolicy(initial_delay=0.01, max_delay=0.05, attempt_timeout=2.0)
 
 
 @pytest_asyncio.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    """A sandbox that speaks the current API."""
-    async with Sandbox(retry_delays=[0.02]) as server:
+async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
+    """A sandbox that speaks the current API; a strict one for tests that are marked so."""
+    async with Sandbox(retry_delays=[0.02], strict="strict" in request.keywords) as server:
         yield server
 
 

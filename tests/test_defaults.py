@@ -12,6 +12,8 @@ from vipps_async.token_cache import RedisTokenCache
 from vipps_async.webhooks import InboxPolicy, WebhookReceiver
 from vipps_async.webhooks.signals.postgres import PostgresSignal
 from vipps_async.webhooks.signals.redis import RedisSignal
+from vipps_async.webhooks.stores._postgres_inbox import PostgresInbox
+from vipps_async.webhooks.stores._sqlite_inbox import SQLiteInbox
 from vipps_async.webhooks.stores.memory import MemoryStore
 from vipps_async.webhooks.stores.postgres import PostgresStore
 from vipps_async.webhooks.stores.redis import RedisStore
@@ -68,6 +70,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "denied": (),
         "rate_limits": True,
         "seed": None,
+        "strict": False,
     },
 }
 # Their own tests say what they are.
@@ -80,6 +83,12 @@ def test_the_defaults(made: type) -> None:
     parameters = inspect.signature(made).parameters.values()
     defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
     assert {name: value for name, value in defaults.items() if name not in OTHERS} == DEFAULTS[made]
+
+
+@pytest.mark.parametrize("inbox", [SQLiteInbox, PostgresInbox])
+def test_dead_letters_come_by_the_hundred(inbox: type[SQLiteInbox] | type[PostgresInbox]) -> None:
+    """Unless another number is asked for."""
+    assert inspect.signature(inbox.dead_letters).parameters["limit"].default == 100
 
 
 def test_a_signature_is_short() -> None:

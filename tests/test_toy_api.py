@@ -21,7 +21,7 @@ from vipps_async.sandbox._platform.events import SandboxEvent
 from vipps_async.sandbox._platform.problems import coded, plain
 from vipps_async.sandbox._platform.replies import HttpReply, of_json
 from vipps_async.sandbox._platform.routes import ApiRequest, Key, Route
-from vipps_async.sandbox._platform.schema import record, text
+from vipps_async.sandbox._platform.schema import Check, record, text
 from vipps_async.webhooks import FAMILIES, EventFamily, WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
 
@@ -157,7 +157,7 @@ TOY = ApiDefinition(
             "/toy/v1/tickets",
             handle=CarPark.park,
             key=Key.REQUIRED,
-            body=record(required={"carId": text(), "hours": _any}),
+            body=record(required={"carId": text(), "hours": Check(_any)}),
             subject="carId",
         ),
         Route(

@@ -97,3 +97,10 @@ def test_an_api_may_have_a_narrower_rule() -> None:
     for key in ("charge_17", "a.b", "x" * 41, "a\n"):
         with pytest.raises(InvalidRequest, match=r"must be 1 to 40 characters of \[A-Za-z0-9-\]\+"):
             rules.checked_key(key)
+
+
+def test_a_key_suits_every_api_unless_its_own_says_more() -> None:
+    """Forty characters."""
+    assert call.ApiRules().checked_key("k" * 40) == "k" * 40
+    with pytest.raises(InvalidRequest, match="1 to 40"):
+        call.ApiRules().checked_key("k" * 41)

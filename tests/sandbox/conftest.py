@@ -7,13 +7,6 @@ from vipps_async.sandbox import Sandbox
 
 
 @pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    """A running sandbox of the current dialect that retries deliveries at once."""
-    async with Sandbox(retry_delays=[0.02]) as running:
-        yield running
-
-
-@pytest.fixture
 async def merchant(sandbox: Sandbox) -> AsyncIterator[Merchant]:
     """A merchant that is signed in at the sandbox."""
     async with at(sandbox) as signed_in:
@@ -28,9 +21,10 @@ async def unlimited() -> AsyncIterator[Merchant]:
 
 
 @pytest.fixture
-async def draft() -> AsyncIterator[Merchant]:
-    """A merchant that is signed in at a sandbox of the draft."""
-    async with Sandbox(dialect="draft", retry_delays=[0.02]) as running, at(running) as signed_in:
+async def draft(request: pytest.FixtureRequest) -> AsyncIterator[Merchant]:
+    """A merchant that is signed in at a sandbox of the draft; a strict one for tests that are marked so."""
+    strict = "strict" in request.keywords
+    async with Sandbox(dialect="draft", retry_delays=[0.02], strict=strict) as running, at(running) as signed_in:
         yield signed_in
 
 

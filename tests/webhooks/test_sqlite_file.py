@@ -125,6 +125,31 @@ def test_a_file_that_was_open_at_a_fork_is_refused_in_the_child(path: Path, stat
         assert all("shop.db' was open when this process was forked" in answer for answer in answers)
 
 
+def test_a_file_that_one_of_two_connections_left_open_is_refused_after_a_fork(path: Path) -> None:
+    """Each connection counts: closing one does not make the file one that nobody has open."""
+    script = """
+import os, sys
+from vipps_async import ConfigurationError
+from vipps_async.webhooks.stores._sqlite_forks import note_closed, note_opened, refuse_inherited
+
+path, closed = sys.argv[1], int(sys.argv[2])
+open(path, "w").close()
+opened = [note_opened(path), note_opened(path)]
+for identity in opened[:closed]:
+    note_closed(identity)
+child = os.fork()
+if child == 0:
+    try:
+        refuse_inherited(path)
+    except ConfigurationError:
+        os._exit(3)
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    commands = ([sys.executable, "-c", script, str(path), str(closed)] for closed in (0, 1, 2))
+    assert [subprocess.run(command, check=False).returncode for command in commands] == [3, 3, 0]
+
+
 def test_a_store_works_in_one_event_loop_after_another(path: Path) -> None:
     """Closed or not, what belonged to the old loop is made anew, and its threads end."""
     before, store = threading.active_count(), SQLiteStore(path)

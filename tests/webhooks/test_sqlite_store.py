@@ -599,3 +599,16 @@ async def test_a_store_can_be_cancelled_while_it_opens_the_file(path: str) -> No
         await asyncio.wait({using})
         assert using.cancelled()
         gc.collect()
+
+
+async def test_a_lease_that_ended_is_good_while_nobody_took_it(path: Path) -> None:
+    """Also after the purge that another event's end brings: whoever still has it completes it."""
+    now = 1_000_000.0
+    async with SQLiteStore(path, lease=60, clock=lambda: now) as store:
+        async with store.claim("slow") as claim:
+            assert not claim.is_duplicate
+            now += 3600
+            async with store.claim("quick"):
+                pass
+        async with store.claim("slow") as again:
+            assert again.is_duplicate

@@ -1,13 +1,14 @@
-"""Which errors of SQLite say that somebody else's write was in the way."""
+"""Which errors of SQLite say that somebody else's write was in the way, and how long that is waited for."""
 
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from vipps_async.webhooks.stores._sqlite_writer import is_busy
+from vipps_async.webhooks.stores._sqlite_writer import _lock, is_busy
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -60,3 +61,22 @@ def test_a_turn_that_did_not_come_is_no_other() -> None:
     """The queue's own limit, and nothing that SQLite did not say."""
     assert is_busy(TimeoutError())
     assert not is_busy(ValueError())
+
+
+def test_a_lock_is_waited_for_until_the_deadline_and_no_longer(tmp_path: Path) -> None:
+    """Then SQLite's own error comes out."""
+    with closing(connect(tmp_path / "events.db")) as one, closing(connect(tmp_path / "events.db")) as other:
+        one.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            _lock(other, time.monotonic() + 0.05)
+        one.execute("ROLLBACK")
+        _lock(other, time.monotonic())
+        assert other.in_transaction
+
+
+def test_what_waiting_cannot_mend_is_not_waited_for(tmp_path: Path) -> None:
+    """An error of another kind comes out at once, however far the deadline is."""
+    with closing(connect(tmp_path / "events.db")) as one:
+        one.execute("BEGIN")
+        with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
+            _lock(one, time.monotonic() + 3600)

@@ -65,7 +65,7 @@ class SandboxLog(logging.Handler):
 
 def _of_request(request: RecordedRequest) -> dict[str, Any]:
     told = request.to_dict()
-    return {name: told[name] for name in _REQUEST}
+    return {**{name: told[name] for name in _REQUEST}, "notes": "; ".join(request.notes) or None}
 
 
 def _of_delivery(delivery: Delivery) -> dict[str, Any]:

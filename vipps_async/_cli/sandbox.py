@@ -88,6 +88,11 @@ def add_to(commands: "Commands") -> None:
         action="store_false",
         help="never answer 429 to too many calls",
     )
+    sandbox.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse what the documents do not allow, also where clients in production send it",
+    )
     sandbox.add_argument("--log", choices=STYLES, help="tell each request and delivery on standard error")
     sandbox.set_defaults(run=_run)
 
@@ -106,6 +111,7 @@ async def _run(options: argparse.Namespace) -> int:
         denied=options.deny,
         seed=options.seed,
         rate_limits=options.rate_limits,
+        strict=options.strict,
     )
     if options.faults:
         sandbox.add_faults(options.faults)

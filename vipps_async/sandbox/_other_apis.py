@@ -23,7 +23,7 @@ _CUSTOMER_TOKEN = "c2FuZGJveC1jdXN0b21lci10b2tlbg=="  # noqa: S105 - of nobody
 
 
 def _time(now: datetime) -> str:
-    return f"{now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+    return f"{now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}0000Z"
 
 
 def _agreement(event_type: str, facts: SampleFacts) -> dict[str, Any]:
@@ -58,8 +58,7 @@ def _charge(
             "amountCaptured": facts.amount * captured,
             "amountCanceled": facts.amount * canceled,
             "amountRefunded": facts.amount * refunded,
-            "failureCode": None,  # what it may be is not documented
-            "failureReason": failure,
+            **({"failureReason": failure} if failure else {}),
             "transactionId": facts.event_id or str(_SMALLEST + secrets.randbelow(_SMALLEST)),
             "msn": facts.msn,
         }

@@ -70,6 +70,8 @@ class Sandbox(FaultControls):
             sandbox's clock are answered with 429, as at Vipps MobilePay.
         seed: of the chance by which faults with a probability are injected, 0 to 4294967295: with the same one, into
             the same requests and deliveries. By default one that differs each time; see `seed`.
+        strict: whether requests are held to the documents. By default it takes what clients in production send without
+            being refused, such as unknown members, or null for absent, and notes that in the request's `notes`.
         apis: what it serves, `APIS` by default.
 
     Raises:
@@ -92,6 +94,7 @@ class Sandbox(FaultControls):
         denied: Iterable[str] = (),
         rate_limits: bool = True,
         seed: int | None = None,
+        strict: bool = False,
         apis: Sequence[ApiDefinition] = APIS,
     ) -> None:
         delays = _arguments.seconds_of(retry_delays)
@@ -115,6 +118,7 @@ class Sandbox(FaultControls):
             copies=copies,
             retry_delays=delays,
             seed=seed,
+            strict=strict,
             redirect_url=lambda destination, token: _REDIRECTS[destination].format(
                 public_url=(public_url or self.base_url).rstrip("/"), token=token
             ),
@@ -128,7 +132,7 @@ class Sandbox(FaultControls):
             host=host,
             port=port,
             routes=[route for each in endpoints for route in each.routes()],
-            middlewares=[problems_as_replies(self._state.gateway.problem_reply), refusing_other_sites],
+            middlewares=[problems_as_replies(self._state.gateway.problem_reply), refusing_other_sites(public_url)],
         )
         self._timekeeper: asyncio.Task[None] | None = None
 

@@ -132,6 +132,7 @@ def new_state(
     copies: int,
     retry_delays: Sequence[float] | None,
     seed: int | None,
+    strict: bool,
     redirect_url: Callable[[Destination, str], str],
 ) -> SandboxState:
     """Return the state of a new sandbox.
@@ -147,6 +148,7 @@ def new_state(
         copies: how often each event is delivered successfully.
         retry_delays: seconds between attempts of a delivery, the last one repeated; ``None``: the documented ones.
         seed: of the chance by which faults are injected; ``None`` takes any.
+        strict: whether requests are held to the documents.
         redirect_url: returns the address of a destination for a token.
     """
     schedule, clock, tokens = DIALECTS[dialect].schedule, Clock(), Tokens(token_lifetime)
@@ -168,6 +170,7 @@ def new_state(
         webhooks=webhooks,
         currency=currency,
         denied=denied,
+        strict=strict,
         redirect_url=redirect_url,
         publish=deliveries.publish,
     )
@@ -179,6 +182,7 @@ def new_state(
         tokens=tokens,
         rate_limits=RateLimits(enforced=rate_limits),
         answers=IdempotencyCache(),
+        strict=strict,
     )
     return SandboxState(gateway=gateway, webhooks=webhooks, deliveries=deliveries, faults=faults)
 

@@ -177,6 +177,7 @@ async def test_states_that_allow_nothing(
     assert (got.status, got.code) == (400, code)
 
 
+@pytest.mark.strict
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -342,6 +343,7 @@ async def test_force_approve(merchant: Merchant, by: str) -> None:
     assert again.code == "6230"
 
 
+@pytest.mark.strict
 @pytest.mark.parametrize(
     ("changes", "body", "code"),
     [
@@ -467,3 +469,13 @@ class TestIdempotency:
         path = f"{PAYMENTS}/{REFERENCE}/cancel"
         assert (await merchant.call("POST", path)).status == 200
         assert (await merchant.call("POST", path)).code == "6050"
+
+
+async def test_the_smallest_amounts_are_told_apart(merchant: Merchant) -> None:
+    """One minor unit that was captured, or is left to refund, is something."""
+    await merchant.authorized()
+    for step, value in (("capture", 1), ("refund", 1)):
+        assert (await merchant.modify(step, of(value))).status == 200
+    assert (await merchant.modify("refund", of(1))).code == "6180"
+    assert (await merchant.modify("capture", of(1))).status == 200
+    assert (await merchant.modify("refund", of(1))).status == 200

@@ -195,6 +195,17 @@ async def test_a_notification_has_the_draft_shape_and_no_signature(draft: Mercha
     assert not {"Authorization", "x-ms-date", "x-ms-content-sha256"} & set(shop.received[1][0])
 
 
+@pytest.mark.parametrize(("value", "status"), [(499, 400), (500, 202)])
+async def test_a_reservation_is_adjusted_down_to_what_was_taken(draft: Merchant, value: int, status: int) -> None:
+    """And no further."""
+    await create(draft)
+    await draft.sandbox.approve(REFERENCE)
+    await draft.modify("capture", of(500), reference=REFERENCE)
+    body = {**of(value), "modificationReference": "adjust-000123-1"}
+    got = await draft.call("PUT", f"{PAYMENTS}/{REFERENCE}/adjustAuthorization", body, key="k")
+    assert got.status == status
+
+
 async def test_an_adjustment_is_told_to_who_wants_everything(draft: Merchant, shop: Shop) -> None:
     """It has no event type of its own."""
     await draft.sandbox.add_webhook(shop.url)
@@ -215,6 +226,7 @@ async def test_a_problem_has_the_draft_shape(draft: Merchant) -> None:
     assert got.json["detail"].startswith("reference: ")
 
 
+@pytest.mark.strict
 @pytest.mark.parametrize(
     "changes",
     [

@@ -223,10 +223,11 @@ def error_of(got: Got) -> ApiError:
     return caught.value
 
 
+@pytest.mark.strict
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.code)
 async def test_the_code_is_provoked(case: Case) -> None:
     """Status and code are the documented ones, in a whole problem, and the client's error is the fitting one."""
-    async with Sandbox(currency="NOK", denied=case.denied) as sandbox, at(sandbox) as merchant:
+    async with Sandbox(currency="NOK", denied=case.denied, strict=True) as sandbox, at(sandbox) as merchant:
         got = await case.provoke(merchant)
         assert (got.status, got.code) == (case.status, case.code)
         assert set(got.json) >= {"type", "title", "status", "detail", "instance", "traceId", "extraDetails"}

@@ -27,13 +27,16 @@ async def test_the_callback_decides_on_shipping(merchant: Merchant, callback: Ca
     await merchant.authorized(**express(callback.url))
     ((headers, question),) = callback.asked
     assert (headers["Authorization"], headers["Content-Type"]) == ("a1b2-c3d4", "application/json;charset=UTF-8")
-    assert question == {
-        "reference": REFERENCE,
+    lines = {
         "AddressLine1": "Robert Levins gate 5",
+        "AddressLine2": None,
         "City": "Oslo",
         "PostCode": "0154",
         "Country": "NO",
     }
+    # As documented, and as other shops read it.
+    small = {f"{name[0].lower()}{name[1:]}": line for name, line in lines.items()}
+    assert question == {"reference": REFERENCE, **lines, **small}
     payment = (await merchant.get()).json
     assert payment["aggregate"]["authorizedAmount"]["value"] == 49900 + 9900
     assert payment["shippingDetails"]["shippingOptionId"] == OPTION["id"]
@@ -48,6 +51,7 @@ async def test_a_token_is_optional(merchant: Merchant, callback: Callback) -> No
     assert "Authorization" not in callback.asked[0][0]
 
 
+@pytest.mark.strict
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [

@@ -139,6 +139,7 @@ async def test_a_long_living_payment_is_accepted(merchant: Merchant) -> None:
         assert abs(payment.expires_at - moment) < timedelta(seconds=1)
 
 
+@pytest.mark.strict
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -216,6 +217,7 @@ async def test_malformed_fields_are_named(merchant: Merchant, changes: dict[str,
     assert not merchant.sandbox.payments
 
 
+@pytest.mark.strict
 @pytest.mark.parametrize(
     ("changes", "code", "status"),
     [
@@ -330,6 +332,7 @@ async def test_the_sales_unit_has_a_currency() -> None:
         assert (await merchant.create(amount={"currency": "DKK", "value": 1})).status == 201
 
 
+@pytest.mark.strict
 @pytest.mark.parametrize(
     ("data", "headers", "status"),
     [

@@ -40,14 +40,8 @@ async def test_an_address_is_chosen(merchant: Merchant, callback: Callback, shop
     await merchant.create(**express(callback.url))
     await merchant.sandbox.approve(REFERENCE, shipping_option="locker", address=ELSEWHERE)
     ((_, question),) = callback.asked
-    assert question == {
-        "reference": REFERENCE,
-        "AddressLine1": "Storgata 1",
-        "AddressLine2": "c/o Babbage",
-        "City": "Bergen",
-        "PostCode": "5003",
-        "Country": "NO",
-    }
+    capitalised = {f"{name[0].upper()}{name[1:]}": line for name, line in ELSEWHERE.items()}
+    assert question == {"reference": REFERENCE, **capitalised, **ELSEWHERE}
     await merchant.sandbox.settled()
     for told in ((await merchant.get()).json, shop.bodies[0]):
         assert told["shippingDetails"]["address"] == ELSEWHERE

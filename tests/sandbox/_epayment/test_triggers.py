@@ -56,11 +56,24 @@ async def test_triggers_hold_in_every_other_currency(merchant: Merchant) -> None
         await merchant.sandbox.approve(REFERENCE)
 
 
-async def test_force_approve_ignores_triggers(merchant: Merchant) -> None:
-    """It stands for no card, so none is declined."""
+async def test_force_approve_honours_triggers(merchant: Merchant) -> None:
+    """It pays with the test user's card, and the payment stays as it was."""
     await merchant.create(amount=nok(151))
     body = {"customer": {"phoneNumber": "4712345678"}}
-    assert (await merchant.call("POST", f"/epayment/v1/test/payments/{REFERENCE}/approve", body)).status == 200
+    forced = await merchant.call("POST", f"/epayment/v1/test/payments/{REFERENCE}/approve", body)
+    assert (forced.status, forced.code) == (400, "10040")
+    assert "insufficient funds" in forced.json["detail"]
+    assert merchant.sandbox.payments[REFERENCE].state is State.CREATED
+
+
+async def test_a_forced_outcome_can_be_unknown_for_an_hour(merchant: Merchant) -> None:
+    """As that of an approval in the app."""
+    await merchant.create(amount=nok(201))
+    body = {"customer": {"phoneNumber": "4712345678"}}
+    forced = await merchant.call("POST", f"/epayment/v1/test/payments/{REFERENCE}/approve", body)
+    assert (forced.status, merchant.sandbox.payments[REFERENCE].state) == (200, State.CREATED)
+    merchant.sandbox.clock.advance(HOUR)
+    assert merchant.sandbox.payments[REFERENCE].state is State.AUTHORIZED
 
 
 async def test_an_outcome_can_be_unknown_for_an_hour(merchant: Merchant, shop: Shop) -> None:

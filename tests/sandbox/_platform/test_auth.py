@@ -58,6 +58,7 @@ async def test_wrong_keys_are_told_in_the_form_of_who_found_them(
         }
 
 
+@pytest.mark.strict
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -99,6 +100,7 @@ async def test_the_word_bearer_is_case_sensitive(merchant: Merchant) -> None:
         assert got.status == 401
 
 
+@pytest.mark.strict
 @pytest.mark.parametrize(
     ("headers", "status", "field"),
     [

@@ -117,6 +117,7 @@ async def test_headers_and_paths_of_any_text(unlimited: Merchant, text: str) -> 
     assert not unlimited.sandbox.payments
 
 
+@pytest.mark.strict
 async def test_large_requests_are_not_kept(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of bodies near the limit the latest are kept, up to a size; of the answers to their keys, little."""
     monkeypatch.setattr(_records, "_BYTES", 2_000_000)

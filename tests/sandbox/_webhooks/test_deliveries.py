@@ -38,6 +38,7 @@ class TestRegistering:
         assert (await merchant.call("DELETE", f"{WEBHOOKS}/{identifier}")).status == 404
         assert (await merchant.call("DELETE", f"{WEBHOOKS}/no-uuid")).status == 400
 
+    @pytest.mark.strict
     @pytest.mark.parametrize(
         ("body", "field"),
         [

@@ -27,6 +27,8 @@ _OPERATORS: dict[type[ast.operator], str] = {
 }
 # What a reader is shown, and what no test can tell from another text.
 _SHOWN = frozenset({"__repr__", "__str__", "__dir__"})
+# Whether an attribute is shown, and what type checkers are told.
+_OF_NO_CALLER = frozenset({"repr", "covariant", "kw_only"})
 _LOGS = frozenset({"_logger", "_log"})
 
 
@@ -119,17 +121,11 @@ def _deciding(tree: ast.AST) -> Iterator[ast.expr | ast.stmt]:
     """Yield what decides something when the module runs: no annotations, no log lines, nothing that is only shown."""
     for child in ast.iter_child_nodes(tree):
         match child:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name in _SHOWN:
-                continue
-            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-                continue
-            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))) if name in _LOGS:
+            case _ if _decides_nothing(child):
                 continue
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 yield from _in_function(child)
-            case ast.ClassDef(
-                body=body
-            ):  # not its decorators: a keyword-only class serves the same callers by position
+            case ast.ClassDef(body=body):  # without its decorators: what they forbid, type checkers find
                 yield from _deciding(ast.Module(body=body, type_ignores=[]))
             case ast.AnnAssign(value=value):
                 if value is not None:
@@ -138,6 +134,19 @@ def _deciding(tree: ast.AST) -> Iterator[ast.expr | ast.stmt]:
                 yield from _with_self(child)
             case _:
                 yield from _deciding(child)
+
+
+def _decides_nothing(node: ast.AST) -> bool:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return name in _SHOWN
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return True
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))):
+            return name in _LOGS
+        case ast.keyword(arg=name):
+            return name in _OF_NO_CALLER
+    return False
 
 
 def _in_function(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr | ast.stmt]:

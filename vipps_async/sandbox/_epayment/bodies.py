@@ -12,10 +12,13 @@ from vipps_async.sandbox._epayment.amounts import amount
 from vipps_async.sandbox._epayment.express import SHIPPING
 from vipps_async.sandbox._epayment.receipts import RECEIPT
 from vipps_async.sandbox._platform.bodies import Repeating
+from vipps_async.sandbox._platform.leniency import Leniency
 from vipps_async.sandbox._platform.schema import (
+    ABSENT,
     UUID,
     Check,
     Violation,
+    as_text,
     choice,
     every,
     flag,
@@ -46,6 +49,16 @@ def _metadata(value: Any, path: str) -> Iterator[Violation]:
         yield Violation(path, f"Values of at most {_METADATA_VALUE} characters.", "4130")
 
 
+def _amended_metadata(value: Any, path: str, leniency: Leniency) -> Any:
+    if not isinstance(value, dict):
+        return value
+    texts = {name: as_text(member, f"{path}.{name}", leniency) for name, member in value.items()}
+    given = {name: member for name, member in texts.items() if member is not None}
+    for name in texts.keys() - given.keys():
+        leniency.note(f"ignored: {path}.{name}, which is null")
+    return type(value)(given)
+
+
 def moment(value: str) -> datetime:
     """Return the time that RFC 3339 text means.
 
@@ -74,7 +87,14 @@ def _exactly_one_of(inner: Check, *names: str) -> Check:
         if isinstance(value, dict) and sum(name in value for name in names) != 1:
             yield Violation(path, f"The field {label(path)} must have exactly one of {', '.join(names)}.")
 
-    return check
+    def amend(value: Any, path: str, leniency: Leniency) -> Any:
+        amended = inner.amend(value, path, leniency)
+        if amended != {}:
+            return amended
+        leniency.note(f"ignored: {path}, which is empty")
+        return ABSENT
+
+    return Check(check, amend)
 
 
 _USER_URL = satisfying(is_web_or_app, "a URL with https or a custom scheme", code="4090")
@@ -120,11 +140,11 @@ CREATE = record(
     optional={
         "customer": _CUSTOMER,
         "customerInteraction": _INTERACTION,
-        "expiresAt": nullable(_date_time),
+        "expiresAt": nullable(Check(_date_time)),
         "industryData": record(optional={"airlineData": _AIRLINE}),
         # Newer than specification 1.8.1, and sent by integrations in production.
         "merchantLegalLinks": record(optional={"termsOfSaleUrl": _USER_URL, "privacyPolicyUrl": _USER_URL}),
-        "metadata": nullable(_metadata),
+        "metadata": nullable(Check(_metadata, _amended_metadata)),
         "minimumUserAge": nullable(integer(least=0, most=100)),
         "paymentDescription": text(least=3, most=100),
         "profile": record(optional={"scope": text()}),

@@ -13,6 +13,7 @@ from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
 
 Document = dict[str, Any]
 
+_CARD_BIN = "411111"  # of no bank's cards
 _AGGREGATE = ("authorized", "cancelled", "captured", "refunded")
 
 
@@ -58,7 +59,7 @@ def fetched(payment: LedgerPayment) -> Document:
         "aggregate": _aggregate(payment),
         "amount": _amount(payment, payment.amount),
         "state": payment.state,
-        "paymentMethod": {"type": payment.request["paymentMethod"]["type"]},
+        "paymentMethod": _method(payment),
         "profile": {},
         "pspReference": payment.psp_reference,
         **_while_open(payment),
@@ -67,6 +68,11 @@ def fetched(payment: LedgerPayment) -> Document:
         **payment.approval,
         **_guarantee(payment),
     }
+
+
+def _method(payment: LedgerPayment) -> Document:
+    method = {"type": payment.request["paymentMethod"]["type"]}
+    return {**method, "cardBin": _CARD_BIN} if payment.state is State.AUTHORIZED else method
 
 
 def _while_open(payment: LedgerPayment) -> Document:

@@ -52,6 +52,11 @@ class Ledger:
         """A read-only view, in the order of creation."""
         return MappingProxyType(self._payments)
 
+    @property
+    def market(self) -> str | None:
+        """The currency of the first payment; ``None`` before there is one."""
+        return next((payment.currency for payment in self._payments.values()), None)
+
     def latest(self, reference: str) -> Iterator[LedgerPayment]:
         """Yield the payments whose reference contains *reference*, newest first."""
         return (payment for payment in reversed(self._payments.values()) if reference in payment.reference)

@@ -70,6 +70,7 @@ def _payments(base: str, *, create: Check, modification: Check) -> tuple[Route, 
             handle=EPaymentApi.force_approve,
             **_ONE,
             body=bodies.FORCE_APPROVAL,
+            body_required=False,
         ),
     )
 

@@ -13,13 +13,13 @@ import attrs
 from vipps_async.sandbox._epayment.bodies import moment
 from vipps_async.sandbox._epayment.express import groups_of, is_paid_in, repeats_a_kind
 from vipps_async.sandbox._epayment.permissions import Permission
+from vipps_async.sandbox._platform.leniency import Leniency
 from vipps_async.sandbox._platform.schema import Violation
 from vipps_async.sandbox._platform.test_user import UNKNOWN_PHONE_NUMBER, is_younger
 
 MINIMUM_AMOUNTS: Mapping[str, int] = MappingProxyType({"NOK": 100, "DKK": 1, "EUR": 1})
 SCOPES = frozenset({"name", "address", "email", "phoneNumber", "birthDate", "nin"})
 _APPROVED_SCOPES = SCOPES - {"nin"}
-_EXPRESS_SCOPES = frozenset({"name", "email", "phoneNumber"})
 _SOONEST, _LATEST = timedelta(minutes=10), timedelta(days=60)
 
 
@@ -40,12 +40,21 @@ class Context:
 
 @attrs.frozen
 class Rule:
-    """One rule: the field to blame, the error code if it has one, what it says, and whether a body breaks it."""
+    """One rule of a creation.
+
+    Attributes:
+        field: to blame.
+        code: the error code, if it has one.
+        reason: what it says.
+        broken: whether a body breaks it.
+        is_lax: whether clients in production break it without being refused.
+    """
 
     field: str
     code: str | None
     reason: str
     broken: Callable[[Mapping[str, Any], Context], bool]
+    is_lax: bool = attrs.field(default=False, kw_only=True)
 
 
 def scopes(body: Mapping[str, Any]) -> frozenset[str]:
@@ -150,6 +159,7 @@ CREATE_RULES = (
         None,
         "qrFormat goes with userFlow QR.",
         lambda body, _: bool(body.get("qrFormat")) and body["userFlow"] != "QR",
+        is_lax=True,
     ),
     Rule("receipt.orderLines", None, "Every order line needs taxRate or taxPercentage.", _untaxed),
     Rule(
@@ -163,6 +173,7 @@ CREATE_RULES = (
         None,
         "One group for each brand and type.",
         lambda body, _: repeats_a_kind(groups_of(body)),
+        is_lax=True,
     ),
     Rule(
         "shipping",
@@ -173,9 +184,10 @@ CREATE_RULES = (
     Rule(
         "profile.scope",
         None,
-        "Express needs the scope name address email phoneNumber.",
-        # Integrations leave address out when nothing is sent by post, and get away with it.
-        lambda body, _: "shipping" in body and not _EXPRESS_SCOPES.issubset(scopes(body)),
+        "Express needs address in the scope, and whatever else is wanted of the user.",
+        # Integrations leave it out when nothing is sent by post.
+        lambda body, _: "shipping" in body and "address" not in scopes(body),
+        is_lax=True,
     ),
     Rule(
         "paymentMethod.type",
@@ -185,7 +197,13 @@ CREATE_RULES = (
     ),
     Rule("returnUrl", "4140", "WEB_REDIRECT requires returnUrl.", _flow_lacks("WEB_REDIRECT", "returnUrl")),
     _PUSH_NEEDS_CUSTOMER,
-    Rule("customer", "4140", "NATIVE_REDIRECT requires customer.", _flow_lacks("NATIVE_REDIRECT", "customer")),
+    Rule(
+        "customer",
+        "4140",
+        "NATIVE_REDIRECT requires customer.",
+        _flow_lacks("NATIVE_REDIRECT", "customer"),
+        is_lax=True,
+    ),
     Rule("paymentMethod.type", "4160", "For PSPs only.", lambda body, _: _type(body) == "CARD_PASSTHROUGH"),
     Rule("profile.scope", "4080", "Unknown scope.", lambda body, _: not scopes(body) <= SCOPES),
     Rule("profile.scope", "5030", "nin needs approval.", lambda body, _: not scopes(body) <= _APPROVED_SCOPES),
@@ -234,6 +252,10 @@ DRAFT_CREATE_RULES = (
 )
 
 
-def broken_rules(rules: tuple[Rule, ...], body: Mapping[str, Any], context: Context) -> Iterator[Violation]:
-    """Yield what *body* breaks, in the order of the table."""
-    return (Violation(rule.field, rule.reason, rule.code) for rule in rules if rule.broken(body, context))
+def broken_rules(
+    rules: tuple[Rule, ...], body: Mapping[str, Any], context: Context, leniency: Leniency
+) -> Iterator[Violation]:
+    """Yield what *body* breaks and is not let pass with, in the order of the table."""
+    for rule in rules:
+        if rule.broken(body, context) and not (rule.is_lax and leniency.allows(f"{rule.field}: {rule.reason}")):
+            yield Violation(rule.field, rule.reason, rule.code)

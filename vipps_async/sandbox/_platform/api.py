@@ -55,6 +55,7 @@ class Platform:
         webhooks: the sales unit's.
         currency: of its market, ISO 4217; ``None``: it takes every one.
         denied: what it may not do.
+        strict: whether requests are held to the documents.
         redirect_url: returns the address of a destination for a token.
         publish: has an event delivered.
     """
@@ -65,6 +66,7 @@ class Platform:
     webhooks: Webhooks
     currency: str | None
     denied: frozenset[str]
+    strict: bool
     redirect_url: Callable[[Destination, str], str]
     publish: Callable[[SandboxEvent], None]
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from vipps_async.config import Credentials
+from vipps_async.sandbox._platform.leniency import Leniency
 from vipps_async.sandbox._platform.problems import invalid, plain
 from vipps_async.sandbox._platform.replies import GatewayRefusal, HttpReply, of_gateway, of_json
 from vipps_async.sandbox._platform.tokens import Tokens
@@ -66,21 +67,25 @@ def check_token(headers: Mapping[str, str], tokens: Tokens, *, now: datetime) ->
         raise GatewayRefusal(UNAUTHORIZED)
 
 
-def check_headers(headers: Mapping[str, str], credentials: Credentials, *, msn_required: bool) -> None:
+def check_headers(
+    headers: Mapping[str, str], credentials: Credentials, *, msn_required: bool, leniency: Leniency
+) -> None:
     """Return if the MSN is the sales unit's own and the system headers keep their limits.
+
+    Own keys belong to one sales unit, so that it may be left out; plugins send longer system headers in production.
 
     Raises:
         ProblemError: 400 for a missing or malformed header, 403 for the MSN of somebody else.
     """
     msn = headers.get("Merchant-Serial-Number")
-    if msn is None and msn_required:
+    if msn is None and msn_required and not leniency.allows("taken from the keys: Merchant-Serial-Number"):
         raise invalid([("Merchant-Serial-Number", "The Merchant-Serial-Number field is required.")])
     if msn is not None and not _MSN.fullmatch(msn):
         raise invalid([("Merchant-Serial-Number", "The header must match the regular expression '^[0-9]{4,10}$'.")])
     if msn not in {None, credentials.merchant_serial_number}:
         raise plain(403, "The API keys do not belong to this Merchant-Serial-Number.")
     long = [name for name in _SYSTEM_HEADERS if len(headers.get(name, "")) > _SYSTEM_HEADER_LIMIT]
-    if long:
+    if long and not leniency.allows(f"longer than {_SYSTEM_HEADER_LIMIT} characters: {', '.join(long)}"):
         raise invalid((name, f"The header holds {_SYSTEM_HEADER_LIMIT} characters at most.") for name in long)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vipps_async._wire.json import decode
+from vipps_async.sandbox._platform.leniency import Leniency
 from vipps_async.sandbox._platform.problems import plain
 from vipps_async.sandbox._platform.replies import JSON
 
@@ -15,8 +16,14 @@ class Repeating(dict[str, Any]):
     """An object that names a member more than once; the last one counts."""
 
 
-def parse(body: bytes, headers: Mapping[str, str], *, required: bool) -> Any:
+def parse(body: bytes, headers: Mapping[str, str], *, required: bool, leniency: Leniency | None = None) -> Any:
     """Return the decoded *body*; an empty one that is not *required* counts as an empty object.
+
+    Args:
+        body: the bytes.
+        headers: of the request.
+        required: whether it has to have one.
+        leniency: whether JSON may be called something else.
 
     Raises:
         ProblemError: 415 for another media type; 400 for what is not JSON, is nested too deeply or has broken
@@ -25,13 +32,19 @@ def parse(body: bytes, headers: Mapping[str, str], *, required: bool) -> Any:
     if not body and not required:
         return {}
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if body and media_type != JSON:
+    is_json = media_type == JSON
+    if body and not is_json and (leniency is None or leniency.is_strict):
         raise plain(415, f"The body must be {JSON}.")
     try:
         _check_values(decode(body))
-        return json.loads(body.decode(), object_pairs_hook=_object)
+        parsed = json.loads(body.decode(), object_pairs_hook=_object)
     except ValueError as error:
+        if not is_json and body:
+            raise plain(415, f"The body must be {JSON}.") from error
         raise plain(400, "The body is not valid JSON.") from error
+    if leniency is not None and not is_json:
+        leniency.note(f"read as {JSON}: Content-Type {media_type or 'none'}")
+    return parsed
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from vipps_async.sandbox._platform.api import ApiDefinition, OpenApi
 from vipps_async.sandbox._platform.bodies import parse
 from vipps_async.sandbox._platform.clock import Clock
 from vipps_async.sandbox._platform.idempotency import IdempotencyCache, KeyReused, Scope
+from vipps_async.sandbox._platform.leniency import Leniency
 from vipps_async.sandbox._platform.problems import Problem, ProblemError
 from vipps_async.sandbox._platform.rate_limits import RateLimits
 from vipps_async.sandbox._platform.replies import PROBLEM, GatewayRefusal, HttpReply, of_json
@@ -45,6 +46,7 @@ class ApiCall:
         path: as it was sent.
         resource: what the path names.
         headers: case-insensitive.
+        leniency: what it is let pass with.
         body: the bytes.
         fails: whether what it asks for fails, once the rules have let it through.
     """
@@ -54,6 +56,7 @@ class ApiCall:
     path: str
     resource: str
     headers: Mapping[str, str] = attrs.field(repr=False)
+    leniency: Leniency
     body: bytes = attrs.field(default=b"", repr=False)
     fails: bool = False
 
@@ -92,6 +95,7 @@ class Gateway:
         tokens: the access tokens.
         rate_limits: how often something was called about.
         answers: what idempotency keys were answered.
+        strict: whether requests are held to the documents.
     """
 
     apis: Sequence[ServedApi]
@@ -101,6 +105,7 @@ class Gateway:
     tokens: Tokens
     rate_limits: RateLimits
     answers: IdempotencyCache
+    strict: bool
 
     def answer(self, call: ApiCall) -> Answer:
         """Do what *call* asks for, unless the rules forbid it, and return what to reply."""
@@ -133,7 +138,7 @@ class Gateway:
             auth.check_token(call.headers, self.tokens, now=now)
         if route.per_minute is not None:
             self.rate_limits.admit(route.operation, call.subject, per_minute=route.per_minute, now=now)
-        auth.check_headers(call.headers, self.credentials, msn_required=route.msn_required)
+        auth.check_headers(call.headers, self.credentials, msn_required=route.msn_required, leniency=call.leniency)
 
     def _answer_once(self, call: ApiCall) -> Answer:
         key = self._key(call)
@@ -170,12 +175,16 @@ class Gateway:
     def _body(self, call: ApiCall) -> Any:
         if call.route.body is None:
             return None
-        return parse(call.body, call.headers, required=call.route.body_required)
+        return parse(call.body, call.headers, required=call.route.body_required, leniency=call.leniency)
 
     def _perform(self, call: ApiCall, body: Any, key: str | None) -> Answer:
         route, api, now = call.route, call.served.api, self.clock.now()
         errors = call.served.definition.errors
-        request = ApiRequest(resource=call.resource, body=body, key=key, now=now, fails=call.fails)
+        if route.body is not None and not self.strict:
+            body = route.body.amend(body, "", call.leniency)
+        request = ApiRequest(
+            resource=call.resource, body=body, key=key, now=now, leniency=call.leniency, fails=call.fails
+        )
         api.expire_due(now=now)
         try:
             if route.resource is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from vipps_async.sandbox._platform.leniency import Leniency
 from vipps_async.sandbox._platform.replies import HttpReply
 from vipps_async.sandbox._platform.schema import Check
 
@@ -28,6 +29,7 @@ class ApiRequest:
         body: the decoded body, for what takes one.
         key: the idempotency key.
         now: the present, by the sandbox's clock.
+        leniency: what it is let pass with.
         fails: whether what it asks for fails, once the rules have let it through.
     """
 
@@ -35,6 +37,7 @@ class ApiRequest:
     body: Any
     key: str | None
     now: datetime
+    leniency: Leniency
     fails: bool = False
 
 

@@ -1,7 +1,8 @@
 """A small vocabulary for tables that say what a JSON body must look like. Performs no I/O.
 
-A check takes a value and its path and yields what is wrong with it. Unknown fields are refused, as the current guidance
-says that the API does; ePayment API, requests.
+A `Check` yields what is wrong with a value, and can amend it first. Unknown fields are wrong, as the current guidance
+says that they are to the APIs. A lenient server amends what clients in production are evidently not refused for: it
+leaves out unknown members and those that are null, and reads a number as text where text is wanted.
 """
 
 import itertools
@@ -12,6 +13,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from vipps_async.sandbox._platform.leniency import Leniency
 from vipps_async.sandbox._platform.problems import ErrorTable, coded, invalid, plain
 
 _LARGEST = 2**63 - 1  # the documents' format int64
@@ -39,7 +41,39 @@ def explain(violations: Iterable[Violation]) -> str:
     return "; ".join(f"{violation.field}: {violation.reason}" for violation in violations)
 
 
-Check: TypeAlias = Callable[[Any, str], Iterator[Violation]]
+ABSENT = object()  # what an amended value is that counts as not there
+
+Find: TypeAlias = Callable[[Any, str], Iterator[Violation]]
+Amend: TypeAlias = Callable[[Any, str, Leniency], Any]
+
+
+def _as_it_is(value: Any, _path: str, _leniency: Leniency) -> Any:
+    return value
+
+
+@attrs.frozen
+class Check:
+    """What a value must look like.
+
+    Attributes:
+        find: yields what is wrong with a value, which is at a path.
+        amend: returns what a lenient server takes it for.
+    """
+
+    find: Find
+    amend: Amend = _as_it_is
+
+    def __call__(self, value: Any, path: str) -> Iterator[Violation]:
+        """Yield what is wrong with *value*."""
+        return self.find(value, path)
+
+
+def as_text(value: Any, path: str, leniency: Leniency) -> Any:
+    """Return a number as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    leniency.note(f"read as text: {path}")
+    return str(value)
 
 
 def label(path: str) -> str:
@@ -58,7 +92,7 @@ def text(*, least: int = 0, most: int | None = None, code: str | None = None) ->
             limits = f"{least} or more" if most is None else f"{least} to {most}"
             yield Violation(path, f"The field {label(path)} must have {limits} characters.", code)
 
-    return check
+    return Check(check, as_text)
 
 
 def matching(pattern: str, *, code: str | None = None) -> Check:
@@ -70,7 +104,7 @@ def matching(pattern: str, *, code: str | None = None) -> Check:
             reason = f"The field {label(path)} must match the regular expression '^{pattern}$'."
             yield Violation(path, reason, code)
 
-    return check
+    return Check(check, as_text)
 
 
 UUID = matching("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -83,7 +117,7 @@ def satisfying(predicate: Callable[[str], bool], rule: str, *, code: str | None 
         if not (isinstance(value, str) and predicate(value)):
             yield Violation(path, f"The field {label(path)} must be {rule}.", code)
 
-    return check
+    return Check(check, as_text)
 
 
 def every(*checks: Check) -> Check:
@@ -95,7 +129,12 @@ def every(*checks: Check) -> Check:
                 yield from violations
                 return
 
-    return check
+    def amend(value: Any, path: str, leniency: Leniency) -> Any:
+        for inner in checks:
+            value = inner.amend(value, path, leniency)
+        return value
+
+    return Check(check, amend)
 
 
 def integer(*, least: int | None = None, most: int | None = None, code: str | None = None) -> Check:
@@ -108,7 +147,7 @@ def integer(*, least: int | None = None, most: int | None = None, code: str | No
             limits = f"at least {least}" if most is None else f"between {least} and {most}"
             yield Violation(path, f"The field {label(path)} must be {limits}.", code)
 
-    return check
+    return Check(check)
 
 
 def number(*, least: float, most: float) -> Check:
@@ -118,7 +157,7 @@ def number(*, least: float, most: float) -> Check:
         if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
             yield Violation(path, f"The field {label(path)} must be a number between {least:.0f} and {most:.0f}.")
 
-    return check
+    return Check(check)
 
 
 def flag() -> Check:
@@ -128,7 +167,7 @@ def flag() -> Check:
         if not isinstance(value, bool):
             yield Violation(path, f"The field {label(path)} must be true or false.")
 
-    return check
+    return Check(check)
 
 
 def choice(*values: str) -> Check:
@@ -138,7 +177,7 @@ def choice(*values: str) -> Check:
         if not (isinstance(value, str) and value in values):
             yield Violation(path, f"The field {label(path)} must be one of {', '.join(values)}.")
 
-    return check
+    return Check(check, as_text)
 
 
 def nullable(inner: Check) -> Check:
@@ -148,7 +187,10 @@ def nullable(inner: Check) -> Check:
         if value is not None:
             yield from inner(value, path)
 
-    return check
+    def amend(value: Any, path: str, leniency: Leniency) -> Any:
+        return None if value is None else inner.amend(value, path, leniency)
+
+    return Check(check, amend)
 
 
 def sequence(item: Check, *, least: int = 0) -> Check:
@@ -163,7 +205,12 @@ def sequence(item: Check, *, least: int = 0) -> Check:
         for position, member in enumerate(value):
             yield from item(member, f"{path}[{position}]")
 
-    return check
+    def amend(value: Any, path: str, leniency: Leniency) -> Any:
+        if not isinstance(value, list):
+            return value
+        return [item.amend(member, f"{path}[{position}]", leniency) for position, member in enumerate(value)]
+
+    return Check(check, amend)
 
 
 def record(*, required: Mapping[str, Check] | None = None, optional: Mapping[str, Check] | None = None) -> Check:
@@ -184,7 +231,25 @@ def record(*, required: Mapping[str, Check] | None = None, optional: Mapping[str
             else:
                 yield Violation(_join(path, name), "The field is not known.")
 
-    return check
+    def amend(value: Any, path: str, leniency: Leniency) -> Any:
+        return _members(value, known, path, leniency) if isinstance(value, dict) else value
+
+    return Check(check, amend)
+
+
+def _members(value: dict[str, Any], known: Mapping[str, Check], path: str, leniency: Leniency) -> dict[str, Any]:
+    amended = {name: _amended(known.get(name), member, _join(path, name), leniency) for name, member in value.items()}
+    return {name: member for name, member in amended.items() if member is not ABSENT}
+
+
+def _amended(check: Check | None, value: Any, path: str, leniency: Leniency) -> Any:
+    if check is None:
+        leniency.note(f"ignored: {path}")
+        return ABSENT
+    if value is None and any(check(None, path)):
+        leniency.note(f"ignored: {path}, which is null")
+        return ABSENT
+    return check.amend(value, path, leniency)
 
 
 def _join(path: str, name: str) -> str:

@@ -1,7 +1,9 @@
 """The API over HTTP: each request is read, has its fault injected, is answered and recorded."""
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import attrs
 from aiohttp import web
@@ -12,6 +14,7 @@ from vipps_async.sandbox._faults.faults import AnyFault, RequestFaultEffect, Tra
 from vipps_async.sandbox._faults.rules import FaultContext, FaultRule
 from vipps_async.sandbox._platform.auth import presented_token
 from vipps_async.sandbox._platform.gateway import Answer, ApiCall, ServedApi
+from vipps_async.sandbox._platform.leniency import Leniency
 from vipps_async.sandbox._platform.problems import ProblemError, plain
 from vipps_async.sandbox._platform.replies import HttpReply
 from vipps_async.sandbox._platform.routes import Route
@@ -46,30 +49,58 @@ class ApiEndpoints:
 
     def routes(self) -> list[web.RouteDef]:
         """Return what the server routes here."""
-        return [
-            web.route(route.method, route.path, self._endpoint(served, route))
-            for served in self.state.gateway.apis
-            for route in served.definition.routes
+        exact = [
+            web.route(route.method, route.path, self._endpoint(served, route)) for served, route in self._operations()
         ]
+        if self.state.gateway.strict:
+            return exact
+        beginnings = sorted({route.path.split("/")[1].lower() for _, route in self._operations()})
+        return [*exact, web.route("*", f"/{{path:(?i:{'|'.join(beginnings)})/.*}}", self._serve_other_spelling)]
+
+    def _operations(self) -> Iterator[tuple[ServedApi, Route]]:
+        return ((served, route) for served in self.state.gateway.apis for route in served.definition.routes)
 
     def _endpoint(self, served: ServedApi, route: Route) -> Handler:
         async def serve(request: web.Request) -> web.StreamResponse:
-            call = ApiCall(
-                served=served,
-                route=route,
-                path=request.rel_url.raw_path,
-                resource=next(iter(request.match_info.values()), ""),
-                headers=request.headers,
-            )
-            try:
-                call = attrs.evolve(call, body=await read_body(request))
-                outcome = self._decide(call)
-            except ProblemError as refused:
-                outcome = _Outcome(answer=Answer(self.state.gateway.problem_reply(refused.problem, call.path)))
-            self._record(call, outcome)
-            return await self._send(request, outcome)
+            leniency = Leniency(strict=self.state.gateway.strict)
+            return await self._serve(request, served, route, next(iter(request.match_info.values()), ""), leniency)
 
         return serve
+
+    async def _serve_other_spelling(self, request: web.Request) -> web.StreamResponse:
+        """Serve a path in other letters or with a slash at its end, as servers that do not mind have let clients."""
+        found = {
+            route.method: (served, route, match.group("resource"))
+            for served, route in self._operations()
+            if (match := _spelling_of(route).fullmatch(request.path))
+        }
+        if not found:
+            raise web.HTTPNotFound
+        if request.method not in found:
+            raise web.HTTPMethodNotAllowed(request.method, found)
+        served, route, resource = found[request.method]
+        leniency = Leniency(strict=False)
+        leniency.note(f"path read as {route.path}")
+        return await self._serve(request, served, route, resource, leniency)
+
+    async def _serve(
+        self, request: web.Request, served: ServedApi, route: Route, resource: str, leniency: Leniency
+    ) -> web.StreamResponse:
+        call = ApiCall(
+            served=served,
+            route=route,
+            path=request.rel_url.raw_path,
+            resource=resource,
+            headers=request.headers,
+            leniency=leniency,
+        )
+        try:
+            call = attrs.evolve(call, body=await read_body(request))
+            outcome = self._decide(call)
+        except ProblemError as refused:
+            outcome = _Outcome(answer=Answer(self.state.gateway.problem_reply(refused.problem, call.path)))
+        self._record(call, outcome)
+        return await self._send(request, outcome)
 
     def _decide(self, call: ApiCall) -> _Outcome:
         try:
@@ -119,17 +150,28 @@ class ApiEndpoints:
             status=outcome.answer.reply.status if outcome.effect.transmission is Transmission.WHOLE else None,
             took_effect=outcome.answer.took_effect,
             fault=outcome.fault,
+            notes=call.leniency.notes,
         )
         self.state.requests.append(record)
         # The record itself travels along for whoever formats what is logged.
         _log.debug(
-            "%s %s: %s %s",
+            "%s %s: %s %s%s",
             record.method,
             record.path,
             record.status or "cut",
             record.fault or "",
+            f" ({'; '.join(record.notes)})" if record.notes else "",
             extra={"record": record},
         )
+
+
+@cache
+def _spelling_of(route: Route) -> re.Pattern[str]:
+    """Return what matches the route's path in any letters; what the resource is called is matched as it is."""
+    before, _, rest = route.path.partition("{")
+    after = rest.partition("}")[2]
+    resource = "(?P<resource>[^/]+)" if rest else "(?P<resource>)"
+    return re.compile(f"(?i:{re.escape(before)}){resource}(?i:{re.escape(after)})/?")
 
 
 def _context(call: ApiCall) -> FaultContext:

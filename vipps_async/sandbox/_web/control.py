@@ -40,7 +40,7 @@ _FIELDS: Mapping[str, str] = MappingProxyType({**{name: name for name in OPTIONS
 _OPTIONS: Mapping[str, str] = MappingProxyType({field: name for name, field in _FIELDS.items()})
 
 _CLOCK = record(required={"advance": number(least=0, most=LIMIT.total_seconds())})
-_FAULT = record(required={"operation": text(), "fault": text()}, optional=dict.fromkeys(_OPTIONS, _anything))
+_FAULT = record(required={"operation": text(), "fault": text()}, optional=dict.fromkeys(_OPTIONS, Check(_anything)))
 _DELIVERY_FAULT = record(optional={"fault": nullable(text())})
 _WEBHOOK = record(
     required={"url": text()}, optional={"events": nullable(sequence(text())), "secret": nullable(text(least=1))}
@@ -90,7 +90,7 @@ class Control:
         check = page.actions[action]
 
         async def act(request: web.Request) -> web.Response:
-            reference, body = request.match_info["reference"], await _body(request, _object, required=False)
+            reference, body = request.match_info["reference"], await _body(request, Check(_object), required=False)
             rule = self._delivery_fault(body)
             details = {name: value for name, value in body.items() if name != "fault"}
             refuse_violations(check(details, ""))

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import attrs
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from yarl import URL
 
 from vipps_async.sandbox._faults.faults import Transmission
 from vipps_async.sandbox._platform.problems import Problem, ProblemError, plain
@@ -60,23 +61,31 @@ def problems_as_replies(problem_reply: Callable[[Problem, str], HttpReply]) -> M
     return answer
 
 
-@web.middleware
-async def refusing_other_sites(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what a page of another site has a browser send: it would act for a developer who only looks at it.
+def refusing_other_sites(public_url: str | None) -> Middleware:
+    """Return a middleware that refuses what a page of another site has a browser send.
+
+    It would act for a developer who only looks at that page. A page of this server's own comes from the host that it is
+    asked for, or, behind a proxy that asks for another, from *public_url*.
 
     Source: Fetch, which has browsers add ``Sec-Fetch-Site``, to https and loopback alone, and ``Origin``. Pages cannot
     set either, and programs need not.
     """
-    if request.method != "GET" and not _is_from_here(request):
-        raise plain(403, "A page of another site may not do this.")
-    return await handler(request)
+    own = URL(public_url).origin() if public_url else None
+
+    @web.middleware
+    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method != "GET" and not _is_from_here(request, own):
+            raise plain(403, "A page of another site may not do this.")
+        return await handler(request)
+
+    return refuse
 
 
-def _is_from_here(request: web.Request) -> bool:
+def _is_from_here(request: web.Request, own: URL | None) -> bool:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:
         return site in {"same-origin", "none"}
-    return origin is None or origin.partition("://")[2] == request.host
+    return origin is None or origin.partition("://")[2] == request.host or (own is not None and origin == str(own))
 
 
 def to_response(reply: HttpReply) -> web.Response:

@@ -29,6 +29,7 @@ class RecordedRequest:
         status: what was answered; ``None`` where the connection was cut before the answer was whole.
         took_effect: whether the operation was performed for this request; not for a repetition, nor a read.
         fault: what was injected, if anything: a fault, or the code of an error.
+        notes: what was ignored or amended, which a strict sandbox refuses, and what would not work elsewhere.
     """
 
     received_at: datetime
@@ -40,6 +41,7 @@ class RecordedRequest:
     status: int | None
     took_effect: bool
     fault: AnyFault | None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
@@ -53,6 +55,7 @@ class RecordedRequest:
             "status": self.status,
             "tookEffect": self.took_effect,
             "fault": self.fault,
+            "notes": list(self.notes),
         }
 
 
