@@ -86,14 +86,14 @@ def _json_of(status: int, headers: Mapping[str, str], body: bytes) -> Any:
     return document
 
 
-def read_as(document: Any, cls: type[T]) -> T:
-    """Read a decoded reply as *cls*.
+def read_as(document: Any, cls: type[T], *, raw: Any = None) -> T:
+    """Read a decoded reply as *cls*; *raw* is how it came, if members were added to it.
 
     Raises:
         InvalidReply: it does not have the documented types.
     """
     try:
-        return structure(document, cls)
+        return structure(document, cls, raw=raw)
     except Malformed as error:
         raise InvalidReply(f"the reply does not have the documented types: {error}") from error
 

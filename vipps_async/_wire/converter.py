@@ -40,12 +40,20 @@ def wire(*, also: str = "", decides: bool = False) -> dict[str, Any]:
     return {"also": also.split(".") if also else None, "decides": decides}
 
 
-def structure(data: Any, cls: type[T]) -> T:
-    """Read a decoded JSON document as *cls*.
+def structure(data: Any, cls: type[T], *, raw: Any = None) -> T:
+    """Read a decoded JSON document as *cls*; *raw* is how it came, if members were added to it.
 
     Raises:
         Malformed: a field is missing or has another type; unknown fields are no error.
     """
+    model = _structured(data, cls)
+    if raw is not None:
+        # As attrs itself sets the fields of what is frozen, and nobody has seen it yet; a copy would cost a call 3 %.
+        object.__setattr__(model, "raw", raw)
+    return model
+
+
+def _structured(data: Any, cls: type[T]) -> T:
     try:
         return _quick.structure(data, cls)
     except Exception:  # noqa: BLE001, S110 - whatever it is, the thorough reading says it better

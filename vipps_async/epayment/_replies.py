@@ -2,8 +2,6 @@
 
 from typing import Any, TypeVar
 
-import attrs
-
 from vipps_async._http.reply import read_as
 from vipps_async.epayment._event import PaymentEvent
 from vipps_async.epayment._payment import Payment
@@ -17,8 +15,8 @@ def read_created(document: Any, reference: str, key: str) -> CreatedPayment:
     """Read the reply to a creation, which is a whole payment in the draft API."""
     is_whole_payment = "state" in _object(document)
     payment = document if is_whole_payment else None
-    created = read_as({**document, "idempotencyKey": key, "payment": payment}, CreatedPayment)
-    return attrs.evolve(_of(reference, created), raw=document)
+    members = {**document, "idempotencyKey": key, "payment": payment}
+    return _of(reference, read_as(members, CreatedPayment, raw=document))
 
 
 def read_payment(document: Any, reference: str) -> Payment:
@@ -30,10 +28,10 @@ def read_adjustment(document: Any, reference: str, key: str) -> Adjustment:
     """Read the reply to a capture, refund or cancellation, which is empty in the draft API."""
     if document is None:
         return Adjustment(reference=reference, idempotency_key=key)
-    adjustment = read_as({**_object(document), "idempotencyKey": key}, Adjustment)
+    adjustment = read_as({**_object(document), "idempotencyKey": key}, Adjustment, raw=document)
     if adjustment.is_accepted_only:
         raise InvalidReply("the reply tells no totals")
-    return attrs.evolve(_of(reference, adjustment), raw=document)
+    return _of(reference, adjustment)
 
 
 def read_log(document: Any, reference: str, msn: str) -> list[PaymentEvent]:
@@ -50,7 +48,7 @@ def read_log(document: Any, reference: str, msn: str) -> list[PaymentEvent]:
 def _entry(entry: Any, msn: str) -> PaymentEvent:
     if not isinstance(entry, dict) or "name" not in entry:
         return read_as(entry, PaymentEvent)
-    return attrs.evolve(read_as({"msn": msn, **entry}, PaymentEvent), raw=entry)
+    return read_as({"msn": msn, **entry}, PaymentEvent, raw=entry)
 
 
 def _of(reference: str, model: T) -> T:

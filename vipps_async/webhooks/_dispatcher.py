@@ -20,7 +20,7 @@ from vipps_async.webhooks._delivered import DeliveredEvent
 from vipps_async.webhooks._handlers import HandlerEntry
 from vipps_async.webhooks._identity import Identity
 from vipps_async.webhooks._observers import Stage
-from vipps_async.webhooks._tasks import BackgroundTasks, cancel
+from vipps_async.webhooks._tasks import BackgroundTasks, cancel, end_of
 from vipps_async.webhooks.stores.base import Claim, EventStore
 
 HandlersOf = Callable[[WebhookEvent], Iterable[HandlerEntry]]
@@ -99,7 +99,7 @@ class Dispatcher:
     async def _run(self, entry: HandlerEntry, delivered: DeliveredEvent, claim: Claim) -> None:
         handler = self._handlers.run(entry.invoke(delivered.event, claim), name=f"vipps_async handler {entry.name}")
         try:
-            await asyncio.wait([handler], timeout=self._timeout.total_seconds())
+            await end_of(handler, self._timeout.total_seconds())
         except asyncio.CancelledError:
             await self._end(handler, delivered)
             raise

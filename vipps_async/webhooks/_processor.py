@@ -11,7 +11,7 @@ from vipps_async.webhooks._dispatcher import Dispatcher, Outcome
 from vipps_async.webhooks._inbox import InboxWorkers
 from vipps_async.webhooks._observers import Observers
 from vipps_async.webhooks._requests import WRONG_LOOP, Reply
-from vipps_async.webhooks._tasks import BackgroundTasks
+from vipps_async.webhooks._tasks import BackgroundTasks, end_of
 from vipps_async.webhooks._watch import Watchers
 from vipps_async.webhooks.signals.base import Signal
 
@@ -64,7 +64,7 @@ class EventProcessor:
         if delivered.event.type not in self._undecisive:
             self._announce(delivered)
         task = self._tasks.run(self._answered(delivered, body), name="vipps_async delivery", about=delivered)
-        await asyncio.wait([task])
+        await end_of(task)
         return task.result()
 
     async def close(self) -> None:
