@@ -166,6 +166,8 @@ def shorten(value: object, limit: int = 120) -> str:
 
 def escaped(text: str) -> str:
     """Return *text* on one line, with what a terminal would obey written out."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -27,4 +27,4 @@ class OpenEnum(StrEnum):
     @property
     def is_known(self) -> bool:
         """Whether this package knows the value; code that lists all members has to expect others."""
-        return self.name in type(self).__members__
+        return self._name_ in type(self)._member_map_

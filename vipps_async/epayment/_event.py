@@ -41,7 +41,7 @@ class PaymentEventName(OpenEnum):
     @property
     def event_type(self) -> str:
         """The type to register a webhook for: ``epayments.payment.authorized.v1``."""
-        return f"epayments.payment.{self.value.lower()}.v1"
+        return f"epayments.payment.{self._value_.lower()}.v1"
 
     @property
     def event_class(self) -> "type[PaymentEvent]":

@@ -58,9 +58,13 @@ def read_event(body: bytes, families: Sequence[EventFamily[Any]] = FAMILIES) -> 
         raise NotAnEvent(f"the body is not JSON: {error}") from error
     if not isinstance(document, dict) or not document:
         raise NotAnEvent("the body is no JSON object, or one that tells nothing")
-    family = next((family for family in families if family.recognise(document)), None)
-    if family is None:
-        return _unknown(document)
+    for family in families:
+        if family.recognise(document):
+            return _read_as_of(family, document)
+    return _unknown(document)
+
+
+def _read_as_of(family: EventFamily[Any], document: Document) -> WebhookEvent:
     try:
         event: WebhookEvent = family.read(document)
     except Malformed as error:

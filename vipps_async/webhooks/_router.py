@@ -136,11 +136,12 @@ class EventRouter:
 
         A failed operation changes nothing: who ships on AUTHORIZED must not be called for one that failed.
         """
-        asking = [entry for entry in self._entries if entry.selection.names(event)]
+        asking = [entry.selection.names(event) for entry in self._entries]
+        is_asked_for = any(asking)
         return [
             entry
-            for entry in self._entries
-            if entry.selection.everything or entry in asking or (entry.selection.is_fallback and not asking)
+            for entry, asks in zip(self._entries, asking, strict=True)
+            if asks or entry.selection.everything or (entry.selection.is_fallback and not is_asked_for)
         ]
 
     def _register(self, handler: _H, selection: Selection) -> _H:
