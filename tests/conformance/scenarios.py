@@ -337,10 +337,10 @@ def client(credentials: Credentials, recorder: Recorder) -> VippsClient:
     return VippsClient(credentials, environment=environment, retry=RetryPolicy(attempts=1))
 
 
-async def recorded(dialect: Any) -> list[Exchange]:
+async def recorded(dialect: Any, *, strict: bool) -> list[Exchange]:
     """Play the stories of a dialect and return what was exchanged."""
     async with (
-        Sandbox(dialect=dialect, retry_delays=[0.02]) as sandbox,
+        Sandbox(dialect=dialect, retry_delays=[0.02], strict=strict) as sandbox,
         recording(sandbox.base_url) as recorder,
         client(sandbox.credentials, recorder) as vipps,
     ):

@@ -19,13 +19,14 @@ UNSEEN: dict[str, set[str]] = {
     "webhooks": {"GET /webhooks/v1/webhooks 400", "DELETE /webhooks/v1/webhooks/{id} 400"},
     "access-token": {"POST /accesstoken/get 400", "POST /accesstoken/get 500"},
 }
+CALLBACK = "/merchant-dynamic-shipping-callback"
 NOT_SERVED = "POST /miami/v1/token"
 
 
 @cache
-def exchanges(dialect: str) -> tuple[Exchange, ...]:
+def exchanges(dialect: str, *, strict: bool = True) -> tuple[Exchange, ...]:
     """Return what the stories of a dialect exchange; they are played once."""
-    return tuple(asyncio.run(recorded(dialect)))
+    return tuple(asyncio.run(recorded(dialect, strict=strict)))
 
 
 @cache
@@ -34,15 +35,16 @@ def kinds(dialect: str) -> tuple[Exchange, ...]:
     return tuple({re.sub(r"[\w.:-]*\d[\w.:-]*", "0", str(each)): each for each in exchanges(dialect)}.values())
 
 
+@pytest.mark.parametrize("strict", [True, False], ids=["strict", "lenient"])
 @pytest.mark.parametrize("dialect", DOCUMENTS)
-def test_every_exchange_is_as_documented(dialect: str) -> None:
+def test_every_exchange_is_as_documented(dialect: str, *, strict: bool) -> None:
     """Headers, paths, bodies, statuses and media types of every request, response and delivery."""
     validator = Validator(dialect)
-    found = [
-        f"{complaint}\n{exchange}" for exchange in exchanges(dialect) for complaint in validator.complaints(exchange)
-    ]
+    # A lenient sandbox says more to the shipping callback: the address in a second spelling, for other shops.
+    judged = [each for each in exchanges(dialect, strict=strict) if strict or not each.path.endswith(CALLBACK)]
+    found = [f"{complaint}\n{exchange}" for exchange in judged for complaint in validator.complaints(exchange)]
     assert not found, "\n\n".join(found)
-    print(f"{len(exchanges(dialect))} exchanges of the {dialect} dialect are as documented")
+    print(f"{len(judged)} exchanges of the {dialect} dialect are as documented")
 
 
 def documented(name: str, base: str) -> set[str]:
