@@ -96,3 +96,14 @@ async def test_shopper_sees_what_became_of_the_order(button: str, outcome: str) 
             assert f"<strong>{outcome}</strong>" in await order.text()
         async with browser.get(f"{url}/orders/unknown") as missing:
             assert missing.status == 404
+
+
+async def test_express_server_ships_within_norway(vipps: VippsClient, sandbox: Sandbox) -> None:
+    """examples/express_server.py creates an Express payment, and is asked what can be shipped to its user."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    app = load("express_server").make_app(vipps, url, "a-token")
+    async with serving(app, port), aiohttp.ClientSession() as browser:
+        async with browser.post(f"{url}/buy/{REFERENCE}", allow_redirects=False) as answer:
+            assert answer.status == 303
+        payment = await sandbox.approve(REFERENCE, shipping_option="shop")
+        assert payment.authorized_amount == 49900

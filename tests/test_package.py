@@ -54,6 +54,7 @@ def test_public_names_are_pinned() -> None:
         "InvalidReply",
         "InvalidRequest",
         "Locked",
+        "MerchantLegalLinks",
         "NotAnEvent",
         "NotAuthentic",
         "NotFound",

@@ -14,6 +14,7 @@ from vipps_async import (
     BottomLine,
     Customer,
     DynamicOptions,
+    MerchantLegalLinks,
     OrderLine,
     PaymentMethod,
     QrFormat,
@@ -22,6 +23,7 @@ from vipps_async import (
     ShippingGroup,
     ShippingOption,
 )
+from vipps_async._wire.converter import unstructure
 from vipps_async.epayment._request import Cancellation, CreatePayment, Modification
 from vipps_async.errors import InvalidRequest
 
@@ -146,6 +148,7 @@ RULES: list[Rule] = [
     ),
     Rule(CreatePayment, "qr_format", "must be of type QrFormat", [], ["IMAGE/PNG"]),
     Rule(CreatePayment, "shipping", "must be of type Shipping", [], [{}]),
+    Rule(CreatePayment, "merchant_legal_links", "must be of type MerchantLegalLinks", [], [{}]),
     Rule(CreatePayment, "industry_data", "must be of type IndustryData", [], [{}]),
     Rule(CreatePayment, "authorisation_type", "must be one of PRE_AUTH, FINAL_AUTH", ["PRE_AUTH"], ["PREAUTH"]),
     Rule(CreatePayment, "direct_capture", FLAG_RULE, [True, False], [1, 0, "true"]),
@@ -269,6 +272,34 @@ def test_shipping_is_in_the_payment_s_currency() -> None:
     dynamic = Shipping(dynamic_options=DynamicOptions(callback_url="https://shop.example/shipping"))
     assert CreatePayment(**WEB, shipping=dynamic)
     assert CreatePayment(**{**WEB, "amount": Amount(1, "EUR")}, shipping=fixed)
+
+
+@pytest.mark.parametrize("countries", [["NO", "no"], ["NOR"], [47], "NO"], ids=repr)
+def test_countries_are_codes(countries: Any) -> None:
+    """Two capital letters each, in a list."""
+    dynamic = DynamicOptions(callback_url="https://shop.example/shipping")
+    with pytest.raises(InvalidRequest, match="allowed_countries"):
+        Shipping(dynamic_options=dynamic, allowed_countries=countries)
+
+
+def test_countries_and_legal_links_are_sent() -> None:
+    """In the API's names."""
+    dynamic = DynamicOptions(callback_url="https://shop.example/shipping")
+    links = MerchantLegalLinks(terms_of_sale_url="https://shop.example/terms", privacy_policy_url="shop-app://privacy")
+    shipping = Shipping(dynamic_options=dynamic, allowed_countries=["NO", "SE"])
+    sent = unstructure(CreatePayment(**WEB, shipping=shipping, merchant_legal_links=links))
+    assert sent["shipping"]["allowedCountries"] == ["NO", "SE"]
+    assert sent["merchantLegalLinks"] == {
+        "termsOfSaleUrl": "https://shop.example/terms",
+        "privacyPolicyUrl": "shop-app://privacy",
+    }
+
+
+@pytest.mark.parametrize("url", ["http://shop.example/terms", "javascript:alert(1)", ""])
+def test_legal_links_are_urls(url: str) -> None:
+    """That a browser or an app opens."""
+    with pytest.raises(InvalidRequest, match="terms_of_sale_url"):
+        MerchantLegalLinks(terms_of_sale_url=url)
 
 
 WAYS = {"phone_number": "4712345678", "personal_qr": "https://qr.vipps.no/p/1", "customer_token": "secret-token"}

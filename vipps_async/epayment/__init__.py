@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from vipps_async.epayment._request import AirlineData as AirlineData
     from vipps_async.epayment._request import Customer as Customer
     from vipps_async.epayment._request import IndustryData as IndustryData
+    from vipps_async.epayment._request import MerchantLegalLinks as MerchantLegalLinks
     from vipps_async.epayment._request import PaymentMethod as PaymentMethod
     from vipps_async.epayment._request import QrFormat as QrFormat
     from vipps_async.epayment._results import Adjustment as Adjustment
@@ -66,6 +67,7 @@ else:  # or type checkers would believe that any name exists
             "DynamicOptions": "_shipping",
             "EPayment": "_api",
             "IndustryData": "_request",
+            "MerchantLegalLinks": "_request",
             "OrderLine": "_receipt",
             "Payment": "_payment",
             "PaymentEvent": "_event",

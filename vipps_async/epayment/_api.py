@@ -30,6 +30,7 @@ from vipps_async.epayment._request import (
     CreatePayment,
     Customer,
     IndustryData,
+    MerchantLegalLinks,
     Modification,
     PaymentMethod,
     QrFormat,
@@ -83,6 +84,7 @@ class EPayment:
         qr_format: QrFormat | None = None,
         shipping: Shipping | None = None,
         industry_data: IndustryData | None = None,
+        merchant_legal_links: MerchantLegalLinks | None = None,
         authorisation_type: AuthorisationType | str | None = None,
         direct_capture: bool | None = None,
         idempotency_key: str | None = None,
@@ -109,6 +111,7 @@ class EPayment:
             qr_format: with the flow QR, what the redirect URL leads to.
             shipping: Express; needs approval.
             industry_data: what an airline has to give.
+            merchant_legal_links: terms of sale and privacy policy that the user accepts in the app.
             authorisation_type: the draft API's PRE_AUTH or FINAL_AUTH.
             direct_capture: the draft API's; captures at once.
             idempotency_key: 1 to 50 characters. Without one, the key is derived from what is asked for, so that a
@@ -144,6 +147,7 @@ class EPayment:
             qr_format=qr_format,
             shipping=shipping,
             industry_data=industry_data,
+            merchant_legal_links=merchant_legal_links,
             authorisation_type=authorisation_type,
             direct_capture=direct_capture,
         )

@@ -110,6 +110,23 @@ class IndustryData:
     )
 
 
+def _as_url(url: str | None) -> str | None:
+    return None if url is None else normal_url(url)
+
+
+@attrs.frozen(kw_only=True)
+class MerchantLegalLinks:
+    """Pages that the user accepts in the app, Express included.
+
+    Args:
+        terms_of_sale_url: ``https://…`` or a custom scheme.
+        privacy_policy_url: the same.
+    """
+
+    terms_of_sale_url: str | None = attrs.field(default=None, converter=_as_url, validator=_optional(validators.url))
+    privacy_policy_url: str | None = attrs.field(default=None, converter=_as_url, validator=_optional(validators.url))
+
+
 @attrs.frozen(kw_only=True)
 class ProfileScope:
     """The details of the user to ask for, separated by spaces."""
@@ -138,10 +155,6 @@ def _as_profile(scope: str | Iterable[str] | None) -> ProfileScope | None:
     return None if scope is None else ProfileScope.of(scope)
 
 
-def _as_url(url: str | None) -> str | None:
-    return None if url is None else normal_url(url)
-
-
 @attrs.frozen(kw_only=True)
 class CreatePayment:
     """The body that creates a payment; `EPayment.create` describes each field."""
@@ -168,6 +181,9 @@ class CreatePayment:
     shipping: Shipping | None = attrs.field(default=None, validator=_optional(validators.instance_of(Shipping)))
     industry_data: IndustryData | None = attrs.field(
         default=None, validator=_optional(validators.instance_of(IndustryData))
+    )
+    merchant_legal_links: MerchantLegalLinks | None = attrs.field(
+        default=None, validator=_optional(validators.instance_of(MerchantLegalLinks))
     )
     authorisation_type: AuthorisationType | None = attrs.field(
         default=None, converter=attrs.converters.optional(AuthorisationType), validator=validators.known

@@ -1,6 +1,8 @@
 """Shipping options of an Express payment. Source: ePayment API, Shipping."""
 
+import re
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
@@ -11,6 +13,7 @@ from vipps_async.epayment._enums import ShippingBrand, ShippingType
 from vipps_async.errors import InvalidRequest
 from vipps_async.money import Amount
 
+_COUNTRY = re.compile("[A-Z]{2}")
 _optional_text = attrs.validators.optional(validators.text(0))
 _optional_flag = attrs.validators.optional(validators.flag)
 _optional_whole = attrs.validators.optional(validators.whole(-(2**31), 2**31 - 1))
@@ -84,6 +87,16 @@ def _as_groups(groups: Iterable[ShippingGroup] | None) -> tuple[ShippingGroup, .
     return None if groups is None else validators.as_tuple("fixed_options", groups)
 
 
+def _as_countries(countries: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if countries is None else validators.as_tuple("allowed_countries", countries)
+
+
+def _check_countries(_: Any, __: Any, countries: tuple[str, ...]) -> None:
+    for code in countries:
+        if not (isinstance(code, str) and _COUNTRY.fullmatch(code)):
+            raise InvalidRequest("allowed_countries", code, "must be two capital letters: ISO 3166-1 alpha-2")
+
+
 @attrs.frozen(kw_only=True)
 class Shipping:
     """The shipping options of an Express payment, fixed or asked for.
@@ -91,9 +104,11 @@ class Shipping:
     Args:
         fixed_options: groups known beforehand.
         dynamic_options: where to ask for them.
+        allowed_countries: ISO 3166-1 alpha-2 codes of the countries that are shipped to; by default the country of the
+            payment's currency alone.
 
     Raises:
-        InvalidRequest: neither or both are given.
+        InvalidRequest: neither or both are given, or a country is no code.
     """
 
     fixed_options: tuple[ShippingGroup, ...] | None = attrs.field(
@@ -103,6 +118,9 @@ class Shipping:
     )
     dynamic_options: DynamicOptions | None = attrs.field(
         default=None, validator=attrs.validators.optional(validators.instance_of(DynamicOptions))
+    )
+    allowed_countries: tuple[str, ...] | None = attrs.field(
+        default=None, converter=_as_countries, validator=attrs.validators.optional(_check_countries)
     )
 
     def __attrs_post_init__(self) -> None:

@@ -55,6 +55,24 @@ BEING_HANDLED = Reply(503, {"Retry-After": "2"}, b"being handled")
 ANSWER_TIMEOUT = READ_TIMEOUT = 10.0
 
 
+def refusal_by_form(method: str, headers: Mapping[str, str], *, max_body: int) -> Reply | None:
+    """Return the answer to what is not posted, compressed or too large by its own account; ``None`` for the rest.
+
+    Args:
+        method: the HTTP method.
+        headers: names in lower case.
+        max_body: bytes that a body may have.
+    """
+    if method != "POST":
+        return Reply(405, {"Allow": "POST"}, b"deliveries are posted")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        return Reply(415, CLOSE, b"deliveries are not compressed")
+    length = headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and int(length[:20]) > max_body:
+        return TOO_LARGE
+    return None
+
+
 class DeliveryHandler(Protocol):
     """The interface of a receiver to a web framework's adapter."""
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import attrs
 
 from vipps_async._events import WebhookEvent
-from vipps_async.webhooks._requests import CLOSE, TOO_LARGE, IncomingRequest, Reply
+from vipps_async.webhooks._requests import IncomingRequest, Reply, refusal_by_form
 from vipps_async.webhooks.signature import SignedUrl, verify
 
 _logger = logging.getLogger("vipps_async.webhooks")
@@ -38,14 +38,7 @@ class DeliveryVerifier:
 
     def refusal(self, method: str, headers: Mapping[str, str]) -> Reply | None:
         """Return the answer to a delivery that need not be read, or ``None`` if its body is to be read."""
-        if method != "POST":
-            return Reply(405, {"Allow": "POST"}, b"deliveries are posted")
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            return Reply(415, CLOSE, b"deliveries are not compressed")
-        length = headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and int(length[:20]) > self.max_body:
-            return TOO_LARGE
-        return None
+        return refusal_by_form(method, headers, max_body=self.max_body)
 
     def event_of(self, request: IncomingRequest) -> WebhookEvent:
         """Return the event that was delivered.
