@@ -165,6 +165,13 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def foreign(session: nox.Session) -> None:
+    """Clients that others wrote, unmodified, against the sandbox; needs Node.js, npm and root."""
+    _install(session, "test")
+    session.run("pytest", "-s", "-ra", "tests/foreign", *session.posargs, env={"VIPPS_FOREIGN": "1"})
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Mutated deliveries, stalled connections, sequences of operations, and requests made of the documents."""
     _install(session, "test")

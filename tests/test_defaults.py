@@ -61,6 +61,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "host": "127.0.0.1",
         "port": 0,
         "public_url": None,
+        "ssl_context": None,
         "dialect": "current",
         "credentials": None,
         "copies": 1,

@@ -3,12 +3,15 @@
 import argparse
 import logging
 import os
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
+from yarl import URL
 
 from vipps_async._cli.arguments import (
     DIALECTS,
@@ -24,6 +27,7 @@ from vipps_async._cli.arguments import (
 )
 from vipps_async._cli.lines import STYLES, Lines, SandboxLog
 from vipps_async._cli.process import stop_signal, write
+from vipps_async._cli.tls import explained, server_context
 from vipps_async.config import Credentials
 from vipps_async.sandbox import UNKNOWN_PHONE_NUMBER, Permission, Sandbox, faults_help
 
@@ -89,6 +93,11 @@ def add_to(commands: "Commands") -> None:
         help="never answer 429 to too many calls",
     )
     sandbox.add_argument(
+        "--tls",
+        action="store_true",
+        help="serve https, vouched for by an authority of this machine's own, for clients that know no other host",
+    )
+    sandbox.add_argument(
         "--strict",
         action="store_true",
         help="refuse what the documents do not allow, also where clients in production send it",
@@ -99,10 +108,12 @@ def add_to(commands: "Commands") -> None:
 
 async def _run(options: argparse.Namespace) -> int:
     credentials = _known_credentials()
+    context, certificate = _tls(options) if options.tls else (None, None)
     sandbox = Sandbox(
         host=options.host,
         port=options.port,
         public_url=options.public_url,
+        ssl_context=context,
         dialect=options.dialect,
         credentials=credentials,
         token_lifetime=options.token_lifetime,
@@ -125,12 +136,19 @@ async def _run(options: argparse.Namespace) -> int:
         try:
             stopped = stop_signal()
             write(sys.stdout, _environment(sandbox, keys_are_known=credentials is not None))
+            if certificate is not None:
+                write(sys.stdout, explained(certificate, URL(sandbox.base_url).port or 443))
             if options.webhook:
                 write(sys.stdout, await _register(sandbox, options.webhook))
             await stopped.wait()
         finally:
             await sandbox.stop()
     return 0
+
+
+def _tls(options: argparse.Namespace) -> tuple[ssl.SSLContext, Path]:
+    public = URL(options.public_url).host if options.public_url else None
+    return server_context([public] if public else [])
 
 
 @contextmanager

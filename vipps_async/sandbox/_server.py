@@ -1,6 +1,7 @@
 """`Sandbox`: a real local server that behaves like Vipps MobilePay, and the handles by which a test moves it."""
 
 import asyncio
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -57,6 +58,7 @@ class Sandbox(FaultControls):
         host: the interface to listen on.
         port: 0 takes a free one.
         public_url: what browsers reach it by, if not by `base_url`: landing pages and QR codes lead there.
+        ssl_context: a server's context, for a sandbox that serves https; by default it serves http.
         dialect: ``"current"``, or ``"draft"`` for the API as it was drafted in January 2022.
         credentials: the sales unit's keys; by default some that are well-formed and work nowhere else.
         copies: how often each event is delivered successfully; 2 shows what "at least once" means.
@@ -85,6 +87,7 @@ class Sandbox(FaultControls):
         host: str = "127.0.0.1",
         port: int = 0,
         public_url: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
         dialect: Literal["current", "draft"] = "current",
         credentials: Credentials | None = None,
         copies: int = 1,
@@ -131,6 +134,7 @@ class Sandbox(FaultControls):
         self._listener = Listener(
             host=host,
             port=port,
+            ssl_context=ssl_context,
             routes=[route for each in endpoints for route in each.routes()],
             middlewares=[problems_as_replies(self._state.gateway.problem_reply), refusing_other_sites(public_url)],
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Iterable
 
 from aiohttp import web
@@ -24,15 +25,23 @@ class Listener:
     Args:
         host: the interface.
         port: 0 for any free one.
+        ssl_context: for https; ``None`` for http.
         routes: what it serves.
         middlewares: wrap every handler, the first one outermost.
     """
 
     def __init__(
-        self, *, host: str, port: int, routes: Iterable[web.RouteDef], middlewares: Iterable[Middleware]
+        self,
+        *,
+        host: str,
+        port: int,
+        ssl_context: ssl.SSLContext | None,
+        routes: Iterable[web.RouteDef],
+        middlewares: Iterable[Middleware],
     ) -> None:
         self._host = host
         self._port = port
+        self._ssl_context = ssl_context
         self._bound: int | None = None
         self._routes = tuple(routes)
         self._middlewares = tuple(middlewares)
@@ -48,7 +57,8 @@ class Listener:
         """
         if self._bound is None:
             raise RuntimeError("the sandbox has no address before it is started")
-        return str(URL.build(scheme="http", host=_REACHED_BY.get(self._host, self._host), port=self._bound))
+        scheme = "http" if self._ssl_context is None else "https"
+        return str(URL.build(scheme=scheme, host=_REACHED_BY.get(self._host, self._host), port=self._bound))
 
     async def start(self) -> None:
         """Start to listen.
@@ -110,7 +120,7 @@ class Listener:
         await self.come_back()
 
     async def _listen(self, runner: web.AppRunner, port: int) -> None:
-        site = web.TCPSite(runner, self._host, port, backlog=_BACKLOG)
+        site = web.TCPSite(runner, self._host, port, backlog=_BACKLOG, ssl_context=self._ssl_context)
         await site.start()
         self._bound = runner.addresses[0][1]
 
