@@ -154,9 +154,9 @@ class ShippingEndpoint:
         return await self._answered(question)
 
     async def _answered(self, question: ShippingRequest) -> Reply:
-        reference = printable(question.reference)
+        reference, limit = printable(question.reference), asyncio.timeout(self._timeout.total_seconds())
         try:
-            async with asyncio.timeout(self._timeout.total_seconds()) as limit:
+            async with limit:
                 groups = tuple(await self._options(question))
             body = _written(groups)
         except Exception as error:
