@@ -38,6 +38,11 @@ def payments(page: Page) -> Locator:
     return page.locator("#payments > li")
 
 
+def requests(page: Page) -> Locator:
+    """The rows of requests, newest first."""
+    return page.locator("#requests > li")
+
+
 def deliveries(page: Page) -> Locator:
     """The cards of deliveries, newest first."""
     return page.locator("#deliveries > li")
@@ -108,22 +113,64 @@ class TestShowing:
         await card.locator("summary").click()
         await expect(card.locator("pre").last).to_contain_text("Cannot connect")
 
-    async def test_the_newest_two_hundred(self, page: Page, merchant: Merchant) -> None:
-        """Of more payments, the newest 200 are shown; the filter finds the others."""
-        for number in range(203):
+    async def test_the_newest_of_many(self, page: Page, merchant: Merchant) -> None:
+        """Of more payments, the newest 25 are shown, and more on demand; the filter finds the others."""
+        for number in range(53):
             await merchant.create(reference=f"payment-{number:03}")
         await opened(page, merchant.sandbox)
-        await expect(payments(page)).to_have_count(200)
-        await expect(payments(page).first).to_contain_text("payment-202")
-        await merchant.create(reference="payment-203")
-        await expect(payments(page).first).to_contain_text("payment-203")
-        await expect(payments(page)).to_have_count(200)
+        await expect(payments(page)).to_have_count(25)
+        await expect(payments(page).first).to_contain_text("payment-052")
+        await merchant.create(reference="payment-053")
+        await expect(payments(page).first).to_contain_text("payment-053")
+        await expect(payments(page)).to_have_count(25)
+        await expect(page.locator("#payments-count")).to_have_text("the newest 25")
+        await page.get_by_role("button", name="Show more of payments").click()
+        await expect(payments(page)).to_have_count(50)
+        await page.get_by_role("button", name="Show more of payments").click()
+        await expect(payments(page)).to_have_count(54)
+        await expect(page.get_by_role("button", name="Show more of payments")).to_be_hidden()
         await page.get_by_label("Filter by reference").fill("-00")
         await expect(payments(page)).to_have_count(10)
         await payments(page).last.locator("summary").click()
         await payments(page).last.get_by_role("button", name="Show this one only").click()
         await expect(payments(page)).to_have_count(1)
         await expect(page.get_by_label("Filter by reference")).to_have_value("payment-000")
+        await page.get_by_label("Filter by reference").fill("none")
+        await expect(page.locator("#payments-empty")).to_have_text("No match.")
+        await expect(page.locator("#deliveries-empty")).to_have_text("No match.")
+
+    async def test_filters(self, page: Page, merchant: Merchant) -> None:
+        """By state, by API, and what failed or met a fault, together with what is typed."""
+        await merchant.authorized(reference="payment-paid")
+        await merchant.create(reference="payment-open")
+        merchant.sandbox.fail("get", "STATUS_503")
+        await merchant.get("payment-open")
+        await merchant.get("payment-none")
+        await opened(page, merchant.sandbox)
+        await page.locator("select[name=state]").select_option("AUTHORIZED")
+        await expect(payments(page)).to_have_count(1)
+        await expect(payments(page)).to_contain_text("payment-paid")
+        await page.locator("select[name=state]").select_option("")
+        await page.locator("select[name=api]").select_option("accesstoken")
+        await expect(payments(page)).to_have_count(0)
+        await expect(requests(page)).to_have_count(1)
+        await page.locator("select[name=api]").select_option("")
+        await page.locator("select[name=only]").select_option("failed")
+        await expect(requests(page)).to_have_count(2)
+        await page.locator("select[name=only]").select_option("faulted")
+        await expect(requests(page)).to_have_count(1)
+        await expect(requests(page)).to_contain_text("fault: STATUS_503")
+
+    async def test_requests_appear_with_what_was_ignored(self, page: Page, merchant: Merchant) -> None:
+        """What was sent and answered, byte by byte, and what was not as documented."""
+        await opened(page, merchant.sandbox)
+        await merchant.create(colour="red", key="my-key")
+        row = requests(page).first
+        await expect(row).to_contain_text(re.compile("epayment.create.*201.*ignored: colour", re.DOTALL))
+        await row.locator("summary").click()
+        await expect(row.locator("pre").first).to_contain_text("Idempotency-Key: my-key")
+        await expect(row.locator("pre").first).to_contain_text('"colour": "red"')
+        await expect(row.locator("pre").last).to_contain_text('"redirectUrl"')
 
     async def test_a_reset_empties_the_page(self, page: Page, merchant: Merchant) -> None:
         """What the sandbox forgets, the page forgets, and a payment of the same name is a new one."""
@@ -180,6 +227,7 @@ class TestActing:
         await opened(page, merchant.sandbox)
         await expect(deliveries(page)).to_have_count(1)
         await merchant.call("DELETE", f"/webhooks/v1/webhooks/{webhook}")
+        await deliveries(page).locator("summary").click()
         await deliveries(page).get_by_role("button", name="Redeliver").click()
         refusal = deliveries(page).get_by_role("alert")
         await expect(refusal).to_contain_text("to a webhook that is still registered")
@@ -216,6 +264,7 @@ class TestActing:
         await merchant.register(shop.url, AUTHORIZED)
         await merchant.authorized()
         await opened(page, merchant.sandbox)
+        await deliveries(page).locator("summary").click()
         await deliveries(page).get_by_role("button", name=f"Redeliver: AUTHORIZED of {REFERENCE}").click()
         await expect(deliveries(page)).to_have_count(2)
         assert [body for _, body, _ in shop.received] == [shop.received[0][1]] * 2
@@ -225,12 +274,62 @@ class TestActing:
         await merchant.register(shop.url, AUTHORIZED)
         await merchant.authorized()
         card = deliveries(await opened(page, merchant.sandbox)).last
+        await card.locator("summary").click()
         await card.get_by_label("Fault of the delivery").select_option("DUPLICATE")
         await card.get_by_role("button", name="Redeliver").click()
         await expect(deliveries(page)).to_have_count(3)
         await expect(deliveries(page).first).to_contain_text("copy 2, fault: DUPLICATE")
         await expect(card.get_by_label("Fault of the delivery")).to_have_value("")
         assert [delivery.fault for delivery in merchant.sandbox.deliveries] == [None, "DUPLICATE", "DUPLICATE"]
+
+
+class TestControls:
+    """The clock, what is set up, and starting over."""
+
+    async def test_the_clock(self, page: Page, merchant: Merchant) -> None:
+        """It is moved on, which expires what falls due, and the page says how far it is ahead."""
+        await merchant.create()
+        await opened(page, merchant.sandbox)
+        await page.get_by_role("button", name="A day on").click()
+        await expect(payments(page).locator(".state")).to_have_text("EXPIRED")
+        await expect(page.locator("#ahead")).to_have_text("ahead by 1 days")
+
+    async def test_faults_are_injected_and_removed(self, page: Page, merchant: Merchant) -> None:
+        """By operation, or into deliveries; what cannot be is said in the sandbox's own words."""
+        await opened(page, merchant.sandbox)
+        await page.locator("input[name=operation]").fill("epayment.capture")
+        await page.locator("select[name=fault]").select_option("STATUS_503")
+        await page.locator("input[name=times]").fill("2")
+        await page.get_by_role("button", name="Inject").click()
+        await expect(page.locator("#faults > li")).to_contain_text("epayment.capture: STATUS_503, 2 times")
+        await page.locator("select[name=fault]").select_option("DUPLICATE")
+        await page.get_by_role("button", name="Inject").click()
+        await expect(page.locator("#faults > li").last).to_contain_text("deliveries: DUPLICATE")
+        await page.get_by_role("button", name="Remove: epayment.capture").click()
+        await expect(page.locator("#faults > li")).to_have_count(1)
+        await page.locator("input[name=operation]").fill("nothing")
+        await page.locator("select[name=fault]").select_option("STATUS_503")
+        await page.get_by_role("button", name="Inject").click()
+        await expect(page.get_by_role("alert")).to_contain_text("operation 'nothing' is none of")
+
+    async def test_webhooks_are_removed(self, page: Page, merchant: Merchant, shop: Shop) -> None:
+        """Each is shown with its address, and can be removed."""
+        await merchant.register(shop.url, AUTHORIZED)
+        await opened(page, merchant.sandbox)
+        await expect(page.locator("#webhooks > li")).to_contain_text(f"{shop.url} (1 events)")
+        await page.get_by_role("button", name=f"Remove: {shop.url}").click()
+        await expect(page.get_by_text("None is registered.")).to_be_visible()
+
+    async def test_everything_is_forgotten_only_when_that_is_meant(self, page: Page, merchant: Merchant) -> None:
+        """The browser asks first."""
+        await merchant.create()
+        await opened(page, merchant.sandbox)
+        page.once("dialog", lambda dialog: dialog.dismiss())
+        await page.get_by_role("button", name="Forget everything").click()
+        await expect(payments(page)).to_have_count(1)
+        page.once("dialog", lambda dialog: dialog.accept())
+        await page.get_by_role("button", name="Forget everything").click()
+        await expect(payments(page)).to_have_count(0)
 
 
 class TestHostile:
@@ -253,14 +352,14 @@ class TestHostile:
         await expect(page.locator(":is(#payments, #deliveries) :is(img, script, b)")).to_have_count(0)
 
     async def test_no_secret_is_shown(self, page: Page, merchant: Merchant, shop: Shop) -> None:
-        """Neither a key, a token, a webhook's secret nor a signature; the header's name is there."""
+        """Neither a key, a token nor a webhook's secret; a signature is, for who compares it."""
         secret = (await merchant.register(shop.url, AUTHORIZED)).json["secret"]
         await merchant.authorized()
         await opened(page, merchant.sandbox)
-        await expect(deliveries(page).locator("pre").first).to_contain_text("Authorization: (hidden)")
-        shown = await page.content()
         signature = merchant.sandbox.deliveries[0].request_headers["Authorization"]
-        for hidden in (secret, signature, merchant.authorization["Authorization"], *merchant.token_headers.values()):
+        await expect(deliveries(page).locator("pre").first).to_contain_text(f"Authorization: {signature}")
+        shown = await page.content()
+        for hidden in (secret, merchant.authorization["Authorization"], *merchant.token_headers.values()):
             assert hidden not in shown
 
     async def test_nothing_comes_from_elsewhere(self, page: Page, merchant: Merchant) -> None:

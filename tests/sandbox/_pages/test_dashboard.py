@@ -31,9 +31,9 @@ class Follower:
 
 
 @asynccontextmanager
-async def following(merchant: Merchant, reference: str = "") -> AsyncIterator[Follower]:
+async def following(merchant: Merchant, reference: str = "", **filters: Any) -> AsyncIterator[Follower]:
     """Follow the feed of a merchant's sandbox."""
-    async with merchant.session.get("/sandbox/feed", params={"reference": reference}) as response:
+    async with merchant.session.get("/sandbox/feed", params={"reference": reference, **filters}) as response:
         assert (response.status, response.content_type) == (200, "text/event-stream")
         yield Follower(response)
 
@@ -65,10 +65,25 @@ class TestPage:
             assert (await merchant.send("GET", path)).status == 404
 
 
+def list_in(news: Any, name: str) -> Any:
+    """What a feed says of a list."""
+    (found,) = (each for each in news["lists"] if each["name"] == name)
+    return found
+
+
 def payments_in(news: Any) -> Any:
     """What a feed says of payments."""
-    (payments,) = (each for each in news["collections"] if each["name"] == "payments")
-    return payments
+    return list_in(news, "payments")
+
+
+def deliveries_in(news: Any) -> Any:
+    """What a feed says of deliveries."""
+    return list_in(news, "deliveries")
+
+
+def without_key(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as the control surface has it."""
+    return {name: value for name, value in row.items() if name != "key"}
 
 
 class TestFeed:
@@ -81,7 +96,7 @@ class TestFeed:
         await merchant.sandbox.settled()
         async with following(merchant) as feed:
             first = await feed.news()
-            (card,) = payments_in(first)["cards"]
+            (card,) = payments_in(first)["rows"]
             (listed,) = (await merchant.send("GET", "/sandbox/payments")).json["payments"]
             assert [entry["at"] for entry in card["log"]] == [event["timestamp"] for event in listed["events"]]
             assert (card["reference"], card["state"], card["link"]) == (
@@ -89,21 +104,29 @@ class TestFeed:
                 "AUTHORIZED",
                 listed["redirectUrl"],
             )
-            assert first["deliveries"] == (await merchant.send("GET", "/sandbox/deliveries")).json["deliveries"]
+            assert [without_key(row) for row in deliveries_in(first)["rows"]] == (
+                await merchant.send("GET", "/sandbox/deliveries")
+            ).json["deliveries"]
             await merchant.create()
             news = await feed.news()
-            assert [payment["reference"] for payment in payments_in(news)["cards"]] == [REFERENCE]
-            assert (news["deliveries"], payments_in(news)["gone"], news["goneDeliveries"]) == ([], [], [])
+            assert [payment["reference"] for payment in payments_in(news)["rows"]] == [REFERENCE]
+            assert (deliveries_in(news)["rows"], payments_in(news)["gone"], deliveries_in(news)["gone"]) == ([], [], [])
 
-    async def test_holds_two_hundred(self, merchant: Merchant) -> None:
-        """The newest, and the next one makes the oldest go."""
-        for number in range(201):
+    async def test_holds_so_many(self, merchant: Merchant) -> None:
+        """The newest 25, or as many as are asked for; the next one makes the oldest go."""
+        for number in range(31):
             await merchant.create(reference=f"payment-{number:03}")
-        async with following(merchant) as feed:
-            shown = [payment["reference"] for payment in payments_in(await feed.news())["cards"]]
-            assert shown == [f"payment-{number:03}" for number in range(1, 201)]
+        for limit, first in (("", 6), ("30", 1), ("many", 6)):
+            async with following(merchant, limit=limit) as feed:
+                payments = payments_in(await feed.news())
+                shown = [payment["reference"] for payment in payments["rows"]]
+                assert shown == [f"payment-{number:03}" for number in range(first, 31)]
+                assert payments["more"]
+        async with following(merchant, limit=31) as feed:
+            assert not payments_in(await feed.news())["more"]
             await merchant.create()
-            assert payments_in(await feed.news())["gone"] == ["payment-001"]
+            payments = payments_in(await feed.news())
+            assert (payments["gone"], payments["more"]) == (["payment-000"], True)
 
     async def test_keeps_to_what_was_asked_for(self, merchant: Merchant, shop: Shop) -> None:
         """Payments whose reference contains the text, and their deliveries."""
@@ -113,7 +136,9 @@ class TestFeed:
         await merchant.sandbox.settled()
         async with following(merchant, "ocks") as feed:
             news = await feed.news()
-        assert [each["reference"] for each in payments_in(news)["cards"] + news["deliveries"]] == ["socks-0001"] * 2
+        assert [each["reference"] for each in payments_in(news)["rows"] + deliveries_in(news)["rows"]] == [
+            "socks-0001"
+        ] * 2
 
     async def test_tells_of_a_reset(self, merchant: Merchant, shop: Shop) -> None:
         """Everything is gone."""
@@ -121,22 +146,70 @@ class TestFeed:
         await merchant.authorized()
         await merchant.sandbox.settled()
         async with following(merchant) as feed:
-            delivery = (await feed.news())["deliveries"][0]["id"]
+            delivery = deliveries_in(await feed.news())["rows"][0]["id"]
             await merchant.sandbox.reset()
             news = await feed.news()
-        assert (payments_in(news)["gone"], news["goneDeliveries"]) == ([REFERENCE], [delivery])
+        assert (payments_in(news)["gone"], deliveries_in(news)["gone"]) == ([REFERENCE], [delivery])
 
-    async def test_shows_no_signature(self, merchant: Merchant, shop: Shop) -> None:
-        """Nor does the list of deliveries, which says that there was one; the object has it."""
+    async def test_shows_signatures_and_no_secret(self, merchant: Merchant, shop: Shop) -> None:
+        """A developer compares signatures; what signs them, and what authorizes calls, is told nowhere."""
         secret = (await merchant.register(shop.url, AUTHORIZED)).json["secret"]
         await merchant.authorized()
         await merchant.sandbox.settled()
         signature = merchant.sandbox.deliveries[0].request_headers["Authorization"]
         async with following(merchant) as feed:
-            told = json.dumps(await feed.news()) + (await merchant.send("GET", "/sandbox/deliveries")).body.decode()
-        assert told.count("(hidden)") == 2 * 2  # the signature is in two headers
-        assert signature not in told
-        assert secret not in told
+            told = json.dumps(await feed.news())
+        told += (await merchant.send("GET", "/sandbox/deliveries")).body.decode()
+        requests = (await merchant.send("GET", "/sandbox/requests")).body.decode()
+        assert told.count(json.dumps(signature)) == 2 * 2  # the signature is in two headers
+        token = merchant.authorization["Authorization"].removeprefix("Bearer ")
+        assert not any(each in told + requests for each in (secret, token, *merchant.token_headers.values()))
+
+    async def test_filters(self, merchant: Merchant, shop: Shop) -> None:
+        """By state, by API, and by what failed or met a fault."""
+        shop.statuses = [500]
+        await merchant.sandbox.add_webhook(shop.url, [AUTHORIZED])
+        await merchant.authorized(reference="payment-paid")
+        await merchant.create(reference="payment-open")
+        merchant.sandbox.fail("get", "STATUS_503")
+        await merchant.get("payment-open")
+        await merchant.get("payment-none")
+        await merchant.sandbox.settled()
+        found: dict[str, tuple[list[str], int, list[str]]] = {}
+        for name, filters in {
+            "state": {"state": "CREATED"},
+            "api": {"api": "accesstoken"},
+            "failed": {"only": "failed"},
+            "faulted": {"only": "faulted"},
+        }.items():
+            async with following(merchant, **filters) as feed:
+                news = await feed.news()
+            references = [row["reference"] for row in payments_in(news)["rows"]]
+            operations = [row["operation"] for row in list_in(news, "requests")["rows"]]
+            found[name] = (references, len(deliveries_in(news)["rows"]), operations)
+        both = ["payment-paid", "payment-open"]
+        every = ["accesstoken.issue-token", "epayment.create", "epayment.create", "epayment.get", "epayment.get"]
+        assert found == {
+            "state": (["payment-open"], 2, every),
+            "api": ([], 2, every[:1]),
+            "failed": (both, 1, ["epayment.get", "epayment.get"]),
+            "faulted": (both, 0, ["epayment.get"]),
+        }
+
+    async def test_tells_what_is_set_up(self, merchant: Merchant, shop: Shop) -> None:
+        """Webhooks, faults to come and the clock, each as it is now."""
+        async with following(merchant) as feed:
+            first = await feed.news()
+            assert (first["webhooks"], first["faults"], first["ahead"]) == ([], [], 0)
+            await merchant.sandbox.add_webhook(shop.url, [AUTHORIZED])
+            merchant.sandbox.fail("capture", "STATUS_503")
+            merchant.sandbox.clock.advance(timedelta(days=1))
+            told = await feed.news()
+            while not told["ahead"]:
+                told = await feed.news()
+        assert [webhook["url"] for webhook in told["webhooks"]] == [shop.url]
+        assert [(fault["operation"], fault["number"]) for fault in told["faults"]] == [("capture", 1)]
+        assert told["ahead"] == 86400
 
     async def test_tells_what_the_webhook_answered(self, merchant: Merchant, shop: Shop) -> None:
         """Its headers as well as status and body, over HTTP and as an object."""

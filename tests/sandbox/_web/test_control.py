@@ -236,7 +236,7 @@ class TestControl:
         """They can be ordered and withdrawn."""
         order = {"operation": "get", "fault": "STATUS_429", "times": None, "retryAfter": 2}
         got = await merchant.send("POST", "/sandbox/faults", json=order)
-        assert (got.status, got.json["faults"]) == (201, [order])
+        assert (got.status, got.json["faults"]) == (201, [{"number": 1, **order}])
         assert (await merchant.get()).headers["Retry-After"] == "2"
         assert (await merchant.send("DELETE", "/sandbox/faults")).status == 204
         assert (await merchant.get()).status == 404

@@ -24,10 +24,10 @@ async def test_orders_are_shown_with_their_options(merchant: Merchant) -> None:
     await order(merchant, operation="deliveries", fault="RE_SIGN", event="CAPTURED", secret="hidden-secret")
     shown = await order(merchant, operation="deliveries", fault="duplicate", copies=5, times=None)
     assert shown == [
-        {"operation": "capture", "fault": "RESET_AFTER", "times": 1, "reference": REFERENCE},
-        {"operation": "*", "fault": "LATENCY", "times": None, "probability": 0.1, "seconds": 1.0},
-        {"operation": "deliveries", "fault": "RE_SIGN", "times": 1, "event": "CAPTURED"},
-        {"operation": "deliveries", "fault": "DUPLICATE", "times": None, "copies": 5},
+        {"number": 1, "operation": "capture", "fault": "RESET_AFTER", "times": 1, "reference": REFERENCE},
+        {"number": 2, "operation": "*", "fault": "LATENCY", "times": None, "probability": 0.1, "seconds": 1.0},
+        {"number": 3, "operation": "deliveries", "fault": "RE_SIGN", "times": 1, "event": "CAPTURED"},
+        {"number": 4, "operation": "deliveries", "fault": "DUPLICATE", "times": None, "copies": 5},
     ]
 
 
@@ -114,3 +114,13 @@ async def test_a_webhook_with_a_known_secret(merchant: Merchant, shop: Shop) -> 
     await merchant.authorized(reference="another-payment")
     await merchant.sandbox.settled()
     assert len(shop.received) == 1
+
+
+async def test_one_fault_is_removed(merchant: Merchant) -> None:
+    """By its number, and the others stay."""
+    for operation in ("capture", "refund"):
+        merchant.sandbox.fail(operation, "STATUS_503")
+    assert (await merchant.send("DELETE", "/sandbox/faults/1")).status == 204
+    (left,) = (await merchant.send("GET", "/sandbox/faults")).json["faults"]
+    assert (left["number"], left["operation"]) == (2, "refund")
+    assert (await merchant.send("DELETE", "/sandbox/faults/1")).status == 404

@@ -39,9 +39,11 @@ class PaymentPage:
         user: acts on them.
     """
 
+    api = "epayment"
     collection = "payments"
     title = "Payments"
     empty = "No payment to show. Create one, and it appears here."
+    states = tuple(state.value for state in State)
     details = '{"shippingOption": id, "address": {…}} is what the user of an Express payment chooses'
     actions: Mapping[str, Check] = MappingProxyType(
         {
@@ -62,9 +64,9 @@ class PaymentPage:
         """Forget what users have settled."""
         self._settled.clear()
 
-    def latest(self, text: str) -> Iterator[LedgerPayment]:
-        """Yield the payments whose reference contains *text*, newest first."""
-        return self._ledger.latest(text)
+    def latest(self, text: str, state: str = "") -> Iterator[LedgerPayment]:
+        """Yield the payments whose reference contains *text*, and that are in this state, if any, newest first."""
+        return (payment for payment in self._ledger.latest(text) if state in {"", payment.state})
 
     def reference_of(self, item: LedgerPayment) -> str:
         """Return a payment's reference."""

@@ -78,6 +78,13 @@ class FaultPlan:
             self._added += 1
             self._rules.append(attrs.evolve(rule, number=self._added))
 
+    def remove(self, number: int) -> bool:
+        """Remove one rule; return whether there was one of this number."""
+        left = [rule for rule in self._rules if rule.number != number]
+        is_gone = len(left) < len(self._rules)
+        self._rules = left
+        return is_gone
+
     def clear(self) -> None:
         """Remove every rule."""
         self._rules.clear()

@@ -11,9 +11,17 @@ import attrs
 from aiohttp import web
 
 from vipps_async._wire.json import encode
-from vipps_async.sandbox._pages.feed import Feed
+from vipps_async.sandbox._pages.feed import MOST_SHOWN, SHOWN, Feed, Filter
 from vipps_async.sandbox._pages.frame import HEADERS as FRAME_HEADERS
-from vipps_async.sandbox._pages.sections import endpoints, fault_options, jumps, sections, templates
+from vipps_async.sandbox._pages.sections import (
+    delivery_faults,
+    endpoints,
+    every_fault,
+    jumps,
+    options,
+    sections,
+    templates,
+)
 from vipps_async.sandbox._platform.markup import joined
 from vipps_async.sandbox._platform.replies import HTML, HttpReply
 from vipps_async.sandbox._state import SandboxState
@@ -48,20 +56,24 @@ class Dashboard:
         ]
 
     async def _show(self, _: web.Request) -> web.Response:
-        pages = self.state.pages
+        pages, routes = self.state.pages, self.state.routes
         parts = {
             "merchant": joined([self.state.merchant]),
             "jumps": jumps(pages),
+            "states": options(dict.fromkeys(state for page in pages for state in page.states)),
+            "apis": options(dict.fromkeys(route.operation.partition(".")[0] for route in routes)),
+            "operations": options(dict.fromkeys(route.operation for route in routes)),
             "sections": sections(pages),
             "templates": templates(pages),
-            "faults": fault_options(),
-            "endpoints": endpoints(self.state.routes, pages),
+            "faults": delivery_faults(),
+            "every_fault": every_fault(),
+            "endpoints": endpoints(routes, pages),
         }
         return _response(Template(_read("dashboard.html")).substitute(parts), HTML)
 
     async def _follow(self, request: web.Request) -> web.StreamResponse:
         """Send server-sent events until the reader has left."""
-        feed = Feed(self.state, request.query.get("reference", ""))
+        feed = Feed(self.state, _filter_of(request.query))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
         with suppress(ConnectionError):
@@ -70,6 +82,14 @@ class Dashboard:
                     await response.write(_EVENT % encode(news))
                 await asyncio.sleep(_PACE)
         return response
+
+
+def _filter_of(query: Mapping[str, str]) -> Filter:
+    limit = query.get("limit", "")
+    return Filter(
+        **{name: query.get(name, "") for name in ("reference", "state", "api", "only")},
+        limit=min(int(limit), MOST_SHOWN) if limit.isascii() and limit.isdigit() and len(limit) < 9 else SHOWN,
+    )
 
 
 async def _send_file(request: web.Request) -> web.Response:

@@ -1,10 +1,10 @@
 """Finds what an open page does not show yet. Performs no I/O.
 
-Each look compares the newest things and deliveries with those of the look before. So nothing has to be queued for a
-page, however slow it is, and the page holds what the feed holds.
+Each look compares the newest things, deliveries and requests with those of the look before. So nothing has to be queued
+for a page, however slow it is, and the page holds what the feed holds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -12,21 +12,51 @@ import attrs
 
 from vipps_async.sandbox._platform.pages import ApiPage, Card
 from vipps_async.sandbox._state import SandboxState
-from vipps_async.sandbox._webhooks.records import Delivery
+from vipps_async.sandbox._web.control import shown_rule
+from vipps_async.sandbox._webhooks.records import Delivery, RecordedRequest
 
-_SHOWN = 200  # things of a collection, and as many deliveries
+SHOWN = 25  # rows of a list, unless more are asked for
+MOST_SHOWN = 1000
 
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
+_Value = TypeVar("_Value", bound="Delivery | RecordedRequest")
+_Rows = Mapping[Any, Any]
+
+
+@attrs.frozen(kw_only=True)
+class Filter:
+    """What a page wants to see.
+
+    Attributes:
+        reference: part of the reference that things have, and their deliveries and requests.
+        state: of things; an empty text for any.
+        api: whose things and requests; an empty text for all.
+        only: ``"failed"`` or ``"faulted"`` deliveries and requests; an empty text for all.
+        limit: rows of each list.
+    """
+
+    reference: str = ""
+    state: str = ""
+    api: str = ""
+    only: str = ""
+    limit: int = SHOWN
+
+    def takes(self, record: Delivery | RecordedRequest) -> bool:
+        """Whether a delivery or a request is wanted."""
+        if self.only == "failed":
+            return not record.is_success
+        return self.only != "faulted" or record.fault is not None
 
 
 @attrs.frozen(kw_only=True)
 class _View:
-    """The contents of a page: the things of each API by collection and reference, and the deliveries."""
+    """The contents of a page: the rows of each list by their keys, and what is shown whole."""
 
-    collections: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
-    deliveries: Mapping[int, Delivery] = attrs.field(factory=dict)
+    lists: Mapping[str, _Rows] = attrs.field(factory=dict)
+    more: tuple[str, ...] = ()
     pending: int = 0
+    ahead: float = 0.0
+    webhooks: tuple[Any, ...] = ()
+    faults: tuple[Any, ...] = ()
 
 
 @attrs.define
@@ -35,11 +65,11 @@ class Feed:
 
     Attributes:
         state: what is looked at.
-        reference: the page shows what has a reference that contains this, and its deliveries.
+        filter: what of it.
     """
 
     state: SandboxState
-    reference: str = ""
+    filter: Filter = Filter()
     _shown: _View | None = attrs.field(default=None, init=False)
 
     def news(self) -> dict[str, Any] | None:
@@ -48,42 +78,73 @@ class Feed:
         if now == self._shown:
             return None
         before, self._shown = self._shown or _View(), now
+        rows: dict[str, Callable[[Any], dict[str, Any]]] = {
+            page.collection: _card_of(page) for page in self.state.pages
+        }
         return {
-            "collections": [self._changes(page, before, now) for page in self.state.pages],
-            "deliveries": [delivery.to_dict() for delivery in _new(before.deliveries, now.deliveries)],
-            "goneDeliveries": _gone(before.deliveries, now.deliveries),
+            "lists": [
+                _changes(name, before.lists.get(name, {}), now.lists[name], rows.get(name, _record), name in now.more)
+                for name in now.lists
+            ],
             "pending": now.pending,
+            "ahead": now.ahead,
+            "webhooks": now.webhooks,
+            "faults": now.faults,
         }
 
-    def _changes(self, page: ApiPage, before: _View, now: _View) -> dict[str, Any]:
-        old, new = before.collections.get(page.collection, {}), now.collections[page.collection]
-        cards = [_document(page.card(item)) for item in _new(old, new)]
-        return {"name": page.collection, "cards": cards, "gone": _gone(old, new)}
-
     def _look(self) -> _View:
-        deliveries = _newest(self.state.deliveries.latest(self.reference))
+        lists, more = {}, []
+        for name, latest in self._latest():
+            rows = list(islice(latest, self.filter.limit + 1))
+            if len(rows) > self.filter.limit:
+                more.append(name)
+            lists[name] = dict(rows[: self.filter.limit][::-1])
+        state = self.state
         return _View(
-            collections={
-                page.collection: {page.reference_of(item): item for item in _newest(page.latest(self.reference))}
-                for page in self.state.pages
-            },
-            deliveries={delivery.id: delivery for delivery in deliveries},
-            pending=len(self.state.deliveries.pending),
+            lists=lists,
+            more=tuple(more),
+            pending=len(state.deliveries.pending),
+            ahead=state.clock.offset.total_seconds(),
+            webhooks=tuple(state.webhooks.documents()),
+            faults=tuple(shown_rule(rule) for rule in state.faults.rules),
         )
+
+    def _latest(self) -> Iterator[tuple[str, Iterable[tuple[Any, Any]]]]:
+        wanted = self.filter
+        for page in self.state.pages:
+            items = page.latest(wanted.reference, wanted.state) if wanted.api in {"", page.api} else ()
+            yield page.collection, ((page.reference_of(item), item) for item in items)
+        yield "deliveries", self._wanted(self.state.deliveries.latest(wanted.reference))
+        requests = (
+            request
+            for request in reversed(self.state.requests)
+            if wanted.reference in request.reference and request.operation.startswith(wanted.api)
+        )
+        yield "requests", self._wanted(requests)
+
+    def _wanted(self, records: Iterable[_Value]) -> Iterator[tuple[int, _Value]]:
+        return ((record.id, record) for record in records if self.filter.takes(record))
+
+
+def _changes(
+    name: str,
+    before: _Rows,
+    now: _Rows,
+    shown: Callable[[Any], dict[str, Any]],
+    more: bool,  # noqa: FBT001 - one of five
+) -> dict[str, Any]:
+    new = [{"key": key, **shown(value)} for key, value in now.items() if before.get(key) is not value]
+    return {"name": name, "rows": new, "gone": [key for key in before if key not in now], "more": more}
+
+
+def _card_of(page: ApiPage) -> Callable[[Any], dict[str, Any]]:
+    return lambda item: _document(page.card(item))
+
+
+def _record(record: Delivery | RecordedRequest) -> dict[str, Any]:
+    return record.to_dict()
 
 
 def _document(card: Card) -> dict[str, Any]:
     log = [{**attrs.asdict(entry), "at": entry.at.isoformat(timespec="milliseconds")} for entry in card.log]
     return {**attrs.asdict(card, recurse=False), "log": log}
-
-
-def _newest(latest: Iterator[_Value]) -> list[_Value]:
-    return list(islice(latest, _SHOWN))[::-1]
-
-
-def _new(before: Mapping[_Key, _Value], now: Mapping[_Key, _Value]) -> list[_Value]:
-    return [value for key, value in now.items() if before.get(key) is not value]
-
-
-def _gone(before: Mapping[_Key, _Value], now: Mapping[_Key, _Value]) -> list[_Key]:
-    return [key for key in before if key not in now]

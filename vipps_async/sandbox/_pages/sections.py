@@ -5,7 +5,7 @@ Performs no I/O.
 
 from collections.abc import Iterable, Iterator
 
-from vipps_async.sandbox._faults.faults import DeliveryFault
+from vipps_async.sandbox._faults.faults import DeliveryFault, Fault
 from vipps_async.sandbox._platform.markup import Child, Markup, element, joined
 from vipps_async.sandbox._platform.pages import ApiPage
 from vipps_async.sandbox._platform.routes import Route
@@ -26,10 +26,24 @@ def templates(pages: Iterable[ApiPage]) -> Markup:
     return joined(element("template", _card(page), id=f"card-of-{page.collection}") for page in pages)
 
 
-def fault_options() -> Markup:
-    """Return the faults of a delivery to choose from."""
-    faults = (element("option", f"{fault.spelling}: {fault.meaning}", value=fault.value) for fault in DeliveryFault)
-    return joined([element("option", "no fault", value=""), *faults])
+def options(values: Iterable[str]) -> Markup:
+    """Return *values* to choose from."""
+    return joined(element("option", value) for value in values)
+
+
+def delivery_faults() -> Markup:
+    """Return the faults of a delivery to choose from, or none."""
+    return joined([element("option", "no fault", value=""), *map(_fault, DeliveryFault)])
+
+
+def every_fault() -> Markup:
+    """Return the faults of requests, and those of deliveries, to choose from."""
+    return joined(
+        [
+            element("optgroup", *map(_fault, Fault), label="Requests"),
+            element("optgroup", *map(_fault, DeliveryFault), label="Deliveries", data_deliveries=True),
+        ]
+    )
 
 
 def endpoints(routes: Iterable[Route], pages: Iterable[ApiPage]) -> Markup:
@@ -38,35 +52,45 @@ def endpoints(routes: Iterable[Route], pages: Iterable[ApiPage]) -> Markup:
     return joined([*operations, *(_controls(page) for page in pages)])
 
 
+def _fault(fault: Fault | DeliveryFault) -> Markup:
+    return element("option", f"{fault.spelling}: {fault.meaning}", value=fault.value)
+
+
 def _section(page: ApiPage) -> Markup:
     name = page.collection
     title = element("h2", page.title, id=f"{name}-title")
     return element(
         "section",
         element("div", title, element("span", id=f"{name}-count", class_="soft"), class_="title"),
-        element("ol", id=name, class_="cards", role="list"),
-        element("p", page.empty, class_="empty"),
+        element("ol", id=name, class_="rows", role="list"),
+        element("p", page.empty, class_="empty", id=f"{name}-empty"),
+        element("button", f"Show more of {page.title.lower()}", type="button", class_="more", hidden=True),
         id=f"{name}-part",
         aria_labelledby=f"{name}-title",
-        data_collection_part=name,
+        data_list=name,
     )
 
 
 def _card(page: ApiPage) -> Markup:
-    head = [element("h3", data_slot="reference"), element("span", class_="state", data_slot="state")]
-    figures: list[Child] = [
-        element("strong", data_slot="figure"),
-        " ",
-        element("span", class_="soft", data_slot="note"),
+    summary = [
+        element("h3", data_slot="reference"),
+        element("span", class_="state", data_slot="state"),
+        element("strong", class_="figures", data_slot="figure"),
+        element("span", class_="soft figures", data_slot="note"),
     ]
+    only = element("button", "Show this one only", type="button", class_="plain", data_filter=True)
     return element(
         "li",
-        element("div", *head, class_="head"),
-        element("p", *figures, class_="figures"),
-        element("div", *_buttons(page), element("select", fault_options()), class_="actions"),
+        element(
+            "details",
+            element("summary", *summary),
+            element("p", class_="soft", data_slot="log"),
+            element("ol", class_="log"),
+            element("p", element("a", "Landing page"), only, class_="links"),
+        ),
+        element("div", *_buttons(page), element("select", delivery_faults()), class_="actions"),
         element("p", class_="refusal", role="alert", data_slot="refusal"),
-        _log(),
-        class_="card",
+        class_="row",
         data_collection=page.collection,
     )
 
@@ -75,16 +99,6 @@ def _buttons(page: ApiPage) -> Iterator[Markup]:
     for number, action in enumerate(page.actions):
         kind = "" if number else "primary"
         yield element("button", action.capitalize(), type="button", class_=kind, data_act=action)
-
-
-def _log() -> Markup:
-    only = element("button", "Show this one only", type="button", class_="plain", data_filter=True)
-    return element(
-        "details",
-        element("summary", data_slot="log"),
-        element("ol", class_="log"),
-        element("p", element("a", "Landing page"), only, class_="links"),
-    )
 
 
 def _endpoint(request: str, meaning: Child) -> Markup:

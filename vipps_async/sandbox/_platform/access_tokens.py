@@ -12,7 +12,15 @@ def _issue(api: Stateless, request: ApiRequest) -> HttpReply:
 TOKENS = ApiDefinition(
     name="accesstoken",
     routes=tuple(
-        Route("accesstoken.issue-token", "POST", path, handle=_issue, msn_required=False, for_client=True)
+        Route(
+            "accesstoken.issue-token",
+            "POST",
+            path,
+            handle=_issue,
+            msn_required=False,
+            for_client=True,
+            answers_secret=True,
+        )
         for path in ("/accesstoken/get", "/accessToken/get")
     ),
 )

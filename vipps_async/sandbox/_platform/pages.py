@@ -69,6 +69,11 @@ class ApiPage(Protocol):
     """Shows what is in an API, and acts on it."""
 
     @property
+    def api(self) -> str:
+        """The name of its API."""
+        ...
+
+    @property
     def collection(self) -> str:
         """The name of its things: the part of the control surface's paths that stands for them."""
         ...
@@ -93,8 +98,18 @@ class ApiPage(Protocol):
         """The actions on one of them, each with the check of the details that are given."""
         ...
 
-    def latest(self, text: str) -> Iterator[Any]:
-        """Yield those whose reference contains *text*, newest first; each is another object once it has changed."""
+    @property
+    def states(self) -> Sequence[str]:
+        """The states that one of them can be in."""
+        ...
+
+    def latest(self, text: str, state: str = "") -> Iterator[Any]:
+        """Yield those whose reference contains *text*, newest first; each is another object once it has changed.
+
+        Args:
+            text: part of a reference.
+            state: the one that they are in; an empty text for any.
+        """
         ...
 
     def reference_of(self, item: Any) -> str:

@@ -24,6 +24,7 @@ from vipps_async.sandbox._webhooks.records import RecordedRequest
 
 _log = logging.getLogger("vipps_async.sandbox")
 
+_KEPT = 4096  # bytes of an answer
 _NOTHING = Answer(HttpReply(status=500))  # what is not sent when a connection is reset
 
 
@@ -139,17 +140,21 @@ class ApiEndpoints:
 
     def _record(self, call: ApiCall, outcome: _Outcome) -> None:
         key = call.headers.get("Idempotency-Key")
+        answered = outcome.answer.reply.body or b""
         record = RecordedRequest(
+            id=self.state.requests.next_id(),
             received_at=self.state.clock.now(),
             method=call.route.method,
             path=call.path,
             operation=call.route.operation,
+            reference=call.subject,
             # A header may hold bytes that are no text.
             idempotency_key=key and key.encode("utf-8", "replace").decode(),
             body=call.body,
             status=outcome.answer.reply.status if outcome.effect.transmission is Transmission.WHOLE else None,
             took_effect=outcome.answer.took_effect,
             fault=outcome.fault,
+            response_body=b"" if call.route.answers_secret else answered[:_KEPT],
             notes=call.leniency.notes,
         )
         self.state.requests.append(record)

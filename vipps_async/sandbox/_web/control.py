@@ -66,6 +66,7 @@ class Control:
             web.get("/sandbox/faults", self._list_faults, allow_head=False),
             web.post("/sandbox/faults", self._add_fault),
             web.delete("/sandbox/faults", self._clear_faults),
+            web.delete(r"/sandbox/faults/{number:\d{1,18}}", self._remove_fault),
             web.delete("/sandbox/tokens", self._revoke_tokens),
             web.post("/sandbox/webhooks", self._add_webhook),
             web.delete("/sandbox/webhooks/{id}", self._remove_webhook),
@@ -151,6 +152,11 @@ class Control:
         self.state.faults.clear()
         return to_response(HttpReply(status=204))
 
+    async def _remove_fault(self, request: web.Request) -> web.Response:
+        if not self.state.faults.remove(int(request.match_info["number"])):
+            raise plain(404, "There is no such fault to come.")
+        return to_response(HttpReply(status=204))
+
     def _delivery_fault(self, body: Mapping[str, Any]) -> FaultRule | None:
         name = body.get("fault")
         refuse_violations(nullable(text())(name, "fault"))
@@ -166,7 +172,7 @@ class Control:
         plan = self.state.faults
         return {
             "seed": plan.seed,
-            "faults": [_shown_rule(rule) for rule in plan.rules],
+            "faults": [shown_rule(rule) for rule in plan.rules],
             "done": [_done(done) for done in plan.done],
         }
 
@@ -201,10 +207,12 @@ def _json(status: int, data: Any) -> web.Response:
     return to_response(of_json(status, data))
 
 
-def _shown_rule(rule: FaultRule) -> dict[str, Any]:
+def shown_rule(rule: FaultRule) -> dict[str, Any]:
+    """Return what is shown of a fault to come."""
     options = {field: getattr(rule, name) for field, name in _OPTIONS.items() if name not in {"times", "secret"}}
     given = {field: value for field, value in options.items() if value is not None}
-    return {"operation": rule.operation, "fault": rule.fault, "times": rule.times, **given}
+    facts = {"number": rule.number, "operation": rule.operation, "fault": rule.fault, "times": rule.times}
+    return {**facts, **given}
 
 
 def _done(done: InjectedFault) -> dict[str, Any]:

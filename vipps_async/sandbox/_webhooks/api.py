@@ -73,7 +73,15 @@ WEBHOOKS = ApiDefinition(
     name="webhooks",
     prefix="/webhooks",
     routes=(
-        Route("webhooks.register", "POST", _PATH, handle=_register, body=_REGISTRATION, msn_required=False),
+        Route(
+            "webhooks.register",
+            "POST",
+            _PATH,
+            handle=_register,
+            body=_REGISTRATION,
+            msn_required=False,
+            answers_secret=True,
+        ),
         Route("webhooks.list", "GET", _PATH, handle=_list, reads=True, msn_required=False),
         Route("webhooks.delete", "DELETE", f"{_PATH}/{{id}}", handle=_delete, resource=UUID, msn_required=False),
     ),

@@ -12,7 +12,6 @@ from vipps_async.sandbox._faults.faults import AnyFault, DeliveryFault
 
 _REQUESTS = 10_000
 _BYTES = 64 * 1024 * 1024  # of their bodies
-_SIGNATURES = frozenset({"Authorization", "X-Vipps-Authorization"})
 
 
 @attrs.frozen(kw_only=True)
@@ -20,41 +19,55 @@ class RecordedRequest:
     """An API request that was received.
 
     Attributes:
+        id: of the request, counted from 1.
         received_at: by the sandbox's clock.
         method: the HTTP method.
         path: as it was sent.
         operation: its qualified name, such as ``"accesstoken.issue-token"``.
+        reference: what it was about; an empty text where it was about nothing.
         idempotency_key: what its header said.
         body: the bytes.
         status: what was answered; ``None`` where the connection was cut before the answer was whole.
         took_effect: whether the operation was performed for this request; not for a repetition, nor a read.
         fault: what was injected, if anything: a fault, or the code of an error.
+        response_body: the beginning of the answer; empty where that holds a secret.
         notes: what was ignored or amended, which a strict sandbox refuses, and what would not work elsewhere.
     """
 
+    id: int
     received_at: datetime
     method: str
     path: str
     operation: str
+    reference: str
     idempotency_key: str | None
     body: bytes = attrs.field(repr=False)
     status: int | None
     took_effect: bool
     fault: AnyFault | None
+    response_body: bytes = attrs.field(default=b"", repr=False)
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it was answered with a 2xx, as a whole."""
+        return self.status is not None and self.status // 100 == 2
 
     def to_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
         return {
+            "id": self.id,
             "receivedAt": _text_of(self.received_at),
             "method": self.method,
             "path": self.path,
             "operation": self.operation,
+            "reference": self.reference,
             "idempotencyKey": self.idempotency_key,
             "body": self.body.decode("utf-8", "replace"),
             "status": self.status,
             "tookEffect": self.took_effect,
             "fault": self.fault,
+            "responseBody": self.response_body.decode("utf-8", "replace"),
             "notes": list(self.notes),
         }
 
@@ -65,22 +78,36 @@ class RequestLog:
     def __init__(self) -> None:
         self._kept: deque[RecordedRequest] = deque()
         self._size = 0
+        self._received = 0
 
     def __iter__(self) -> Iterator[RecordedRequest]:
         """Yield them, oldest first."""
         return iter(self._kept)
 
+    def __reversed__(self) -> Iterator[RecordedRequest]:
+        """Yield them, newest first."""
+        return reversed(self._kept)
+
+    def next_id(self) -> int:
+        """Return the id of the next one."""
+        self._received += 1
+        return self._received
+
     def append(self, record: RecordedRequest) -> None:
         """Note one down, and forget the oldest ones where that is too much."""
         self._kept.append(record)
-        self._size += len(record.body)
+        self._size += _size_of(record)
         while len(self._kept) > _REQUESTS or self._size > _BYTES:
-            self._size -= len(self._kept.popleft().body)
+            self._size -= _size_of(self._kept.popleft())
 
     def clear(self) -> None:
         """Forget all."""
         self._kept.clear()
         self._size = 0
+
+
+def _size_of(record: RecordedRequest) -> int:
+    return len(record.body) + len(record.response_body)
 
 
 class UnknownDelivery(VippsError, LookupError):
@@ -138,7 +165,7 @@ class Delivery:
         return self.status is not None and self.status // 100 == 2
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it ready for JSON, with all but the signature, which a reader could send again."""
+        """Return it ready for JSON."""
         return {
             "id": self.id,
             "registrationId": self.registration_id,
@@ -153,9 +180,7 @@ class Delivery:
             "error": self.error,
             "startedAt": _text_of(self.started_at),
             "duration": self.duration.total_seconds(),
-            "requestHeaders": {
-                name: "(hidden)" if name in _SIGNATURES else value for name, value in self.request_headers.items()
-            },
+            "requestHeaders": self.request_headers,
             "requestBody": self.request_body.decode(),
             "responseHeaders": self.response_headers,
             "responseBody": self.response_body.decode("utf-8", "replace"),

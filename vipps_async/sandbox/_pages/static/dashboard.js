@@ -23,14 +23,20 @@ function fill(element, texts) {
   return element;
 }
 
-function nameControls(card, subject) {
-  for (const button of card.querySelectorAll("button")) {
+function nameControls(row, subject) {
+  for (const button of row.querySelectorAll("button")) {
     button.setAttribute("aria-label", `${button.textContent}: ${subject}`);
   }
-  card.querySelector("select").setAttribute("aria-label", `Fault of the delivery: ${subject}`);
+  row.querySelector("select").setAttribute("aria-label", `Fault of the delivery: ${subject}`);
 }
 
-const refuse = (card, reason) => fill(card, { refusal: reason });
+const refuse = (place, reason) => fill(place, { refusal: reason });
+
+// Bodies are shown as they travelled: a digest among the headers can be checked against what is shown.
+function message(start, headers, body) {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return [start, ...lines, "", body].join("\n");
+}
 
 // The things of an API, each as a card
 
@@ -38,16 +44,16 @@ function logEntry({ what, at: when, details }) {
   return fill(copyOf("log-entry"), { what, when: `${at(when)}, ${details}` });
 }
 
-function showThing(card, { reference, state, tone, figure, note, actions, link, log }) {
+function showThing(row, { reference, state, tone, figure, note, actions, link, log }) {
   const events = `${log.length} ${log.length === 1 ? "event" : "events"}, the latest on ${at(log.at(-1).at)}`;
-  fill(card, { reference, state, figure, note, log: events });
-  card.dataset.path = `/sandbox/${card.dataset.collection}/${encodeURIComponent(reference)}`;
-  card.dataset.reference = reference;
-  card.querySelector(".state").dataset.tone = tone;
-  linkTo(card.querySelector("a"), link);
-  card.querySelector(".log").replaceChildren(...log.map(logEntry));
-  nameControls(card, reference);
-  offer(card, actions);
+  fill(row, { reference, state, figure, note, log: events });
+  row.dataset.path = `/sandbox/${row.dataset.collection}/${encodeURIComponent(reference)}`;
+  row.dataset.reference = reference;
+  row.querySelector(".state").dataset.tone = tone;
+  linkTo(row.querySelector("a"), link);
+  row.querySelector(".log").replaceChildren(...log.map(logEntry));
+  nameControls(row, reference);
+  offer(row, actions);
 }
 
 function linkTo(link, url) {
@@ -56,133 +62,182 @@ function linkTo(link, url) {
   link.href = url;
 }
 
-function offer(card, actions) {
-  const controls = card.querySelector(".actions");
+function offer(row, actions) {
+  const controls = row.querySelector(".actions");
   const buttons = [...controls.querySelectorAll("button")];
   const retired = buttons.filter(({ dataset }) => !actions.includes(dataset.act));
-  if (retired.includes(document.activeElement) || !actions.length && controls.contains(document.activeElement)) {
-    card.querySelector("summary").focus();
+  if (retired.includes(document.activeElement) || (!actions.length && controls.contains(document.activeElement))) {
+    row.querySelector("summary").focus();
   }
   buttons.forEach((button) => { button.hidden = retired.includes(button); });
   controls.hidden = !actions.length;
   if (controls.hidden) {
-    refuse(card, "");
+    refuse(row, "");
   }
 }
 
 const newsOfThing = ({ log, reference }) => `${log.at(-1).what}: ${reference}`;
 
-// Deliveries
+// Deliveries and requests
 
 const isTaken = ({ status }) => status >= 200 && status < 300;
+const inWords = (seconds) => `${Math.round(seconds * 1000)} ms`;
 
-// Bodies are shown as they travelled: a digest among the headers can be checked against what is shown.
-function message(start, headers, body) {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  return [start, ...lines, "", body].join("\n");
-}
-
-function timing({ startedAt, duration, attempt, copy, fault }) {
-  const facts = [at(startedAt), `${Math.round(duration * 1000)} ms`, `attempt ${attempt}`];
+function showDelivery(row, delivery) {
+  const { id, event, reference, status, startedAt, duration, attempt, copy, fault } = delivery;
+  const timing = [at(startedAt), inWords(duration), `attempt ${attempt}`];
   if (copy > 1) {
-    facts.push(`copy ${copy}`);
+    timing.push(`copy ${copy}`);
   }
   if (fault) {
-    facts.push(`fault: ${fault}`);
+    timing.push(`fault: ${fault}`);
   }
-  return facts.join(", ");
-}
-
-function showDelivery(card, delivery) {
-  const { id, event, reference, status } = delivery;
-  fill(card, {
+  fill(row, {
     event,
     reference,
     state: status ?? "no answer",
-    timing: timing(delivery),
+    timing: timing.join(", "),
     target: `to ${delivery.url}`,
     request: message(`POST ${delivery.url}`, delivery.requestHeaders, delivery.requestBody),
     response: status === null ? delivery.error : message(status, delivery.responseHeaders, delivery.responseBody),
   });
-  card.dataset.path = `/sandbox/deliveries/${id}`;
-  card.querySelector(".state").dataset.tone = isTaken(delivery) ? "good" : "bad";
-  nameControls(card, `${event} of ${reference}`);
+  row.dataset.path = `/sandbox/deliveries/${id}`;
+  row.querySelector(".state").dataset.tone = isTaken(delivery) ? "good" : "bad";
+  nameControls(row, `${event} of ${reference}`);
 }
 
 const newsOfDelivery = (delivery) =>
   `${delivery.event} ${isTaken(delivery) ? "delivered" : "not delivered"}: ${delivery.reference}`;
 
+function showRequest(row, request) {
+  const { operation, reference, status, method, path, idempotencyKey, fault, notes } = request;
+  const facts = [at(request.receivedAt), ...(fault ? [`fault: ${fault}`] : [])];
+  const key = idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {};
+  fill(row, {
+    operation,
+    reference,
+    state: status ?? "cut",
+    timing: facts.join(", "),
+    notes: notes.join("; "),
+    request: message(`${method} ${path}`, key, request.body),
+    response: request.responseBody || "not shown, or empty",
+  });
+  row.querySelector(".state").dataset.tone = isTaken(request) ? "good" : "bad";
+}
+
 // The lists
 
-class Board {
-  constructor(name, template, keyOf, show) {
-    this.list = byId(name);
-    this.count = byId(`${name}-count`);
+class List {
+  constructor(section, template, show, news) {
+    this.name = section.dataset.list;
+    this.section = section;
+    this.rows = byId(this.name);
+    this.count = byId(`${this.name}-count`);
+    this.empty = byId(`${this.name}-empty`);
+    this.invitation = this.empty.textContent;
     this.template = template;
-    this.keyOf = keyOf;
     this.show = show;
-    this.cards = new Map();
+    this.news = news;
+    this.shown = new Map();
   }
 
-  update(items, gone) {
+  update({ rows, gone, more }) {
     gone.forEach((key) => this.remove(key));
-    items.forEach((item) => this.show(this.card(this.keyOf(item)), item));
-    this.count.textContent = this.cards.size ? `the newest ${this.cards.size}` : "";
+    rows.forEach((row) => this.show(this.row(row.key), row));
+    this.count.textContent = this.shown.size ? `${more ? "the newest " : ""}${this.shown.size}` : "";
+    this.section.querySelector(".more").hidden = !more;
+    this.empty.textContent = isFiltered() ? "No match." : this.invitation;
   }
 
-  card(key) {
-    if (!this.cards.has(key)) {
-      const card = copyOf(this.template);
-      this.cards.set(key, card);
-      this.list.prepend(card);
+  row(key) {
+    if (!this.shown.has(key)) {
+      const row = copyOf(this.template);
+      this.shown.set(key, row);
+      this.rows.prepend(row);
     }
-    return this.cards.get(key);
+    return this.shown.get(key);
   }
 
   remove(key) {
-    this.cards.get(key).remove();
-    this.cards.delete(key);
+    this.shown.get(key).remove();
+    this.shown.delete(key);
   }
 
   clear() {
-    [...this.cards.keys()].forEach((key) => this.remove(key));
+    this.rows.replaceChildren();
+    this.shown.clear();
   }
 }
 
-// One for each API that has a page, by the name of its collection.
-const boards = new Map();
-for (const { dataset } of document.querySelectorAll("[data-collection-part]")) {
-  const name = dataset.collectionPart;
-  boards.set(name, new Board(name, `card-of-${name}`, ({ reference }) => reference, showThing));
+const special = {
+  deliveries: ["delivery", showDelivery, newsOfDelivery],
+  requests: ["request", showRequest, null],
+};
+const lists = new Map();
+for (const section of document.querySelectorAll("[data-list]")) {
+  const name = section.dataset.list;
+  const kind = special[name] ?? [`card-of-${name}`, showThing, newsOfThing];
+  lists.set(name, new List(section, ...kind));
 }
-const deliveries = new Board("deliveries", "delivery", ({ id }) => id, showDelivery);
+
+// What is shown whole
+
+function showRemovable(list, none, items, textOf, pathOf) {
+  const rows = items.map((item) => {
+    const row = fill(copyOf("removable"), { what: textOf(item) });
+    const button = row.querySelector("button");
+    button.dataset.remove = pathOf(item);
+    button.setAttribute("aria-label", `Remove: ${textOf(item)}`);
+    return row;
+  });
+  byId(list).replaceChildren(...rows);
+  byId(none).hidden = rows.length > 0;
+}
+
+function faultInWords({ number, operation, fault, times, ...more }) {
+  const details = Object.entries(more).map(([name, value]) => `${name} ${value}`);
+  return [`${operation}: ${fault}`, times === null ? "always" : `${times} times`, ...details].join(", ");
+}
+
+function aheadInWords(seconds) {
+  const days = Math.floor(seconds / 86400);
+  const minutes = Math.round((seconds % 86400) / 60);
+  return seconds ? `ahead by ${days ? `${days} days ` : ""}${minutes ? `${minutes} minutes` : ""}` : "";
+}
+
+function showWhole({ webhooks, faults, ahead, pending }) {
+  showRemovable("webhooks", "no-webhooks", webhooks, ({ url, events }) => `${url} (${events.length} events)`,
+    ({ id }) => `/sandbox/webhooks/${id}`);
+  showRemovable("faults", "no-faults", faults, faultInWords, ({ number }) => `/sandbox/faults/${number}`);
+  byId("ahead").textContent = aheadInWords(ahead);
+  byId("pending").textContent = pending ? `${pending} on the way` : "";
+}
 
 // Following
+
+let limit = 25;
+let feed;
+
+const filters = () => [...byId("filters").querySelectorAll("input, select")];
+const isFiltered = () => filters().some(({ value }) => value.trim());
 
 function showConnection(text, isLive) {
   byId("connection").textContent = text;
   byId("connection").classList.toggle("live", isLive);
 }
 
-function update(news) {
-  news.collections.forEach(({ name, cards, gone }) => boards.get(name).update(cards, gone));
-  deliveries.update(news.deliveries, news.goneDeliveries);
-  byId("pending").textContent = news.pending ? `${news.pending} on the way` : "";
-}
-
 function announce(news) {
-  const happened = news.collections.flatMap(({ cards }) => cards.map(newsOfThing));
-  const lines = [...happened, ...news.deliveries.map(newsOfDelivery)];
+  const lines = news.lists.flatMap(({ name, rows }) => (lists.get(name).news ? rows.map(lists.get(name).news) : []));
   if (lines.length) {
     byId("news").textContent = lines.length === 1 ? lines[0] : `${lines.at(-1)}, and ${lines.length - 1} more`;
   }
 }
 
-let feed;
-
 function follow() {
   feed?.close();
-  feed = new EventSource(`/sandbox/feed?${new URLSearchParams({ reference: byId("filter").value.trim() })}`);
+  const query = new URLSearchParams({ limit });
+  filters().forEach(({ name, value }) => query.set(name, value.trim()));
+  feed = new EventSource(`/sandbox/feed?${query}`);
   let isFirst;
   feed.onopen = () => {
     isFirst = true;
@@ -193,35 +248,36 @@ function follow() {
     const news = JSON.parse(data);
     if (isFirst) {
       // A feed begins with everything, also the one that follows an interruption.
-      boards.forEach((board) => board.clear());
-      deliveries.clear();
+      lists.forEach((list) => list.clear());
     } else {
       announce(news);
     }
     isFirst = false;
-    update(news);
+    news.lists.forEach((changes) => lists.get(changes.name).update(changes));
+    showWhole(news);
   };
 }
 
 // Acting
 
-async function act(card, action) {
-  const choice = card.querySelector("select");
-  const request = {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ fault: choice.value || null }),
-  };
-  choice.value = "";
-  refuse(card, "");
+async function ask(place, method, path, body) {
+  refuse(place, "");
+  const headers = { "Content-Type": "application/json" };
   try {
-    const response = await fetch(`${card.dataset.path}/${action}`, request);
+    const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
     if (!response.ok) {
-      refuse(card, (await response.json()).detail);
+      refuse(place, (await response.json()).detail);
     }
   } catch {
-    refuse(card, "The sandbox does not answer.");
+    refuse(place, "The sandbox does not answer.");
   }
+}
+
+function act(row, action) {
+  const choice = row.querySelector("select");
+  const fault = choice.value || null;
+  choice.value = "";
+  return ask(row, "POST", `${row.dataset.path}/${action}`, { fault });
 }
 
 function filterBy(reference) {
@@ -230,14 +286,36 @@ function filterBy(reference) {
   follow();
 }
 
+function inject(form) {
+  const { operation, fault, times } = form.elements;
+  const isOfDeliveries = fault.selectedOptions[0].parentElement.hasAttribute("data-deliveries");
+  const body = { operation: isOfDeliveries ? "deliveries" : operation.value, fault: fault.value, times: Number(times.value) };
+  return ask(form.parentElement, "POST", "/sandbox/faults", body);
+}
+
 document.addEventListener("click", ({ target }) => {
-  const card = target.closest(".card");
-  if (target.dataset.act) {
-    act(card, target.dataset.act);
+  const row = target.closest(".row");
+  const panel = target.closest(".panel");
+  const { act: action, advance, remove } = target.dataset;
+  if (action) {
+    act(row, action);
   } else if ("filter" in target.dataset) {
-    filterBy(card.dataset.reference);
+    filterBy(row.dataset.reference);
+  } else if (target.classList.contains("more")) {
+    limit += 25;
+    follow();
+  } else if (advance) {
+    ask(panel, "POST", "/sandbox/clock", { advance: Number(advance) });
+  } else if (remove) {
+    ask(panel, "DELETE", remove);
+  } else if (target.id === "reset" && confirm("Forget all that happened here?")) {
+    ask(panel, "POST", "/sandbox/reset");
   }
 });
 
-byId("filter").addEventListener("input", follow);
+byId("inject").addEventListener("submit", (event) => {
+  event.preventDefault();
+  inject(event.target);
+});
+byId("filters").addEventListener("input", follow);
 follow();
