@@ -110,6 +110,14 @@ class CarPark:
         """Forget everything."""
         self.tickets.clear()
 
+    def save(self) -> Any:
+        """Return the tickets."""
+        return self.tickets
+
+    def restore(self, data: Any) -> None:
+        """Sell the tickets again."""
+        self.tickets |= data
+
     def park(self, request: ApiRequest) -> HttpReply:
         """Sell a ticket."""
         if self.tickets:

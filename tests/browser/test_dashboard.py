@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -319,6 +320,21 @@ class TestControls:
         await expect(page.locator("#webhooks > li")).to_contain_text(f"{shop.url} (1 events)")
         await page.get_by_role("button", name=f"Remove: {shop.url}").click()
         await expect(page.get_by_text("None is registered.")).to_be_visible()
+
+    async def test_everything_is_saved_and_loaded(self, page: Page, merchant: Merchant, tmp_path: Path) -> None:
+        """Into a file, and out of it; what cannot be loaded is said."""
+        await merchant.create()
+        await opened(page, merchant.sandbox)
+        async with page.expect_download() as download:
+            await page.get_by_role("link", name="Save everything").click()
+        file = tmp_path / "sandbox.json"
+        await (await download.value).save_as(file)
+        await page.locator("#load").set_input_files(file)
+        await expect(page.get_by_role("alert")).to_contain_text(f"there is a payment '{REFERENCE}' already")
+        await merchant.sandbox.reset()
+        await expect(payments(page)).to_have_count(0)
+        await page.locator("#load").set_input_files(file)
+        await expect(payments(page)).to_have_count(1)
 
     async def test_everything_is_forgotten_only_when_that_is_meant(self, page: Page, merchant: Merchant) -> None:
         """The browser asks first."""

@@ -1,6 +1,7 @@
 """Arguments that several commands have."""
 
 import argparse
+import json
 import os
 import secrets
 import shlex
@@ -45,6 +46,14 @@ def url(text: str) -> str:
     if not is_web(text):
         raise argparse.ArgumentTypeError(f"{shown(text)} must be https://…, or http:// within a private network")
     return normal_url(text)
+
+
+def state(text: str) -> object:
+    """Return what the file called *text* holds, if that is JSON."""
+    try:
+        return json.loads(Path(text).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} holds no state of a sandbox: {error}") from error
 
 
 def faults(text: str) -> str:

@@ -22,6 +22,7 @@ from vipps_async._cli.arguments import (
     export_webhook,
     faults,
     port,
+    state,
     url,
     webhook_secret,
 )
@@ -93,6 +94,12 @@ def add_to(commands: "Commands") -> None:
         help="never answer 429 to too many calls",
     )
     sandbox.add_argument(
+        "--load",
+        type=state,
+        metavar="FILE",
+        help="begin with what another sandbox saved: GET /sandbox/state, or the page's link",
+    )
+    sandbox.add_argument(
         "--tls",
         action="store_true",
         help="serve https, vouched for by an authority of this machine's own, for clients that know no other host",
@@ -134,6 +141,8 @@ async def _run(options: argparse.Namespace) -> int:
             write(sys.stderr, f"The sandbox cannot listen on {options.host}:{options.port}: {error}\n")
             return 1
         try:
+            if options.load is not None:
+                sandbox.load(options.load)
             stopped = stop_signal()
             write(sys.stdout, _environment(sandbox, keys_are_known=credentials is not None))
             if certificate is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from vipps_async._wire.durations import as_duration
 from vipps_async._wire.secret import hides_arguments
@@ -257,6 +257,24 @@ class Sandbox(FaultControls):
             TimeoutError: some had not; the message names them.
         """
         await self._state.deliveries.settled(as_duration(timeout).total_seconds())
+
+    def save(self) -> dict[str, Any]:
+        """Return what there is, ready for JSON: payments, webhooks with their secrets, and the time.
+
+        Not deliveries, requests, tokens, idempotency keys that were used, nor faults to come.
+        """
+        return self._state.save()
+
+    def load(self, data: Mapping[str, Any]) -> None:
+        """Remember what `save` returned, here or in another sandbox, beside what there is.
+
+        The clock is then no earlier than it was, and what fell due meanwhile happens.
+
+        Raises:
+            RuntimeError: the sandbox was not started: its address is part of what users are sent to.
+            ConfigurationError: nothing like that was saved, or a payment of that reference is there already.
+        """
+        self._state.restore(data)
 
     async def reset(self) -> None:
         """Forget payments, keys, webhooks, deliveries, requests, faults and tokens, and return to the real time."""

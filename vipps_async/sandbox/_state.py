@@ -1,13 +1,14 @@
 """Everything that one sandbox remembers, wired together, apart from the server that it is reached through."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import attrs
 
 from vipps_async.config import Credentials
+from vipps_async.errors import ConfigurationError, shorten
 from vipps_async.sandbox._epayment.definition import EPAYMENT
 from vipps_async.sandbox._faults.plan import FaultPlan
 from vipps_async.sandbox._faults.targets import FaultTargets
@@ -21,15 +22,17 @@ from vipps_async.sandbox._platform.pages import ApiPage
 from vipps_async.sandbox._platform.problems import draft_problem_document, problem_document
 from vipps_async.sandbox._platform.rate_limits import RateLimits
 from vipps_async.sandbox._platform.routes import Route
+from vipps_async.sandbox._platform.saving import restored, saved
 from vipps_async.sandbox._platform.tokens import Tokens
 from vipps_async.sandbox._webhooks.api import WEBHOOKS, SalesUnitWebhooks
 from vipps_async.sandbox._webhooks.deliveries import Deliveries
 from vipps_async.sandbox._webhooks.records import RequestLog
-from vipps_async.sandbox._webhooks.registrations import LIMIT, Registrations
+from vipps_async.sandbox._webhooks.registrations import LIMIT, Registration, Registrations
 from vipps_async.sandbox._webhooks.schedules import CURRENT, DRAFT, Schedule
 
 # The one list of the APIs.
 APIS: tuple[ApiDefinition, ...] = (TOKENS, EPAYMENT, WEBHOOKS, *OTHER_APIS)
+_VERSION = 1  # of what is saved
 TARGETS = FaultTargets.of(APIS)
 
 
@@ -106,6 +109,37 @@ class SandboxState:
     def expire_due(self) -> None:
         """Do what fell due."""
         self.gateway.expire_due()
+
+    def save(self) -> dict[str, Any]:
+        """Return what there is, ready for JSON: the APIs' things, webhooks with their secrets, and the time.
+
+        Not what is under way, nor what is only looked at: deliveries, requests, tokens, keys that were used, faults.
+        """
+        return {
+            "version": _VERSION,
+            "now": self.clock.now().isoformat(),
+            "webhooks": saved(self.webhooks.registrations.all()),
+            "apis": {served.definition.name: served.api.save() for served in self.gateway.apis},
+        }
+
+    def restore(self, data: Any) -> None:
+        """Remember what was saved, beside what there is; the clock is then no earlier than it was.
+
+        Raises:
+            ConfigurationError: nothing like that was saved, or some of it is there already.
+        """
+        if not isinstance(data, dict) or data.get("version") != _VERSION:
+            raise ConfigurationError(
+                f"what is loaded must be what a sandbox of this version saved, not {shorten(data)}"
+            )
+        registrations = restored(data.get("webhooks"), tuple[Registration, ...])
+        behind = restored(data.get("now"), datetime) - self.clock.now()
+        for served in self.gateway.apis:
+            if (mine := data.get("apis", {}).get(served.definition.name)) is not None:
+                served.api.restore(mine)
+        self.webhooks.registrations.restore(registrations)
+        if behind > timedelta():
+            self.clock.advance(behind)
 
     async def reset(self) -> None:
         """Forget everything, and return to the real time."""

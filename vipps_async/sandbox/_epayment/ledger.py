@@ -4,12 +4,13 @@ An operation is one synchronous step, so that concurrent requests cannot mix.
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
 import attrs
 
+from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox._epayment.accounting import perform
 from vipps_async.sandbox._epayment.errors import error
 from vipps_async.sandbox._epayment.lifecycle import Action, EventName, State
@@ -128,6 +129,20 @@ class Ledger:
                 command = payment.outcome or Command(action=_FALLS_DUE[payment.state])
                 # By the deadline and not by when it was noticed, so that the event log tells what a user saw.
                 self.perform(reference, command, now=due)
+
+    def restore(self, payments: Iterable[LedgerPayment]) -> None:
+        """Enter payments as they were saved, without an event.
+
+        Raises:
+            ConfigurationError: a reference is taken; no payment is entered then.
+        """
+        restored = {payment.reference: payment for payment in payments}
+        taken = restored.keys() & self._payments.keys()
+        if taken:
+            raise ConfigurationError(f"there is a payment {min(taken)!r} already: load into an empty sandbox")
+        for payment in restored.values():
+            self._references[payment.token] = payment.reference
+            self._replace(payment)
 
     def clear(self) -> None:
         """Forget every payment."""

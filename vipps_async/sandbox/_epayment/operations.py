@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
+
 from vipps_async._wire.json import encode
 from vipps_async.sandbox._epayment.approval import UserActions
 from vipps_async.sandbox._epayment.bodies import moment
@@ -27,6 +29,7 @@ from vipps_async.sandbox._platform.events import SandboxEvent
 from vipps_async.sandbox._platform.problems import ActionRefused
 from vipps_async.sandbox._platform.replies import HttpReply, of_json
 from vipps_async.sandbox._platform.routes import ApiRequest
+from vipps_async.sandbox._platform.saving import restored, saved
 from vipps_async.sandbox._platform.schema import refuse_violations
 from vipps_async.sandbox._platform.test_user import UNKNOWN_PHONE_NUMBER, is_younger
 
@@ -63,6 +66,19 @@ class EPaymentApi:
         """Forget every payment."""
         self.ledger.clear()
         self.page.clear()
+
+    def save(self) -> Any:
+        """Return every payment, ready for JSON."""
+        return {"payments": saved(tuple(self.ledger.payments.values()))}
+
+    def restore(self, data: Any) -> None:
+        """Enter payments that were saved; raises ConfigurationError."""
+        payments = restored(data["payments"], tuple[LedgerPayment, ...])
+        # Wherever that sandbox was, the users of these payments come here.
+        self.ledger.restore(
+            attrs.evolve(payment, redirect_url=self._redirect_url(payment.request, payment.token))
+            for payment in payments
+        )
 
     def create(self, request: ApiRequest) -> HttpReply:
         """Create a payment."""
@@ -119,7 +135,7 @@ class EPaymentApi:
         return HttpReply(status=200)
 
     def _new_payment(self, body: Mapping[str, Any], key: str, now: datetime) -> LedgerPayment:
-        token, destination = secrets.token_urlsafe(_TOKEN_BYTES), destination_of(body, self._dialect.flows)
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
         expires_at = moment(body["expiresAt"]).astimezone(UTC) if body.get("expiresAt") else now + _LIFETIME
         return LedgerPayment(
             reference=body["reference"],
@@ -127,12 +143,16 @@ class EPaymentApi:
             amount=body["amount"]["value"],
             psp_reference=str(uuid.uuid4()),
             token=token,
-            redirect_url=destination and self._platform.redirect_url(destination, token),
+            redirect_url=self._redirect_url(body, token),
             idempotency_key=key,
             created_at=now,
             expires_at=expires_at,
             request=body,
         )
+
+    def _redirect_url(self, body: Mapping[str, Any], token: str) -> str | None:
+        destination = destination_of(body, self._dialect.flows)
+        return destination and self._platform.redirect_url(destination, token)
 
     def _modify(self, request: ApiRequest, action: Action) -> HttpReply:
         asked = request.body.get("modificationAmount", {})

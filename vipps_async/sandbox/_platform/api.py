@@ -87,6 +87,18 @@ class OpenApi(Protocol):
         """Forget everything."""
         ...
 
+    def save(self) -> Any:
+        """Return everything, ready for JSON."""
+        ...
+
+    def restore(self, data: Any) -> None:
+        """Remember what was saved, beside what there is.
+
+        Raises:
+            ConfigurationError: nothing like that was saved, or it is there already; nothing is changed then.
+        """
+        ...
+
 
 @attrs.frozen
 class Stateless:
@@ -100,6 +112,12 @@ class Stateless:
 
     def clear(self) -> None:
         """Do nothing: there is nothing to forget."""
+
+    def save(self) -> None:
+        """Return nothing."""
+
+    def restore(self, data: Any) -> None:
+        """Do nothing: there is nothing to remember."""
 
 
 @attrs.frozen(kw_only=True)

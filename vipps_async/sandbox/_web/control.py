@@ -61,6 +61,8 @@ class Control:
             web.post(r"/sandbox/deliveries/{id:\d{1,18}}/redeliver", self._redeliver),
             web.get("/sandbox/requests", self._list_requests, allow_head=False),
             web.post("/sandbox/reset", self._reset),
+            web.get("/sandbox/state", self._save, allow_head=False),
+            web.post("/sandbox/state", self._load),
             web.get("/sandbox/clock", self._show_time, allow_head=False),
             web.post("/sandbox/clock", self._advance),
             web.get("/sandbox/faults", self._list_faults, allow_head=False),
@@ -124,6 +126,16 @@ class Control:
 
     async def _reset(self, _: web.Request) -> web.Response:
         await self.state.reset()
+        return to_response(HttpReply(status=204))
+
+    async def _save(self, _: web.Request) -> web.Response:
+        return _json(200, self.state.save())
+
+    async def _load(self, request: web.Request) -> web.Response:
+        try:
+            self.state.restore(await _body(request, Check(_object)))
+        except ConfigurationError as refused:
+            raise plain(400, str(refused)) from refused
         return to_response(HttpReply(status=204))
 
     async def _show_time(self, _: web.Request) -> web.Response:

@@ -109,6 +109,10 @@ class Registrations:
         """Return the webhooks that events of a type are delivered to."""
         return tuple(registration for registration in self._by_id.values() if registration.subscribes_to(event_type))
 
+    def restore(self, registrations: Iterable[Registration]) -> None:
+        """Register webhooks as they were saved, with their ids and secrets."""
+        self._by_id |= {registration.id: registration for registration in registrations}
+
     def clear(self) -> None:
         """Forget every webhook."""
         self._by_id.clear()

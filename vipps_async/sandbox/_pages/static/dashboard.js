@@ -260,11 +260,12 @@ function follow() {
 
 // Acting
 
-async function ask(place, method, path, body) {
+async function ask(place, method, path, data) {
   refuse(place, "");
   const headers = { "Content-Type": "application/json" };
+  const body = typeof data === "object" ? JSON.stringify(data) : data;
   try {
-    const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+    const response = await fetch(path, { method, headers, body });
     if (!response.ok) {
       refuse(place, (await response.json()).detail);
     }
@@ -311,6 +312,12 @@ document.addEventListener("click", ({ target }) => {
   } else if (target.id === "reset" && confirm("Forget all that happened here?")) {
     ask(panel, "POST", "/sandbox/reset");
   }
+});
+
+byId("load").addEventListener("change", async ({ target }) => {
+  const [file] = target.files;
+  target.value = "";
+  ask(target.closest(".panel"), "POST", "/sandbox/state", await file.text());
 });
 
 byId("inject").addEventListener("submit", (event) => {
