@@ -73,7 +73,7 @@ async def test_clients_that_trust_the_authority_call_it(tmp_path: Path) -> None:
         for number, host in enumerate(["127.0.0.1", "localhost", *tls.HOSTS]):
             async with client(running, str(address.with_host(host)), authority) as vipps:
                 link = await create(vipps, f"order-000{number}")
-        assert link.startswith(f"{address}/landing?token=".replace("//landing", "/landing"))
+                assert link.startswith(str(address / "landing"))
 
 
 async def test_clients_that_do_not_trust_it_send_nothing(tmp_path: Path) -> None:

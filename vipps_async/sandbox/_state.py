@@ -140,6 +140,7 @@ class SandboxState:
         self.webhooks.registrations.restore(registrations)
         if behind > timedelta():
             self.clock.advance(behind)
+        self.expire_due()
 
     async def reset(self) -> None:
         """Forget everything, and return to the real time."""
