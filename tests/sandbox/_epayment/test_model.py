@@ -46,6 +46,8 @@ troubles = st.tuples(
 class Payments(RuleBasedStateMachine):
     """A sandbox, several clients of it, and the books that the model keeps."""
 
+    strict = False
+
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
@@ -54,7 +56,7 @@ class Payments(RuleBasedStateMachine):
         self.runner.run(self._open())
 
     async def _open(self) -> None:
-        self.sandbox = await self.stack.enter_async_context(Sandbox(rate_limits=False))
+        self.sandbox = await self.stack.enter_async_context(Sandbox(rate_limits=False, strict=self.strict))
         options: Any = {"environment": self.sandbox.environment, "retry": AT_ONCE}
         clients = [VippsClient(self.sandbox.credentials, **options) for _ in range(CLIENTS)]
         self.clients = [await self.stack.enter_async_context(client) for client in clients]
@@ -143,9 +145,16 @@ class Payments(RuleBasedStateMachine):
         return tuple((entry.name.value, entry.amount.value, entry.idempotency_key) for entry in log)
 
 
+class PaymentsByTheDocuments(Payments):
+    """The same with a sandbox that holds requests to the documents."""
+
+    strict = True
+
+
+@pytest.mark.parametrize("machine", [Payments, PaymentsByTheDocuments])
 @pytest.mark.timeout(400 + SEQUENCES)  # a sequence that fails is made small first, which takes minutes
-def test_any_sequence_of_operations_by_several_clients() -> None:
+def test_any_sequence_of_operations_by_several_clients(machine: type[Payments]) -> None:
     """Every outcome and event log is one that the model has too, however answers are lost and keys repeated."""
     slow = [HealthCheck.too_slow]  # another test may take the machine
     chosen = settings(max_examples=SEQUENCES, stateful_step_count=30, deadline=None, suppress_health_check=slow)
-    run_state_machine_as_test(Payments, settings=chosen)
+    run_state_machine_as_test(machine, settings=chosen)

@@ -5,6 +5,7 @@ Sources: ePayment API, Express and create payment; knowledge base, test environm
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TypeAlias
 
 import attrs
@@ -22,6 +23,8 @@ from vipps_async.sandbox._platform.clock import Clock
 from vipps_async.sandbox._platform.problems import ActionRefused, ProblemError, UnknownReference
 from vipps_async.sandbox._platform.schema import explain
 
+# Where Express ships to if the merchant does not say: the country of the payment's currency.
+_COUNTRIES: Mapping[str, str] = MappingProxyType({"NOK": "NO", "DKK": "DK", "EUR": "FI"})
 _UNDER_WAY = "its approval is under way"
 
 
@@ -50,9 +53,11 @@ def _why_nowhere(attempt: _Attempt) -> str | None:
 
 
 def _why_not_there(attempt: _Attempt) -> str | None:
-    countries = attempt.payment.request.get("shipping", {}).get("allowedCountries")
-    country = attempt.address["country"]
-    return f"nothing is shipped to {country}" if countries and country not in countries else None
+    shipping, country = attempt.payment.request.get("shipping"), attempt.address["country"]
+    if shipping is None:
+        return None
+    allowed = shipping.get("allowedCountries") or [_COUNTRIES[attempt.payment.currency]]
+    return None if country in allowed else f"nothing is shipped to {country}, only to {', '.join(allowed)}"
 
 
 def _why_not_shipped(attempt: _Attempt) -> str | None:
