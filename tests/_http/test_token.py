@@ -214,6 +214,29 @@ async def test_refused_token_is_forgotten_once(issuer: Issuer, clock: Clock) -> 
     assert await provider.authorize(NEVER) is replacement
 
 
+async def test_tokens_that_are_refused_one_after_the_other_are_kept_for_a_while(issuer: Issuer, clock: Clock) -> None:
+    """Four are replaced at once; then it is not the token, and each new one is kept twice as long as the last.
+
+    One that is taken makes the next four replaceable at once again.
+    """
+    provider = TokenProvider(issuer, clock)
+    for taken in (False, True):
+        token = await provider.authorize(NEVER)
+        if taken:
+            provider.accepted(token)
+        for _ in range(4):
+            assert provider.refused(token)
+            token = await provider.authorize(NEVER)
+        assert provider.refused(token)
+        for kept in (2.0, 4.0):
+            token = await provider.authorize(NEVER)
+            clock.now += kept - 0.01
+            assert not provider.refused(token)
+            clock.now += 0.01
+            assert provider.refused(token)
+    assert issuer.issued == 1 + 2 * 6 + 1
+
+
 async def test_fetch_learns_which_token_it_replaces(issuer: Issuer, clock: Clock) -> None:
     """A fetch gets the old token, and whether that was refused or is only renewed ahead of time."""
     provider = TokenProvider(issuer, clock)

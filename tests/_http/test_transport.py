@@ -36,6 +36,8 @@ from tests.support.payments import PRICE, REFERENCE
 from tests.support.raw_server import KEYS
 from tests.support.tracebacks import everything_of
 from vipps_async import RetryPolicy, VippsClient
+from vipps_async._http.transport import redacted
+from vipps_async._wire.secret import Secret
 from vipps_async.errors import (
     ApiError,
     CallError,
@@ -609,3 +611,11 @@ async def test_a_copy_bounds_its_token_fetch_by_its_own_time() -> None:
         patient = await end_of(vipps.with_options(timeout=10).epayment.get(REFERENCE))
         assert "no reply within 0.2 s" in str(await hurried)
     assert not isinstance(patient, CallError)
+
+
+def test_secrets_of_a_request_are_redacted_and_nothing_else_is() -> None:
+    """What a reply repeats of its request's headers: keys and the token, not the merchant serial number."""
+    headers = {"Ocp-Apim-Subscription-Key": Secret("key-1"), "Merchant-Serial-Number": "123456"}
+    authorization = {"Authorization": Secret("Bearer token-1")}
+    text = "key-1 of 123456 with token-1"
+    assert redacted(text, headers, authorization) == "********** of 123456 with **********"

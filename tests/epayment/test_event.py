@@ -7,6 +7,7 @@ import pytest
 from tests.support.vectors import document
 from vipps_async import PaymentEvent
 from vipps_async._wire.converter import Malformed, structure
+from vipps_async.epayment._event import PAYMENTS
 
 
 def test_one_psp_reference_over_two_actions_is_two_events() -> None:
@@ -99,3 +100,28 @@ def test_success_is_said_or_left_out_but_never_guessed(said: Any) -> None:
         structure({**event, "success": said}, PaymentEvent)
     del event["success"]
     assert structure(event, PaymentEvent).success
+
+
+def test_what_can_be_registered_for() -> None:
+    """Eight types; the draft's adjustment is none."""
+    names = ("created", "authorized", "aborted", "expired", "terminated", "cancelled", "captured", "refunded")
+    assert PAYMENTS.types == tuple(f"epayments.payment.{name}.v1" for name in names)
+
+
+@pytest.mark.parametrize(
+    ("document", "is_one"),
+    [
+        ({"reference": "order-0001"}, True),
+        ({"pspReference": "1"}, True),
+        ({"paymentAction": "CAPTURE"}, True),
+        ({"name": "CAPTURED", "amount": {}}, True),
+        ({"name": "CAPTURED"}, False),
+        ({"amount": 100}, False),
+        ({"reference": "order-0001", "eventType": "new.kind.v1"}, False),
+        ({"eventType": "recurring.charge-captured.v1", "amount": 100}, False),
+        ({"customerToken": "x"}, False),
+    ],
+)
+def test_what_is_an_event_of_a_payment(document: dict[str, Any], *, is_one: bool) -> None:
+    """By what it names; what tells an event type of its own is another API's."""
+    assert PAYMENTS.recognise(document) is is_one

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -183,6 +184,21 @@ async def test_wait_cancels_the_future_that_a_condition_answered_with(vipps: Vip
     with pytest.raises(InvalidRequest, match="must be a plain function"):
         await vipps.epayment.wait(REFERENCE, timeout=5, until=answer)
     assert [future.cancelled() for future in answers] == [True]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "is_taken"), [(timedelta(days=60), True), (timedelta(days=60, seconds=1), False), (0, False)]
+)
+async def test_a_wait_is_as_long_as_a_payment_can_live(
+    sandbox: Sandbox, vipps: VippsClient, timeout: Any, *, is_taken: bool
+) -> None:
+    """Sixty days, and not nothing."""
+    await authorize(sandbox, vipps)
+    if is_taken:
+        assert (await vipps.epayment.wait(REFERENCE, timeout=timeout)).state is PaymentState.AUTHORIZED
+        return
+    with pytest.raises(InvalidRequest, match="60 days at most"):
+        await vipps.epayment.wait(REFERENCE, timeout=timeout)
 
 
 async def test_a_caller_s_own_timeout_is_not_the_wait_s(sandbox: Sandbox, vipps: VippsClient) -> None:
