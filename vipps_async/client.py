@@ -19,6 +19,7 @@ from vipps_async.epayment._polling import Polls
 from vipps_async.errors import ConfigurationError
 from vipps_async.token_cache import TokenCache
 from vipps_async.token_cache._sharing import shared_fetch
+from vipps_async.userinfo import Userinfo
 from vipps_async.webhooks.registration import Webhooks
 
 T = TypeVar("T")
@@ -112,6 +113,11 @@ class VippsClient:
         return self._epayment
 
     @property
+    def userinfo(self) -> Userinfo:
+        """The Userinfo API."""
+        return self._userinfo
+
+    @property
     def webhooks(self) -> Webhooks:
         """The Webhooks API."""
         return self._webhooks
@@ -182,6 +188,7 @@ class VippsClient:
         self._http = http
         self._tokens = tokens
         self._epayment = EPayment(self, self._polls)
+        self._userinfo = Userinfo(self)
         self._webhooks = Webhooks(self)
 
 

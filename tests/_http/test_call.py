@@ -29,6 +29,7 @@ def test_a_read_changes_nothing() -> None:
         "may_be_a_repeat": False,
         "query": {},
         "headers": {},
+        "left_out": frozenset(),
         "rules": attrs.asdict(call.ApiRules()),
     }
 

@@ -384,3 +384,22 @@ def test_a_reply_without_a_documented_body_is_ignored(said: Any) -> None:
     """Whatever such a reply holds, it reads as ``None``."""
     reader: Any = ignore
     assert reader(said) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "source"),
+    [
+        ({}, "api"),
+        ({"instance": None}, None),
+        ({"instance": "/vipps-userinfo-api/userinfo/other"}, None),
+        ({"status": "403"}, None),
+        ({"title": None}, None),
+    ],
+)
+def test_a_problem_of_an_api_without_traces_says_all_the_rest(changes: dict[str, Any], source: str | None) -> None:
+    """Title, status and the path that was asked; for an API whose problems have a trace that proves nothing."""
+    path = "/vipps-userinfo-api/userinfo/somebody"
+    said = {"type": "about:blank", "title": "Not Found", "status": "404", "instance": path, **changes}
+    body = json.dumps({name: value for name, value in said.items() if value is not None}).encode()
+    assert read_problem(body, status=404, path=path, has_trace=False).source == source
+    assert read_problem(body, status=404, path=path).source is None

@@ -111,7 +111,7 @@ def payment(reference: str, state: str = "AUTHORIZED", *, captured: int = 0, sta
 
 
 class HostileServer:
-    """IdempotencyCache as *answer*, and *token* for the token endpoint, say.
+    """Answers as *answer*, and *token* for the token endpoint, say.
 
     They are given the request, and return what to do: bytes are sent, seconds are waited for, and `CLOSE`, `RESET` and
     `HANG` end the connection, or leave it.

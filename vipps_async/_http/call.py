@@ -26,6 +26,7 @@ class ApiRules:
         limits: how often it may be called, in words.
         key_alphabet: what an idempotency key is made of.
         longest_key: characters that it may have.
+        traces_problems: whether its problems have a trace, by which they are told from those of what lies in between.
     """
 
     hints: Mapping[str, str] = _NOTHING
@@ -33,6 +34,7 @@ class ApiRules:
     limits: str = ""
     key_alphabet: re.Pattern[str] = _VISIBLE_ASCII
     longest_key: int = 40
+    traces_problems: bool = True
 
     def checked_key(self, key: str) -> str:
         """Return a key that a caller gave, if the API takes it.
@@ -58,6 +60,7 @@ class Call:
         path: absolute path below the environment's base URL, already quoted, without a query.
         query: its parameters.
         headers: beside those that every request carries.
+        left_out: headers that every other request carries, and this one does not.
         body: the encoded JSON, or ``None`` for no body.
         idempotency_key: sent as ``Idempotency-Key``.
         writes: whether it can change something, so that silence leaves its outcome unknown.
@@ -72,6 +75,7 @@ class Call:
     path: str
     query: Mapping[str, str] = _NOTHING
     headers: Mapping[str, str] = _NOTHING
+    left_out: frozenset[str] = frozenset()
     body: bytes | None = None
     idempotency_key: str | None = None
     writes: bool = False

@@ -63,7 +63,7 @@ def decode(call: Call, status: int, headers: Mapping[str, str], body: bytes, *, 
         if not body and (status == 202 or not call.expects_body):
             return None
         return _json_of(status, headers, body) if call.expects_body else None
-    problem = read_problem(body, status=status, path=call.path)
+    problem = read_problem(body, status=status, path=call.path, has_trace=call.rules.traces_problems)
     errors = _ERRORS_OF_THE_API if problem.source == "api" else _ERRORS
     raise errors.get(status, ServerError if status >= 500 else ApiError)(
         status,
@@ -102,7 +102,7 @@ def ignore(_: Any) -> None:
     """Read nothing of a reply that has no documented body."""
 
 
-def read_problem(body: bytes, *, status: int, path: str) -> Problem:
+def read_problem(body: bytes, *, status: int, path: str, has_trace: bool = True) -> Problem:
     """Read an error body in any of the shapes that the APIs, the gateway and the identity provider use.
 
     All but ``raw`` is shortened and made printable: it goes into messages and logs.
@@ -111,6 +111,7 @@ def read_problem(body: bytes, *, status: int, path: str) -> Problem:
         body: the reply's.
         status: the HTTP status.
         path: of the request that it answers.
+        has_trace: whether the API's own problems have one.
     """
     try:
         document = decode_json(body)
@@ -128,19 +129,20 @@ def read_problem(body: bytes, *, status: int, path: str) -> Problem:
         trace_id=_first_text(document, "traceId", "contextId", "trace_id", limit=_NAME),
         instance=_first_text(document, "instance", limit=_EXCERPT),
         fields=_fields((name, reason) for name, reason in details if name != "ErrorCode"),
-        source=_source_of(document, status, path),
+        source=_source_of(document, status, path, has_trace=has_trace),
         raw=document,
     )
 
 
-def _source_of(document: dict[str, Any], status: int, path: str) -> str | None:
+def _source_of(document: dict[str, Any], status: int, path: str, *, has_trace: bool) -> str | None:
     """Return who can have written a problem document: RFC 9457, and Vipps MobilePay, errors.
 
-    The API's own has a title and a trace, tells the status that it came with, and names the path that was asked. The
-    gateway's tells the status too. An identity provider's has an ``error``, as many a firewall's has.
+    The API's own has a title and a trace, tells the status that it came with, and names the path that was asked; that of
+    an API whose problems have no trace has to say all the others. The gateway's tells the status too. An identity
+    provider's has an ``error``, as many a firewall's has.
     """
-    has_trace = _first_text(document, "traceId", "contextId", limit=_NAME) is not None
-    if _first_text(document, "title", limit=_TEXT) and has_trace:
+    proofs = ("traceId", "contextId") if has_trace else ("instance",)
+    if _first_text(document, "title", limit=_TEXT) and _first_text(document, *proofs, limit=_NAME):
         return "api" if _is_for(document, status, path) else None
     information = document.get("responseInfo") or document.get("ResponseInfo")
     told = information.get("responseCode") if isinstance(information, dict) else document.get("statusCode")

@@ -196,6 +196,8 @@ class Session:
 
     def _headers_of(self, call: Call) -> CIMultiDict[str]:
         headers = self.headers.copy()
+        for name in call.left_out:
+            headers.popall(name, None)
         headers.update(call.headers)
         if call.body is not None:
             headers["Content-Type"] = "application/json"

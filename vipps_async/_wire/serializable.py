@@ -1,7 +1,7 @@
 """Values that can leave for JSON, such as the answer of a web framework. Performs no I/O."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 import attrs
@@ -32,8 +32,8 @@ def _plain(value: Any) -> Any:
             return value.to_dict()
         case str():
             return str.__str__(value)  # of an enum's member too, whatever its own class makes of it
-        case datetime():
-            return to_text(value)
+        case date():
+            return to_text(value) if isinstance(value, datetime) else value.isoformat()
         case Mapping():
             return {name: _plain(part) for name, part in value.items()}
         case tuple():

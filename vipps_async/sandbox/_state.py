@@ -16,6 +16,7 @@ from vipps_async.sandbox._other_apis import OTHER_APIS
 from vipps_async.sandbox._platform.access_tokens import TOKENS
 from vipps_async.sandbox._platform.api import ApiDefinition, Destination, Platform
 from vipps_async.sandbox._platform.clock import Clock
+from vipps_async.sandbox._platform.consents import Consents
 from vipps_async.sandbox._platform.gateway import Gateway, ServedApi
 from vipps_async.sandbox._platform.idempotency import IdempotencyCache
 from vipps_async.sandbox._platform.pages import ApiPage
@@ -24,6 +25,7 @@ from vipps_async.sandbox._platform.rate_limits import RateLimits
 from vipps_async.sandbox._platform.routes import Route
 from vipps_async.sandbox._platform.saving import restored, saved
 from vipps_async.sandbox._platform.tokens import Tokens
+from vipps_async.sandbox._userinfo.definition import USERINFO
 from vipps_async.sandbox._webhooks.api import WEBHOOKS, SalesUnitWebhooks
 from vipps_async.sandbox._webhooks.deliveries import Deliveries
 from vipps_async.sandbox._webhooks.records import RequestLog
@@ -31,7 +33,7 @@ from vipps_async.sandbox._webhooks.registrations import LIMIT, Registration, Reg
 from vipps_async.sandbox._webhooks.schedules import CURRENT, DRAFT, Schedule
 
 # The one list of the APIs.
-APIS: tuple[ApiDefinition, ...] = (TOKENS, EPAYMENT, WEBHOOKS, *OTHER_APIS)
+APIS: tuple[ApiDefinition, ...] = (TOKENS, EPAYMENT, USERINFO, WEBHOOKS, *OTHER_APIS)
 _VERSION = 1  # of what is saved
 TARGETS = FaultTargets.of(APIS)
 
@@ -68,6 +70,7 @@ class SandboxState:
         webhooks: where events go.
         deliveries: what is on its way there.
         faults: what goes wrong.
+        consents: what users told.
         requests: the latest requests.
     """
 
@@ -75,6 +78,7 @@ class SandboxState:
     webhooks: SalesUnitWebhooks
     deliveries: Deliveries
     faults: FaultPlan
+    consents: Consents
     requests: RequestLog = attrs.field(factory=RequestLog)
 
     @property
@@ -148,7 +152,7 @@ class SandboxState:
         gateway = self.gateway
         for served in gateway.apis:
             served.api.clear()
-        for part in (gateway.answers, gateway.rate_limits, self.webhooks.registrations, self.requests):
+        for part in (gateway.answers, gateway.rate_limits, self.webhooks.registrations, self.requests, self.consents):
             part.clear()
         self.faults.reset()
         gateway.tokens.revoke_all()
@@ -186,7 +190,7 @@ def new_state(
         strict: whether requests are held to the documents.
         redirect_url: returns the address of a destination for a token.
     """
-    schedule, clock, tokens = DIALECTS[dialect].schedule, Clock(), Tokens(token_lifetime)
+    schedule, clock, tokens, consents = DIALECTS[dialect].schedule, Clock(), Tokens(token_lifetime), Consents()
     registrations = Registrations(types=_limits(apis), remove_after=schedule.remove_after)
     faults = FaultPlan(FaultTargets.of(apis), seed)
     deliveries = Deliveries(
@@ -203,6 +207,7 @@ def new_state(
         clock=clock,
         tokens=tokens,
         webhooks=webhooks,
+        consents=consents,
         currency=currency,
         denied=denied,
         strict=strict,
@@ -219,7 +224,7 @@ def new_state(
         answers=IdempotencyCache(),
         strict=strict,
     )
-    return SandboxState(gateway=gateway, webhooks=webhooks, deliveries=deliveries, faults=faults)
+    return SandboxState(gateway=gateway, webhooks=webhooks, deliveries=deliveries, faults=faults, consents=consents)
 
 
 def _opened(api: ApiDefinition, platform: Platform, dialect: str) -> ServedApi:

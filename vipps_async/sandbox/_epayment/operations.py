@@ -17,10 +17,11 @@ from vipps_async.sandbox._epayment.bodies import moment
 from vipps_async.sandbox._epayment.dialects import Dialect
 from vipps_async.sandbox._epayment.errors import ERRORS, error
 from vipps_async.sandbox._epayment.ledger import Ledger
-from vipps_async.sandbox._epayment.lifecycle import EVENT_TYPES, Action
+from vipps_async.sandbox._epayment.lifecycle import EVENT_TYPES, Action, EventName
 from vipps_async.sandbox._epayment.page import PaymentPage
 from vipps_async.sandbox._epayment.payments import Command, LedgerEvent, LedgerPayment
 from vipps_async.sandbox._epayment.permissions import permissions
+from vipps_async.sandbox._epayment.profiles import consent_of
 from vipps_async.sandbox._epayment.redirects import destination_of
 from vipps_async.sandbox._epayment.remarks import remarks_on
 from vipps_async.sandbox._epayment.rules import Context, broken_rules, phone_number
@@ -79,6 +80,8 @@ class EPaymentApi:
             attrs.evolve(payment, redirect_url=self._redirect_url(payment.request, payment.token))
             for payment in payments
         )
+        for payment in payments:
+            self._note_consent(payment)
 
     def create(self, request: ApiRequest) -> HttpReply:
         """Create a payment."""
@@ -150,6 +153,11 @@ class EPaymentApi:
             request=body,
         )
 
+    def _note_consent(self, payment: LedgerPayment) -> None:
+        consent = consent_of(payment)
+        if consent is not None:
+            self._platform.consents.give(consent)
+
     def _redirect_url(self, body: Mapping[str, Any], token: str) -> str | None:
         destination = destination_of(body, self._dialect.flows)
         return destination and self._platform.redirect_url(destination, token)
@@ -170,6 +178,8 @@ class EPaymentApi:
         return self._dialect.modified(payment)
 
     def _publish(self, payment: LedgerPayment, event: LedgerEvent) -> None:
+        if event.name is EventName.AUTHORIZED:
+            self._note_consent(payment)
         msn = self._platform.credentials.merchant_serial_number
         self._platform.publish(
             SandboxEvent(

@@ -10,13 +10,14 @@ from typing import Any
 from vipps_async.sandbox._epayment.lifecycle import Action
 from vipps_async.sandbox._epayment.payments import Command, LedgerPayment
 from vipps_async.sandbox._epayment.rules import phone_number, scopes
-from vipps_async.sandbox._platform import test_user as _person
+from vipps_async.sandbox._platform import test_user
+from vipps_async.sandbox._platform.consents import Consent
 
 _USERS = uuid.UUID("6d5ab6a4-1bd5-4d0e-9d0e-0f6a7c2b9f51")
 
 
 def approval_of(
-    payment: LedgerPayment, *, address: Mapping[str, str] = _person.ADDRESS, option: Mapping[str, Any] | None = None
+    payment: LedgerPayment, *, address: Mapping[str, str] = test_user.ADDRESS, option: Mapping[str, Any] | None = None
 ) -> Command:
     """Return the command by which the user approves *payment*, with what that discloses.
 
@@ -37,7 +38,7 @@ def approval_of(
 
 
 def _profile(payment: LedgerPayment, address: Mapping[str, str]) -> dict[str, Any]:
-    number = phone_number(payment.request) or _person.PHONE_NUMBER
+    number = phone_number(payment.request) or test_user.PHONE_NUMBER
     # One user has one identifier at a sales unit, whatever is bought: Userinfo API, sub.
     return {"profile": {"sub": str(uuid.uuid5(_USERS, number))}, "userDetails": _details(payment, number, address)}
 
@@ -45,11 +46,11 @@ def _profile(payment: LedgerPayment, address: Mapping[str, str]) -> dict[str, An
 def _details(payment: LedgerPayment, number: str, address: Mapping[str, str]) -> dict[str, Any]:
     wanted = scopes(payment.request)
     return {
-        "email": _person.EMAIL,
-        "firstName": _person.FIRST_NAME,
-        "lastName": _person.LAST_NAME,
+        "email": test_user.EMAIL,
+        "firstName": test_user.FIRST_NAME,
+        "lastName": test_user.LAST_NAME,
         "mobileNumber": number,
-        **({"dateOfBirth": _person.BIRTH_DATE.isoformat()} if "birthDate" in wanted else {}),
+        **({"dateOfBirth": test_user.BIRTH_DATE.isoformat()} if "birthDate" in wanted else {}),
         **({"addresses": [dict(address)]} if "address" in wanted else {}),
     }
 
@@ -61,3 +62,17 @@ def _shipping(address: Mapping[str, str], option: Mapping[str, Any]) -> dict[str
         "shippingOptionId": option["id"],
         "shippingOptionName": option["name"],
     }
+
+
+def consent_of(payment: LedgerPayment) -> Consent | None:
+    """Return what the user of an approved payment consented to tell, if anything."""
+    if "profile" not in payment.approval or payment.authorized_at is None:
+        return None
+    details = payment.approval["userDetails"]
+    return Consent(
+        sub=payment.approval["profile"]["sub"],
+        scopes=scopes(payment.request),
+        phone_number=details["mobileNumber"],
+        address=next(iter(details.get("addresses", ())), test_user.ADDRESS),
+        given_at=payment.authorized_at,
+    )

@@ -10,6 +10,7 @@ import attrs
 
 from vipps_async.config import Credentials
 from vipps_async.sandbox._platform.clock import Clock
+from vipps_async.sandbox._platform.consents import Consents
 from vipps_async.sandbox._platform.events import SandboxEvent
 from vipps_async.sandbox._platform.pages import ApiPage
 from vipps_async.sandbox._platform.problems import ErrorTable, ProblemError, coded, plain
@@ -53,6 +54,7 @@ class Platform:
         clock: the present.
         tokens: the access tokens.
         webhooks: the sales unit's.
+        consents: what its users told.
         currency: of its market, ISO 4217; ``None``: it takes every one.
         denied: what it may not do.
         strict: whether requests are held to the documents.
@@ -64,6 +66,7 @@ class Platform:
     clock: Clock
     tokens: Tokens
     webhooks: Webhooks
+    consents: Consents
     currency: str | None
     denied: frozenset[str]
     strict: bool
@@ -157,6 +160,7 @@ class ApiDefinition:
         event_types: its events by short name, or by type where there is none; ``None`` for one without a type.
         event_limits: how many webhooks a type may have, where it is not 25.
         sample: returns the body of an event of this name that did not happen.
+        word: puts a problem into words, where the API has its own.
         draft: the API as it was drafted, where that differs.
     """
 
@@ -169,6 +173,7 @@ class ApiDefinition:
     event_types: Mapping[str, str | None] = _NOTHING
     event_limits: Mapping[str, int] = _NOTHING
     sample: Callable[[str, SampleFacts], bytes] | None = None
+    word: Callable[..., Mapping[str, Any]] | None = None
     draft: "ApiDefinition | None" = None
 
     def __repr__(self) -> str:

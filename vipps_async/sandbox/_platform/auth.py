@@ -51,6 +51,16 @@ def check_subscription(headers: Mapping[str, str], credentials: Credentials) -> 
         raise GatewayRefusal(of_gateway(401, _WRONG_SUBSCRIPTION_KEY))
 
 
+def check_no_subscription(headers: Mapping[str, str], *, leniency: Leniency) -> None:
+    """Return if the request does without the subscription key, or may have it: the documents differ.
+
+    Raises:
+        GatewayRefusal: it has one, where the guides are held to.
+    """
+    if "Ocp-Apim-Subscription-Key" in headers and not leniency.allows("ignored: Ocp-Apim-Subscription-Key"):
+        raise GatewayRefusal(UNAUTHORIZED)
+
+
 def presented_token(headers: Mapping[str, str]) -> str:
     """Return the access token that the request carries, or an empty text."""
     authorization = headers.get("Authorization", "")

@@ -119,10 +119,11 @@ class Gateway:
 
     def problem_reply(self, problem: Problem, path: str) -> HttpReply:
         """Return *problem* in words, as it occurred at *path*."""
-        prefixes = (served.definition.prefix for served in self.apis)
-        instance = path.removeprefix(next((prefix for prefix in prefixes if prefix and path.startswith(prefix)), ""))
+        asked = next((each.definition for each in self.apis if _is_below(path, each.definition.prefix)), None)
+        instance = path.removeprefix(asked.prefix) if asked else path
+        word = (asked.word if asked else None) or self.word
         trace_id = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-        return of_json(problem.status, self.word(problem, instance=instance, trace_id=trace_id), media_type=PROBLEM)
+        return of_json(problem.status, word(problem, instance=instance, trace_id=trace_id), media_type=PROBLEM)
 
     def expire_due(self) -> None:
         """Do what fell due in each API."""
@@ -131,7 +132,10 @@ class Gateway:
 
     def _admit(self, call: ApiCall) -> None:
         now, route = self.clock.now(), call.route
-        auth.check_subscription(call.headers, self.credentials)
+        if route.subscription_required:
+            auth.check_subscription(call.headers, self.credentials)
+        else:
+            auth.check_no_subscription(call.headers, leniency=call.leniency)
         if route.for_client:
             auth.check_client(call.headers, self.credentials, now=now)
         else:
@@ -195,3 +199,7 @@ class Gateway:
         except ProblemError as refused:
             return Answer(self.problem_reply(refused.problem, call.path))
         return Answer(reply, took_effect=not route.reads)
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    return bool(prefix) and path.startswith(prefix)

@@ -61,6 +61,7 @@ class Route:
         reads: whether it changes nothing.
         can_fail: whether it can fail after the rules have let it through.
         msn_required: whether the request must name the sales unit.
+        subscription_required: whether the request must carry the subscription key; elsewhere it should not.
         answers_secret: whether its answer holds a secret, which is not shown.
         for_client: whether it is called with the client's keys, before there is a token.
     """
@@ -80,6 +81,7 @@ class Route:
     reads: bool = attrs.field(default=False, kw_only=True)
     can_fail: bool = attrs.field(default=False, kw_only=True)
     msn_required: bool = attrs.field(default=True, kw_only=True)
+    subscription_required: bool = attrs.field(default=True, kw_only=True)
     answers_secret: bool = attrs.field(default=False, kw_only=True)
     for_client: bool = attrs.field(default=False, kw_only=True)
 

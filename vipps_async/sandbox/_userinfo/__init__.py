@@ -1,0 +1,1 @@
+"""The Userinfo API of the sandbox."""
