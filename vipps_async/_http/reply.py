@@ -137,9 +137,9 @@ def read_problem(body: bytes, *, status: int, path: str, has_trace: bool = True)
 def _source_of(document: dict[str, Any], status: int, path: str, *, has_trace: bool) -> str | None:
     """Return who can have written a problem document: RFC 9457, and Vipps MobilePay, errors.
 
-    The API's own has a title and a trace, tells the status that it came with, and names the path that was asked; where an
-    API's problems have no trace, one has to say all the rest. The gateway's tells the status too. An identity
-    provider's has an ``error``, as many a firewall's has.
+    The API's own has a title and a trace, tells the status that it came with, and names the path that was asked; where
+    its problems have no trace, one has to say all the rest. The gateway's tells the status too. An identity provider's
+    has an ``error``, as many a firewall's has.
     """
     proofs = ("traceId", "contextId") if has_trace else ("instance",)
     if _first_text(document, "title", limit=_TEXT) and _first_text(document, *proofs, limit=_NAME):
