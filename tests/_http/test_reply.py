@@ -403,3 +403,12 @@ def test_a_problem_of_an_api_without_traces_says_all_the_rest(changes: dict[str,
     body = json.dumps({name: value for name, value in said.items() if value is not None}).encode()
     assert read_problem(body, status=404, path=path, has_trace=False).source == source
     assert read_problem(body, status=404, path=path).source is None
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [(403, "check that the sales unit has this product"), (422, "check the sales unit's setup in the merchant portal")],
+)
+def test_a_status_without_a_code_has_its_advice(status: int, advice: str) -> None:
+    """What to look at first."""
+    assert advice in str(hint_for(status, Problem(source="api"), ASKED))

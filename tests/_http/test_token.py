@@ -214,6 +214,32 @@ async def test_refused_token_is_forgotten_once(issuer: Issuer, clock: Clock) -> 
     assert await provider.authorize(NEVER) is replacement
 
 
+@pytest.mark.parametrize(("seconds", "is_taken"), [(10**9 - 1, True), (10**9, False)])
+def test_a_lifetime_has_nine_digits_at_most(seconds: int, *, is_taken: bool) -> None:
+    """As a number as well as a text."""
+    for lifetime in (seconds, str(seconds)):
+        document = {"access_token": "abc", "expires_in": lifetime}
+        if is_taken:
+            assert AccessToken.from_reply(document, asked_at=0.0).expires_at == seconds
+        else:
+            with pytest.raises(InvalidReply):
+                AccessToken.from_reply(document, asked_at=0.0)
+
+
+@pytest.mark.parametrize(("status", "pause"), [(400, 30), (499, 30), (500, 1), (503, 1)])
+async def test_a_refusal_is_remembered_for_longer_than_trouble(
+    issuer: Issuer, clock: Clock, status: int, pause: int
+) -> None:
+    """Keys that are wrong remain so for a while; a server that is in trouble may be well in a second."""
+    provider = TokenProvider(issuer, clock)
+    issuer.error = (ServerError if status >= 500 else Unauthorized)(status, Problem())
+    for seconds in (0.0, pause - 0.01, 0.01):
+        clock.now += seconds
+        with pytest.raises((ServerError, Unauthorized)):
+            await provider.authorize(NEVER)
+    assert issuer.issued == 2
+
+
 async def test_tokens_that_are_refused_one_after_the_other_are_kept_for_a_while(issuer: Issuer, clock: Clock) -> None:
     """Four are replaced at once; then it is not the token, and each new one is kept twice as long as the last.
 

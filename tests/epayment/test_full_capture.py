@@ -273,6 +273,19 @@ async def test_conflict_of_a_capture_with_an_amount_is_told(sandbox: Sandbox, vi
     assert caught.value.code == "4010"
 
 
+@pytest.mark.parametrize(("key", "code"), [("my-key", "4020"), (None, "4010"), (None, "4020")])
+async def test_conflict_of_another_kind_is_told(
+    sandbox: Sandbox, vipps: VippsClient, key: str | None, code: str
+) -> None:
+    """Only a key of one's own that belongs to another amount is looked for; nothing else is sent a second time."""
+    await authorize(sandbox, vipps)
+    sandbox.fail("capture", code)
+    with pytest.raises(Conflict) as caught:
+        await vipps.epayment.capture(REFERENCE, idempotency_key=key)
+    assert caught.value.code == code
+    assert len(requests_of(sandbox, "capture")) == 1
+
+
 async def test_capture_of_the_rest_ends_within_one_timeout(sandbox: Sandbox, vipps: VippsClient) -> None:
     """The reads and the capture share one timeout, although each of them stalls."""
     await authorize(sandbox, vipps)

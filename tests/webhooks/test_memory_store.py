@@ -167,3 +167,12 @@ def test_a_store_that_remembers_nothing_is_refused(max_events: int) -> None:
 def test_the_retention_is_told() -> None:
     """A receiver can ask how long events are remembered."""
     assert MemoryStore(retention=timedelta(days=30)).retention == timedelta(days=30)
+
+
+async def test_a_store_that_remembers_one_is_taken() -> None:
+    """The fewest that there can be."""
+    store = MemoryStore(max_events=1)
+    async with store.claim("a"):
+        pass
+    async with store.claim("a") as claim:
+        assert claim.is_duplicate

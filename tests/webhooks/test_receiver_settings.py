@@ -114,3 +114,10 @@ def test_no_repr_shows_a_secret() -> None:
         assert SECRET not in text
         assert signed(event())["Authorization"] not in text
     assert "2018200034" not in repr(delivery(event()))
+
+
+def test_a_receiver_knows_the_path_that_it_is_registered_for() -> None:
+    """Without the query; none where it has no URL."""
+    signed = WebhookReceiver(url="https://shop.example/vipps/events?shop=1", secrets=["s"], store=MemoryStore())
+    assert signed.path == "/vipps/events"
+    assert WebhookReceiver(store=MemoryStore(), allow_unsigned=True).path is None

@@ -131,7 +131,7 @@ class WebhookReceiver(EventRouter):
         oldest, ahead = checked_age("max_age", max_age), checked_age("leeway", leeway)
         check_limits(store, max_age=oldest, leeway=ahead, max_body=max_body)
         signed_url = checked_url(url, is_needed=not allow_unsigned)
-        self._path = signed_url.path_and_query.partition("?")[0] if signed_url else None
+        self._path = signed_url.path_and_query.partition("?")[0] or None
         self._read = partial(read_event, families=self._families)
         self._undecisive = frozenset[str]().union(*(family.undecisive for family in self._families))
         self._identity = Identity(name=checked_name(name, signed_url), key_of=key)
