@@ -35,6 +35,7 @@ _RECEIVER = (
     "tests/webhooks/test_dispatcher.py",
     "tests/webhooks/test_aiohttp_app.py",
     "tests/webhooks/test_cut_off.py",
+    "tests/webhooks/test_wsgi_app.py",
 )
 _INBOX = (
     "tests/test_defaults.py",
