@@ -488,8 +488,19 @@ async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sta
     writer.close()
 
 
-@pytest.mark.parametrize("status", [b"407 Proxy Authentication Required", b"502 Bad Gateway", b"403 Forbidden"])
-async def test_a_proxy_that_refuses_to_connect_is_told_as_one(monkeypatch: pytest.MonkeyPatch, status: bytes) -> None:
+@pytest.mark.parametrize(
+    ("status", "is_transient"),
+    [
+        (b"407 Proxy Authentication Required", False),
+        (b"403 Forbidden", False),
+        (b"499 Closed", False),
+        (b"500 Internal Server Error", True),
+        (b"502 Bad Gateway", True),
+    ],
+)
+async def test_a_proxy_that_refuses_to_connect_is_told_as_one(
+    monkeypatch: pytest.MonkeyPatch, status: bytes, *, is_transient: bool
+) -> None:
     """A refused CONNECT sent nothing to the API, and the message names the proxy as the one that refused."""
     proxy = await asyncio.start_server(lambda r, w: refuse(r, w, status), "127.0.0.1", 0)
     address = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
@@ -502,6 +513,7 @@ async def test_a_proxy_that_refuses_to_connect_is_told_as_one(monkeypatch: pytes
     assert not end.sent
     assert "no access token: the proxy refused to connect to https://api.example" in str(end)
     assert status[:3].decode() in str(end)
+    assert end.is_transient is is_transient
 
 
 async def test_a_proxy_that_is_set_and_not_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

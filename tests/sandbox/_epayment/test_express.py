@@ -142,3 +142,34 @@ async def test_countries_can_be_left_out(merchant: Merchant, callback: Callback)
     with pytest.raises(ActionRefused, match="nothing is shipped to NO"):
         await merchant.sandbox.approve(REFERENCE)
     assert not callback.asked
+
+
+@pytest.mark.parametrize(
+    ("currency", "countries", "country", "is_served"),
+    [
+        ("NOK", None, "NO", True),
+        ("NOK", None, "SE", False),
+        ("DKK", None, "DK", True),
+        ("DKK", None, "NO", False),
+        ("EUR", None, "FI", True),
+        ("NOK", ["SE", "DK"], "SE", True),
+        ("NOK", ["SE", "DK"], "NO", False),
+    ],
+)
+async def test_where_express_ships_to(
+    merchant: Merchant, currency: str, countries: list[str] | None, country: str, *, is_served: bool
+) -> None:
+    """To the countries that the merchant names, or else to that of the payment's currency."""
+    option = {"id": "van", "name": "By van", "amount": {"currency": currency, "value": 100}}
+    shipping: dict[str, Any] = {"fixedOptions": [{"type": "HOME_DELIVERY", "brand": "POSTEN", "options": [option]}]}
+    if countries is not None:
+        shipping["allowedCountries"] = countries
+    await merchant.create(
+        amount={"currency": currency, "value": 49900}, profile={"scope": "name address"}, shipping=shipping
+    )
+    address = {"addressLine1": "Storgata 1", "city": "X", "postCode": "1", "country": country}
+    if is_served:
+        assert (await merchant.sandbox.approve(REFERENCE, address=address)).state == "AUTHORIZED"
+    else:
+        with pytest.raises(ActionRefused, match=f"nothing is shipped to {country}, only to"):
+            await merchant.sandbox.approve(REFERENCE, address=address)
