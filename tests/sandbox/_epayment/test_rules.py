@@ -399,3 +399,13 @@ async def test_a_body_may_say_how_it_is_encoded_if_it_is_not(merchant: Merchant)
     }
     got = await merchant.session.post(PAYMENTS, json=create_body(), headers=headers)
     assert got.status == 201
+
+
+@pytest.mark.parametrize("currency", ["SEK", "USD", "GBP"])
+async def test_currencies_of_payment_service_providers(merchant: Merchant, currency: str) -> None:
+    """They are for cards that are passed through, which only a provider's keys may ask for."""
+    amount = {"currency": currency, "value": 49900}
+    got = await merchant.create(amount=amount)
+    assert (got.status, list(got.fields)) == (400, ["amount.currency"])
+    assert (await merchant.create(amount=amount, paymentMethod={"type": "CARD_PASSTHROUGH"})).code == "4160"
+    assert not merchant.sandbox.payments

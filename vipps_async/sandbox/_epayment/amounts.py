@@ -8,6 +8,7 @@ from vipps_async.sandbox._platform.schema import Check, choice, integer, record
 _MOST = 65_000_000  # minor units
 
 CURRENCIES = ("NOK", "DKK", "EUR")
+PASSTHROUGH_CURRENCIES = ("SEK", "USD", "GBP")  # of payment service providers, with a card that they pass through
 
 
 def amount(*, least: int = 0, currencies: tuple[str, ...] = CURRENCIES, typed: bool = False) -> Check:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from vipps_async._wire.urls import is_called, is_web_or_app
-from vipps_async.sandbox._epayment.amounts import amount
+from vipps_async.sandbox._epayment.amounts import CURRENCIES, PASSTHROUGH_CURRENCIES, amount
 from vipps_async.sandbox._epayment.express import SHIPPING
 from vipps_async.sandbox._epayment.receipts import RECEIPT
 from vipps_async.sandbox._platform.bodies import Repeating
@@ -129,7 +129,7 @@ REFERENCE = matching("[a-zA-Z0-9-]{8,64}")
 
 CREATE = record(
     required={
-        "amount": amount(),
+        "amount": amount(currencies=(*CURRENCIES, *PASSTHROUGH_CURRENCIES)),
         "paymentMethod": record(
             required={"type": choice("WALLET", "CARD", "CARD_PASSTHROUGH")},
             optional={"blockedSources": sequence(choice("COMMERCIAL_CARDS"))},

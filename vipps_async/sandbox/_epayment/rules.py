@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from vipps_async.sandbox._epayment.amounts import PASSTHROUGH_CURRENCIES
 from vipps_async.sandbox._epayment.bodies import moment
 from vipps_async.sandbox._epayment.express import groups_of, is_paid_in, repeats_a_kind
 from vipps_async.sandbox._epayment.permissions import Permission
@@ -155,6 +156,12 @@ _PERMISSION_RULES = (
 CREATE_RULES = (
     _CARD_IN_BROWSER,
     Rule(
+        "amount.currency",
+        None,
+        f"{', '.join(PASSTHROUGH_CURRENCIES)} go with CARD_PASSTHROUGH.",
+        lambda body, _: body["amount"]["currency"] in PASSTHROUGH_CURRENCIES and _type(body) != "CARD_PASSTHROUGH",
+    ),
+    Rule(
         "qrFormat",
         None,
         "qrFormat goes with userFlow QR.",
@@ -219,7 +226,7 @@ CREATE_RULES = (
         "amount.value",
         "6010",
         "Below the minimum of the currency.",
-        lambda body, _: body["amount"]["value"] < MINIMUM_AMOUNTS[body["amount"]["currency"]],
+        lambda body, _: body["amount"]["value"] < MINIMUM_AMOUNTS.get(body["amount"]["currency"], 1),
     ),
     Rule(
         "shipping.fixedOptions",
@@ -241,6 +248,12 @@ CREATE_RULES = (
 
 DRAFT_CREATE_RULES = (
     _CARD_IN_BROWSER,
+    Rule(
+        "amount.currency",
+        None,
+        f"{', '.join(PASSTHROUGH_CURRENCIES)} go with CARD_PASSTHROUGH.",
+        lambda body, _: body["amount"]["currency"] in PASSTHROUGH_CURRENCIES and _type(body) != "CARD_PASSTHROUGH",
+    ),
     _PUSH_NEEDS_CUSTOMER,
     *_PERMISSION_RULES,
     Rule(
