@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.children import child
 from benchmarks.client import KEYS
 from vipps_async import Payment, RetryPolicy, VippsClient
+from vipps_async._http.polling import Polls, PollSchedule
 from vipps_async.epayment import EPayment
-from vipps_async.epayment._polling import Polls, PollSchedule
 from vipps_async.webhooks import WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
 

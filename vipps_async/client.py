@@ -8,6 +8,7 @@ from typing import NoReturn, Self, TypeVar
 import aiohttp
 import attrs
 
+from vipps_async._http.polling import Polls
 from vipps_async._http.retry import RetryPolicy
 from vipps_async._http.session import Session, open_session
 from vipps_async._http.token import TokenProvider
@@ -15,7 +16,6 @@ from vipps_async._wire.durations import checked_duration
 from vipps_async._wire.secret import described, hides_arguments
 from vipps_async.config import Credentials, Environ, Environment, SystemInfo, check_msn
 from vipps_async.epayment import EPayment
-from vipps_async.epayment._polling import Polls
 from vipps_async.errors import ConfigurationError
 from vipps_async.token_cache import TokenCache
 from vipps_async.token_cache._sharing import shared_fetch

@@ -77,7 +77,8 @@ class Problem:
         type: URI of the kind of problem, by which some APIs tell their errors apart.
         title: short summary, such as ``"Cannot capture before reservation"``.
         detail: explanation of this occurrence.
-        code: numeric error code as text, such as ``"6080"``; ePayment API, error codes.
+        code: error code as text: ``"6080"``, or what stands at the end of *type*, ``"charge-amount-too-high"``. Sources:
+            ePayment API, error codes; Recurring API, problems.
         trace_id: what Vipps MobilePay's support asks for.
         instance: path of the request as the API saw it.
         fields: field name -> reason, for a validation error.
@@ -357,20 +358,20 @@ class NotInReply(VippsError, LookupError):
 
 
 class WaitTimeout(VippsError, TimeoutError):
-    """A payment did not get there in time.
+    """What was waited for did not get there in time.
 
     Attributes:
-        last: the last payment that was read, or ``None`` when no read succeeded.
+        reference: of what was waited for: a payment's reference, or the id of an agreement or a charge.
+        last: it, as it was read last, or ``None`` when no read succeeded.
     """
 
-    def __init__(self, reference: str, timeout: timedelta, last: Any) -> None:
+    def __init__(
+        self, reference: str, timeout: timedelta, last: Any, *, kind: str, state: str | None, remedy: str
+    ) -> None:
         self.reference = reference
         self.last = last
-        seen = f"it was last seen {printable(last.state, _STATE_LIMIT)}" if last is not None else "it could not be read"
-        super().__init__(
-            f"waited {timeout.total_seconds():g} s for payment {reference}: {seen}; "
-            "a payment can stay CREATED for 10 minutes, so wait again, read it later or rely on its events"
-        )
+        seen = f"it was last seen {printable(state, _STATE_LIMIT)}" if state else "it could not be read"
+        super().__init__(f"waited {timeout.total_seconds():g} s for {kind} {reference}: {seen}; {remedy}")
 
 
 class DeliveryError(VippsError):

@@ -25,6 +25,7 @@ def test_a_read_changes_nothing() -> None:
         "idempotency_key": None,
         "writes": False,
         "expects_body": True,
+        "only_status": None,
         "is_sensitive": False,
         "may_be_a_repeat": False,
         "query": {},

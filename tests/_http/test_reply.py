@@ -412,3 +412,32 @@ def test_a_problem_of_an_api_without_traces_says_all_the_rest(changes: dict[str,
 def test_a_status_without_a_code_has_its_advice(status: int, advice: str) -> None:
     """What to look at first."""
     assert advice in str(hint_for(status, Problem(source="api"), ASKED))
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        ("amount-too-high", 400, "charge-amount-too-high"),
+        ("idempotency", 409, "idempotency-conflict"),
+        ("illegal-update", 400, "illegal-agreement-update"),
+        ("not-found", 404, None),
+        ("phone-number", 400, "validation-error"),
+    ],
+)
+def test_the_end_of_a_problem_s_type_is_its_code(name: str, status: int, code: str | None) -> None:
+    """Of an API that has no numbers: whatever stands before the ``#``, which has changed before."""
+    written = document(f"current-recurring-problem-{name}")
+    path = written["instance"].replace("/vipps-recurring-merchant-api", "/recurring")
+    for base in ("https://developer.vippsmobilepay.com/docs/APIs/recurring-api/recurring-api-problems", "/problems"):
+        kind = written["type"] if code is None else f"{base}#{code}"
+        found = read_problem(json.dumps({**written, "type": kind}).encode(), status=status, path=path)
+        assert (found.code, found.source) == (code, "api")
+
+
+def test_a_status_that_does_not_tell_of_an_effect_is_no_success() -> None:
+    """Where one status alone tells it, another below 300 leaves open what happened."""
+    modification = call.write("capture", "/toys/1/capture", {}, key="key-1", expects_body=False, only_status=204)
+    assert decode(modification, 204, {}, b"", now=NOW) is None
+    for status in (200, 202):
+        with pytest.raises(InvalidReply, match=f"HTTP {status} instead of 204"):
+            decode(modification, status, {}, b"", now=NOW)

@@ -12,8 +12,9 @@ import pytest
 from tests.support.lagging import lagging
 from tests.support.payments import PRICE, REFERENCE, authorize, create, polling, reads_of, requests_of
 from vipps_async import Payment, PaymentState, RetryPolicy, VippsClient
+from vipps_async._http.polling import Polls, PollSchedule, Waiter
 from vipps_async._loops.light_event import LightEvent
-from vipps_async.epayment._polling import Polls, PollSchedule, Waiter
+from vipps_async.epayment._wait import PAYMENT
 from vipps_async.errors import NotFound, WaitTimeout
 from vipps_async.sandbox import Fault, Sandbox
 from vipps_async.webhooks import WebhookReceiver
@@ -318,10 +319,10 @@ async def test_creations_are_remembered_for_five_seconds_only(vipps: VippsClient
     """What a client remembers of the payments that it created does not grow with their number."""
     polls = Polls(PollSchedule(first=0.05))
     for number in range(100):
-        polls.note_creation(("123456", f"order-{number:04}"))
+        polls.note_creation(PAYMENT, ("123456", f"order-{number:04}"))
     await asyncio.sleep(0.06)
-    polls.note_creation(("123456", "order-last"))
-    assert list(polls._created) == [("123456", "order-last")]
+    polls.note_creation(PAYMENT, ("123456", "order-last"))
+    assert list(polls._created) == [("payment", ("123456", "order-last"))]
 
 
 async def test_waits_at_rest_hold_no_task_of_their_own(sandbox: Sandbox, vipps: VippsClient) -> None:

@@ -3,8 +3,8 @@
 import asyncio
 
 from vipps_async import Amount, VippsClient
+from vipps_async._http.polling import Polls, PollSchedule
 from vipps_async.epayment import EPayment
-from vipps_async.epayment._polling import Polls, PollSchedule
 from vipps_async.sandbox import RecordedRequest, Sandbox
 from vipps_async.sandbox._platform.routes import is_named
 

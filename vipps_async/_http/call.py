@@ -65,6 +65,7 @@ class Call:
         idempotency_key: sent as ``Idempotency-Key``.
         writes: whether it can change something, so that silence leaves its outcome unknown.
         expects_body: whether its reply has a documented body.
+        only_status: the one status below 300 that tells that it took effect; ``None``: any.
         is_sensitive: whether its reply carries a secret, which no traceback may show.
         may_be_a_repeat: whether its key came from the caller, who may have sent it with it before.
         rules: what its API says of itself.
@@ -80,6 +81,7 @@ class Call:
     idempotency_key: str | None = None
     writes: bool = False
     expects_body: bool = True
+    only_status: int | None = None
     is_sensitive: bool = False
     may_be_a_repeat: bool = False
     rules: ApiRules = ApiRules()

@@ -60,6 +60,8 @@ def decode(call: Call, status: int, headers: Mapping[str, str], body: bytes, *, 
         ApiError: any other status, as its subclass.
     """
     if 200 <= status < 300:
+        if call.only_status not in {None, status}:
+            raise InvalidReply(f"HTTP {status} instead of {call.only_status}, which alone tells that it took effect")
         if not body and (status == 202 or not call.expects_body):
             return None
         return _json_of(status, headers, body) if call.expects_body else None
@@ -125,7 +127,7 @@ def read_problem(body: bytes, *, status: int, path: str, has_trace: bool = True)
         type=_first_text(document, "type", limit=_EXCERPT),
         title=_first_text(document, "title", "error", limit=_TEXT),
         detail=_first_text(document, "detail", "error_description", "message", limit=_TEXT) or _gateway_text(document),
-        code=next((reason for name, reason in details if name == "ErrorCode"), None),
+        code=next((reason for name, reason in details if name == "ErrorCode"), None) or _identifier(document),
         trace_id=_first_text(document, "traceId", "contextId", "trace_id", limit=_NAME),
         instance=_first_text(document, "instance", limit=_EXCERPT),
         fields=_fields((name, reason) for name, reason in details if name != "ErrorCode"),
@@ -168,6 +170,12 @@ def _details(document: dict[str, Any]) -> list[tuple[str, str]]:
         for entry in (entries if isinstance(entries, list) else ())
         if isinstance(entry, dict)
     ]
+
+
+def _identifier(document: dict[str, Any]) -> str | None:
+    """Return what stands after the ``#`` of the problem's type, where an API has its codes: its bases change."""
+    kind = _first_text(document, "type", limit=_EXCERPT) or ""
+    return kind.partition("#")[2] or None
 
 
 def _fields(details: Iterable[tuple[str, str]]) -> dict[str, str]:

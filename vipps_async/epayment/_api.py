@@ -9,8 +9,10 @@ from typing import Any
 
 from vipps_async._events import EventWatcher
 from vipps_async._http import call
+from vipps_async._http.polling import Polls
 from vipps_async._http.reply import ignore
 from vipps_async._http.session import ApiClient
+from vipps_async._http.waiting import wait_for
 from vipps_async.epayment._enums import (
     AuthorisationType,
     CustomerInteraction,
@@ -21,7 +23,6 @@ from vipps_async.epayment._errors import RULES
 from vipps_async.epayment._event import PaymentEvent
 from vipps_async.epayment._full_capture import ALL_THAT_REMAINS, amount_of_full_capture, check_given, check_modification
 from vipps_async.epayment._payment import Payment
-from vipps_async.epayment._polling import Polls
 from vipps_async.epayment._receipt import Receipt
 from vipps_async.epayment._replies import read_adjustment, read_created, read_log, read_payment
 from vipps_async.epayment._request import (
@@ -38,7 +39,7 @@ from vipps_async.epayment._request import (
 from vipps_async.epayment._results import Adjustment, CreatedPayment
 from vipps_async.epayment._rules import check_reference
 from vipps_async.epayment._shipping import Shipping
-from vipps_async.epayment._wait import is_decided, wait_for
+from vipps_async.epayment._wait import PAYMENT, is_decided
 from vipps_async.errors import Conflict, InvalidRequest
 from vipps_async.money import Amount
 
@@ -157,7 +158,7 @@ class EPayment:
             call.write("create", _PAYMENTS, body=body, key=key, rules=RULES),
             partial(read_created, reference=request.reference, key=key),
         )
-        self._polls.note_creation((self._merchant, request.reference))
+        self._polls.note_creation(PAYMENT, (self._merchant, request.reference))
         return created
 
     async def get(self, reference: str) -> Payment:
@@ -356,6 +357,7 @@ class EPayment:
         """
         return await wait_for(
             self._polls,
+            PAYMENT,
             (self._merchant, check_reference(reference)),
             partial(self._get_once, reference),
             timeout=timeout,

@@ -1,7 +1,7 @@
-"""How payments that are waited for are read: once for all who wait for one, and no oftener than the API asks for.
+"""How things that are waited for are read: once for all who wait for one, and no oftener than the API asks for.
 
-Who waits for a payment joins its `Poll`, and is woken after each read. The poll reads at once, then every two seconds,
-or once a minute while all who wait would be woken by events. Nothing makes it read earlier than two seconds after the
+Who waits for a thing joins its `Poll`, and is woken after each read. The poll reads at once, then at an interval,
+or once a minute while all who wait would be woken by events. Nothing makes it read earlier than an interval after the
 last read, or before the time that a ``Retry-After`` asked for; that is kept when the last one has left, too, so that
 many short waits read no more than a long one. Between two reads it holds a timer, and no task: there may be thousands.
 """
@@ -11,32 +11,30 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, Generic, TypeAlias, TypeGuard, TypeVar
 
 import attrs
 
 from vipps_async._http.retry import is_transient
 from vipps_async._loops.per_loop import PerLoop
-from vipps_async.epayment._enums import PaymentState
-from vipps_async.epayment._payment import Payment
 from vipps_async.errors import ApiError, CallError, DeadlineExceeded, NotFound, RateLimited
 
 _LAST_LOOK = 1.0  # seconds before the end of a wait
 
-PaymentKey: TypeAlias = tuple[str, str]  # merchant serial number, and the reference that is unique for it
-Read: TypeAlias = Callable[[], Coroutine[Any, Any, Payment]]
+PollKey: TypeAlias = tuple[str, ...]  # merchant serial number, and the ids that are unique for it
+Read: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
 class PollSchedule:
-    """When a payment is read, in seconds.
-
-    Source: ePayment API, polling: first 5 s after the creation, then every 2 s, slower after a 429.
+    """When a thing is read, in seconds.
 
     Attributes:
-        first: from this client's own creation of the payment to the second read; the first one is not delayed.
+        first: from this client's own creation of the thing to the second read; the first one is not delayed.
         interval: between the end of a read and the next one.
-        asleep: the same, while no event of the payment came and all who wait listen to events.
+        asleep: the same, while no event of the thing came and all who wait listen to events.
         awake: how long after an event it is read every *interval*, since the API may not show yet what happened.
         slowest: what *interval* grows to, doubled by each 429.
     """
@@ -48,9 +46,30 @@ class PollSchedule:
     slowest: float = 60.0
 
 
+@attrs.frozen(kw_only=True)
+class Waitable(Generic[T]):
+    """A kind of thing that can be waited for.
+
+    Attributes:
+        name: what errors call it.
+        state_of: returns the state it is in, as it is told to people.
+        is_open: whether nothing has become of it yet, as of one that was just created.
+        is_final: whether it never changes again.
+        remedy: what to do next where a wait took too long.
+        schedule: when one is read.
+    """
+
+    name: str
+    state_of: Callable[[T], str]
+    is_open: Callable[[T], bool]
+    is_final: Callable[[T], bool]
+    remedy: str
+    schedule: PollSchedule = PollSchedule()
+
+
 @attrs.define(eq=False)
 class Waiter:
-    """One who waits for a payment.
+    """One who waits for a thing.
 
     Attributes:
         happened: set by the signal when an event came; woken without being set by the poll.
@@ -62,7 +81,7 @@ class Waiter:
     happened: asyncio.Event
     ends_at: float
     has_signal: bool
-    failed: "asyncio.Task[Payment] | None" = None
+    failed: "asyncio.Task[Any] | None" = None
 
     def wake(self) -> None:
         """Wake who waits for *happened*, which remains set only if something did happen, before or after."""
@@ -72,10 +91,10 @@ class Waiter:
 
 
 class Poll:
-    """Reads one payment for all who wait for it, and wakes them after each read.
+    """Reads one thing for all who wait for it, and wakes them after each read.
 
     Attributes:
-        last: the payment that was read last.
+        last: the thing as it was read last.
         trouble: the passing error that the last read ended with.
         is_closed: whether the client is closed, so that there will be no other read.
     """
@@ -91,24 +110,28 @@ class Poll:
         "_read",
         "_read_at",
         "_reading",
+        "_schedule",
         "_timer",
         "_timer_at",
         "_waiters",
         "is_closed",
+        "kind",
         "last",
         "trouble",
     )
 
-    def __init__(self, polls: "Polls", key: PaymentKey, read: Read) -> None:
-        self.last: Payment | None = None
+    def __init__(self, polls: "Polls", kind: Waitable[Any], key: PollKey, read: Read) -> None:
+        self.kind = kind
+        self.last: Any = None
         self.trouble: CallError | None = None
         self.is_closed = False
         self._polls = polls
         self._key = key
         self._read = read
         self._waiters: dict[Waiter, None] = {}
-        self._interval = polls.schedule.interval
-        self._reading: asyncio.Task[Payment] | None = None
+        self._schedule = polls.schedule or kind.schedule
+        self._interval = self._schedule.interval
+        self._reading: asyncio.Task[Any] | None = None
         self._read_at = -math.inf
         self._next_at = math.inf  # when the next read begins
         self._not_before = 0.0  # when it may begin at the earliest, if there is news
@@ -120,7 +143,7 @@ class Poll:
     @property
     def is_fresh(self) -> bool:
         """Whether *last* is no older than it would be if this had been polled for."""
-        return time.monotonic() < self._read_at + self._polls.schedule.interval
+        return time.monotonic() < self._read_at + self._schedule.interval
 
     def join(self, waiter: Waiter) -> None:
         """Wake *waiter* after each read from now on, and when its time is over."""
@@ -146,7 +169,7 @@ class Poll:
 
     def hurry(self) -> None:
         """Read as soon as may be, and often for a while: an event came."""
-        self._awake_until = time.monotonic() + self._polls.schedule.awake
+        self._awake_until = time.monotonic() + self._schedule.awake
         self._plan(self._not_before)
         self._set_timer(self._next_at)
 
@@ -186,7 +209,7 @@ class Poll:
         if self._reading is not None:
             return  # which was cancelled, and sets the timer again
         if now >= self._not_before:
-            self._polls.forget(self._key)
+            self._polls.forget(self.kind, self._key)
         else:
             self._set_timer(self._not_before)
 
@@ -196,18 +219,18 @@ class Poll:
         self._reading = asyncio.get_running_loop().create_task(self._read(), name="vipps_async poll")
         self._reading.add_done_callback(self._finish)
 
-    def _finish(self, reading: "asyncio.Task[Payment]") -> None:
+    def _finish(self, reading: "asyncio.Task[Any]") -> None:
         self._reading = None
         now = time.monotonic()
         asked_for = self._take(reading, now)
         pause = max(self._interval, asked_for)
         self._not_before = self._poll_from = now + pause
-        if self.last is not None and self.last.state is PaymentState.CREATED:
-            self._poll_from = max(self._not_before, self._polls.second_read_of(self._key))
+        if self.last is not None and self.kind.is_open(self.last):
+            self._poll_from = max(self._not_before, self._polls.second_read_of(self.kind, self._key))
         if now < self._awake_until:
             self._next_at = self._not_before
         elif all(waiter.has_signal for waiter in self._waiters):
-            self._next_at = now + max(pause, self._polls.schedule.asleep)
+            self._next_at = now + max(pause, self._schedule.asleep)
         else:
             self._next_at = self._poll_from
         for waiter in self._waiters:
@@ -215,7 +238,7 @@ class Poll:
             waiter.wake()
         self._set_timer(self._next_at if self._waiters else self._not_before)
 
-    def _take(self, reading: "asyncio.Task[Payment]", now: float) -> float:
+    def _take(self, reading: "asyncio.Task[Any]", now: float) -> float:
         """Keep what a read ended with, and return the seconds for which the server asks not to be asked again."""
         if reading.cancelled():
             return 0.0
@@ -229,13 +252,13 @@ class Poll:
             for waiter in self._waiters:
                 waiter.failed = reading
         if isinstance(error, RateLimited):
-            self._interval = min(self._polls.schedule.slowest, self._interval * 2)
+            self._interval = min(self._schedule.slowest, self._interval * 2)
         asked = error.retry_after if isinstance(error, ApiError) else None
         return asked.total_seconds() if asked else 0.0
 
     def _is_passing(self, error: BaseException, now: float) -> TypeGuard[CallError]:
         if isinstance(error, NotFound):
-            return now < self._polls.second_read_of(self._key)  # reads may lag behind the creation
+            return now < self._polls.second_read_of(self.kind, self._key)  # reads may lag behind the creation
         return isinstance(error, CallError) and (is_transient(error) or isinstance(error, DeadlineExceeded))
 
 
@@ -243,24 +266,25 @@ class Polls:
     """The polls of a client and all its copies, which call one base URL.
 
     Attributes:
-        schedule: when payments are read.
+        schedule: when things are read; ``None``: as each kind of them says.
     """
 
-    def __init__(self, schedule: PollSchedule = PollSchedule()) -> None:
+    def __init__(self, schedule: PollSchedule | None = None) -> None:
         self.schedule = schedule
-        self._polls: PerLoop[dict[PaymentKey, Poll]] = PerLoop(dict, owner="this VippsClient")
-        self._created: OrderedDict[PaymentKey, float] = OrderedDict()
+        self._polls: PerLoop[dict[tuple[str, PollKey], Poll]] = PerLoop(dict, owner="this VippsClient")
+        # When each is read a second time, on the monotonic clock.
+        self._created: OrderedDict[tuple[str, PollKey], float] = OrderedDict()
 
-    def join(self, key: PaymentKey, read: Read, waiter: Waiter) -> Poll:
-        """Have *waiter* woken by the payment's poll, which reads with *read* if it is new, and return it.
+    def join(self, kind: Waitable[Any], key: PollKey, read: Read, waiter: Waiter) -> Poll:
+        """Have *waiter* woken by the thing's poll, which reads with *read* if it is new, and return it.
 
         Raises:
-            WrongEventLoop: payments are waited for in another event loop, which is not closed.
+            WrongEventLoop: things are waited for in another event loop, which is not closed.
         """
         polls = self._polls.get()
-        poll = polls.get(key)
+        poll = polls.get((kind.name, key))
         if poll is None:
-            poll = polls[key] = Poll(self, key, read)
+            poll = polls[kind.name, key] = Poll(self, kind, key, read)
         poll.join(waiter)
         return poll
 
@@ -269,18 +293,18 @@ class Polls:
         for poll in (self._polls.peek() or {}).values():
             poll.close()
 
-    def forget(self, key: PaymentKey) -> None:
+    def forget(self, kind: Waitable[Any], key: PollKey) -> None:
         """Let go of a poll that nobody has joined."""
-        self._polls.get().pop(key, None)
+        self._polls.get().pop((kind.name, key), None)
 
-    def note_creation(self, key: PaymentKey) -> None:
-        """Remember that this client created the payment now."""
+    def note_creation(self, kind: Waitable[Any], key: PollKey) -> None:
+        """Remember that this client created the thing now."""
         now = time.monotonic()
-        self._created[key] = now
-        self._created.move_to_end(key)
-        while next(iter(self._created.values())) <= now - self.schedule.first:
+        self._created[kind.name, key] = now + (self.schedule or kind.schedule).first
+        self._created.move_to_end((kind.name, key))
+        while next(iter(self._created.values())) <= now:
             self._created.popitem(last=False)
 
-    def second_read_of(self, key: PaymentKey) -> float:
-        """Return when a payment that this client created is read a second time, on the monotonic clock."""
-        return self._created.get(key, -math.inf) + self.schedule.first
+    def second_read_of(self, kind: Waitable[Any], key: PollKey) -> float:
+        """Return when a thing that this client created is read a second time, on the monotonic clock."""
+        return self._created.get((kind.name, key), -math.inf)
