@@ -89,7 +89,7 @@ class EventWatcher(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class EventFamily(Generic[E_co]):
     """The events of one kind that an API sends.
 
@@ -99,6 +99,7 @@ class EventFamily(Generic[E_co]):
         recognise: tells whether a document is one of them, well-formed or not; it is given any JSON object.
         type_of: returns the type that a short name stands for, such as ``AUTHORIZED``; ``None`` for what is no name.
         undecisive: the types of which an event never ends a wait, such as a creation.
+        adapt: returns a document in the form that the model is read from; ``None``: it is in it.
     """
 
     model: type[E_co]
@@ -106,6 +107,11 @@ class EventFamily(Generic[E_co]):
     recognise: Callable[[Document], bool]
     type_of: Callable[[str], str | None] = lambda _: None
     undecisive: frozenset[str] = frozenset()
+    adapt: Callable[[Document], Any] | None = None
+
+    def __repr__(self) -> str:
+        """Tell the model alone: signatures show the default families."""
+        return f"<EventFamily {self.model.__name__}>"
 
     def read(self, document: Document) -> E_co:
         """Return the event of a document that was recognised.
@@ -113,7 +119,9 @@ class EventFamily(Generic[E_co]):
         Raises:
             Malformed: what decides is missing in it, or has another type.
         """
-        return structure(document, self.model)
+        if self.adapt is None:
+            return structure(document, self.model)
+        return structure(self.adapt(document), self.model, raw=document)
 
 
 @attrs.frozen(kw_only=True)

@@ -17,6 +17,7 @@ from vipps_async._wire.secret import described, hides_arguments
 from vipps_async.config import Credentials, Environ, Environment, SystemInfo, check_msn
 from vipps_async.epayment import EPayment
 from vipps_async.errors import ConfigurationError
+from vipps_async.recurring import Recurring
 from vipps_async.token_cache import TokenCache
 from vipps_async.token_cache._sharing import shared_fetch
 from vipps_async.userinfo import Userinfo
@@ -113,6 +114,11 @@ class VippsClient:
         return self._epayment
 
     @property
+    def recurring(self) -> Recurring:
+        """The Recurring API."""
+        return self._recurring
+
+    @property
     def userinfo(self) -> Userinfo:
         """The Userinfo API."""
         return self._userinfo
@@ -188,6 +194,7 @@ class VippsClient:
         self._http = http
         self._tokens = tokens
         self._epayment = EPayment(self, self._polls)
+        self._recurring = Recurring(self, self._polls)
         self._userinfo = Userinfo(self)
         self._webhooks = Webhooks(self)
 

@@ -77,8 +77,8 @@ class Problem:
         type: URI of the kind of problem, by which some APIs tell their errors apart.
         title: short summary, such as ``"Cannot capture before reservation"``.
         detail: explanation of this occurrence.
-        code: error code as text: ``"6080"``, or what stands at the end of *type*, ``"charge-amount-too-high"``. Sources:
-            ePayment API, error codes; Recurring API, problems.
+        code: error code as text: ``"6080"``, or what ends *type*: ``"charge-amount-too-high"``. Sources: ePayment API,
+            error codes; Recurring API, problems.
         trace_id: what Vipps MobilePay's support asks for.
         instance: path of the request as the API saw it.
         fields: field name -> reason, for a validation error.

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 
 from vipps_async._wire.times import to_text
+from vipps_async.errors import NotInReply
+
+T = TypeVar("T")
 
 
 class Serializable:
@@ -40,3 +43,20 @@ def _plain(value: Any) -> Any:
             return [_plain(part) for part in value]
         case _:
             return value
+
+
+def given(value: T | None, name: str, remedy: str) -> T:
+    """Return a part of a reply that most replies have.
+
+    Raises:
+        NotInReply: this one has none; *remedy* says what to do instead of asking for *name*.
+    """
+    if value is None:
+        raise NotInReply(name, remedy)
+    return value
+
+
+def public_repr(value: Serializable) -> str:
+    """Return a repr that calls fields what their arguments are called, where an attribute stands before each."""
+    shown = (f"{field.alias}={getattr(value, field.name)!r}" for field in attrs.fields(type(value)) if field.repr)
+    return f"{type(value).__name__}({', '.join(shown)})"

@@ -5,9 +5,8 @@ from datetime import datetime
 
 import attrs
 
-from vipps_async._wire import validators
+from vipps_async._wire import canonical, validators
 from vipps_async._wire.urls import normal_url
-from vipps_async.epayment import _canonical as canonical
 from vipps_async.epayment import _rules as rules
 from vipps_async.epayment._enums import (
     AuthorisationType,

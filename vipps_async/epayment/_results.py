@@ -7,18 +7,15 @@ Source: ePayment API 1.8.1, create payment and adjustment responses; draft 0.9.0
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 
 from vipps_async._wire.converter import wire
-from vipps_async._wire.serializable import Serializable
+from vipps_async._wire.serializable import Serializable, given, public_repr
 from vipps_async.epayment._enums import PaymentState
 from vipps_async.epayment._payment import Aggregate, Payment
-from vipps_async.errors import NotInReply
 from vipps_async.money import Amount
-
-T = TypeVar("T")
 
 _DECIDES = wire(decides=True)
 
@@ -41,7 +38,7 @@ class CreatedPayment(Serializable):
     raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
 
     def __repr__(self) -> str:
-        return _public_repr(self)
+        return public_repr(self)
 
     @property
     def redirect_url(self) -> str:
@@ -50,7 +47,7 @@ class CreatedPayment(Serializable):
         Raises:
             NotInReply: there is none, as for PUSH_MESSAGE; `has_redirect_url` tells.
         """
-        return _given(self._redirect_url, "redirect_url", "a payment by PUSH_MESSAGE has none; ask has_redirect_url")
+        return given(self._redirect_url, "redirect_url", "a payment by PUSH_MESSAGE has none; ask has_redirect_url")
 
     @property
     def has_redirect_url(self) -> bool:
@@ -80,27 +77,27 @@ class Adjustment(Serializable):
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     def __repr__(self) -> str:
-        return _public_repr(self)
+        return public_repr(self)
 
     @property
     def psp_reference(self) -> str:
         """Of the payment's creation, not of this operation."""
-        return _given(self._psp_reference, "psp_reference", _ACCEPTED_ONLY)
+        return given(self._psp_reference, "psp_reference", _ACCEPTED_ONLY)
 
     @property
     def state(self) -> PaymentState:
         """The payment's."""
-        return _given(self._state, "state", _ACCEPTED_ONLY)
+        return given(self._state, "state", _ACCEPTED_ONLY)
 
     @property
     def amount(self) -> Amount:
         """The amount of the payment."""
-        return _given(self._amount, "amount", _ACCEPTED_ONLY)
+        return given(self._amount, "amount", _ACCEPTED_ONLY)
 
     @property
     def aggregate(self) -> Aggregate:
         """The totals after the operation; look here before shipping."""
-        return _given(self._aggregate, "aggregate", _ACCEPTED_ONLY)
+        return given(self._aggregate, "aggregate", _ACCEPTED_ONLY)
 
     @property
     def is_accepted_only(self) -> bool:
@@ -109,14 +106,3 @@ class Adjustment(Serializable):
 
 
 _ACCEPTED_ONLY = "the operation was accepted only, as is_accepted_only tells; read the payment, or wait for its event"
-
-
-def _given(value: T | None, name: str, remedy: str) -> T:
-    if value is None:
-        raise NotInReply(name, remedy)
-    return value
-
-
-def _public_repr(value: Serializable) -> str:
-    shown = (f"{field.alias}={getattr(value, field.name)!r}" for field in attrs.fields(type(value)) if field.repr)
-    return f"{type(value).__name__}({', '.join(shown)})"

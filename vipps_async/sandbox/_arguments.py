@@ -1,6 +1,6 @@
 """Checks the arguments of a sandbox, by a table. Performs no I/O."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from vipps_async._wire.secret import described
 from vipps_async._wire.urls import is_web, parsed
 from vipps_async.config import Credentials
 from vipps_async.errors import ConfigurationError
+from vipps_async.sandbox._platform.api import ApiDefinition
 
 _DIALECTS = ("current", "draft")
 _MOST = 1_000_000_000
@@ -38,6 +39,20 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "currency": (lambda value: value in {None, "NOK", "DKK", "EUR"}, "NOK, DKK or EUR"),
     "denied": (lambda value: not isinstance(value, str), "a list of permissions"),
 }
+
+
+def denied_of(names: Iterable[str], apis: Iterable[ApiDefinition]) -> frozenset[str]:
+    """Return the permissions that are called *names*.
+
+    Raises:
+        ConfigurationError: one of them is no permission of *apis*; the message lists those that are.
+    """
+    known = [permission for api in apis for permission in api.permissions]
+    denied = frozenset(names)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigurationError(f"denied={unknown[0]!r} must be one of {', '.join(known)}")
+    return denied
 
 
 def lifetime_of(token_lifetime: float | timedelta) -> timedelta:

@@ -16,7 +16,6 @@ from vipps_async.sandbox import _arguments
 from vipps_async.sandbox._epayment.handle import EPaymentHandle
 from vipps_async.sandbox._epayment.operations import EPaymentApi
 from vipps_async.sandbox._epayment.payments import LedgerPayment
-from vipps_async.sandbox._epayment.permissions import permissions
 from vipps_async.sandbox._fault_controls import FaultControls
 from vipps_async.sandbox._pages.dashboard import Dashboard
 from vipps_async.sandbox._pages.landing import LANDING, Landing
@@ -115,7 +114,7 @@ class Sandbox(FaultControls):
             dialect=dialect,
             credentials=credentials or Credentials(**_TEST_KEYS),
             currency=currency,
-            denied=permissions(denied),
+            denied=_arguments.denied_of(denied, apis),
             token_lifetime=_arguments.lifetime_of(token_lifetime),
             rate_limits=rate_limits,
             copies=copies,

@@ -16,16 +16,12 @@ from vipps_async._wire.json import NotJson, decode
 from vipps_async._wire.times import as_utc
 from vipps_async.epayment._event import PAYMENTS
 from vipps_async.errors import NotAnEvent
+from vipps_async.recurring._event import AGREEMENTS, CHARGES
 
-FAMILIES: tuple[EventFamily[Any], ...] = (PAYMENTS,)
+FAMILIES: tuple[EventFamily[Any], ...] = (PAYMENTS, AGREEMENTS, CHARGES)
 
 # Types that a webhook can be registered for, and that no family has a class for: they arrive as `UnknownEvent`.
 OTHER_TYPES = (
-    *(f"recurring.agreement-{what}.v1" for what in ("activated", "rejected", "stopped", "expired")),
-    *(
-        f"recurring.charge-{what}.v1"
-        for what in ("reserved", "captured", "canceled", "refunded", "failed", "creation-failed")
-    ),
     "login.merchant-initiated.ping.v1",
     "user.checked-in.v1",
     *(f"donations.agreement.{what}.v1" for what in ("started", "stopped", "withdrawal-day-changed", "amount-changed")),
@@ -35,7 +31,6 @@ OTHER_TYPES = (
 _TYPES_BY_MEMBER: Mapping[str, str] = MappingProxyType(
     {"auth_req_id": "login.merchant-initiated.ping.v1", "customerToken": "user.checked-in.v1"}
 )
-# An agreement before its charges: the first charge and the activation are to be handled in order.
 _SUBJECTS = ("agreementId", "chargeId", "auth_req_id", "customerToken")
 _MSNS = ("msn", "merchantSerialNumber")
 _TIMES = ("occurred", "initiatedAt", "timestamp")

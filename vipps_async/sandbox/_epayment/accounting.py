@@ -14,7 +14,10 @@ from vipps_async.sandbox._epayment.errors import error
 from vipps_async.sandbox._epayment.lifecycle import ADJUST_REFUSED, REFUSALS, TRANSITIONS, Action, EventName, State
 from vipps_async.sandbox._epayment.payments import Command, LedgerEvent, LedgerPayment
 from vipps_async.sandbox._epayment.permissions import Permission
-from vipps_async.sandbox._epayment.triggers import REFUND_TRIGGERS
+
+# minor units -> error code of the refund: the user is gone or has no account; the period is over: knowledge base, test
+# environment.
+_REFUND_TRIGGERS: Mapping[int, str] = MappingProxyType({123: "6210", 124: "6220"})
 
 _Broken = Callable[[LedgerPayment, Command, datetime], bool]
 
@@ -51,7 +54,7 @@ _MONEY_RULES: Mapping[Action, tuple[tuple[str, _Broken], ...]] = MappingProxyTyp
             ("6180", lambda payment, *_: payment.captured_amount > 0 and payment.refundable == 0),
             ("6220", lambda payment, _, now: _lapsed(payment.refund_until, now)),
             ("6150", lambda payment, command, _: command.asked > payment.refundable),
-            *((code, _asks_for(amount)) for amount, code in REFUND_TRIGGERS.items()),
+            *((code, _asks_for(amount)) for amount, code in _REFUND_TRIGGERS.items()),
         ),
         Action.CANCEL: (
             _FOREIGN,

@@ -5,7 +5,6 @@ Sources: ePayment API, Express and create payment; knowledge base, test environm
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import TypeAlias
 
 import attrs
@@ -17,14 +16,13 @@ from vipps_async.sandbox._epayment.lifecycle import Action, State
 from vipps_async.sandbox._epayment.payments import Command, LedgerPayment
 from vipps_async.sandbox._epayment.profiles import approval_of
 from vipps_async.sandbox._epayment.shipping_callback import ANSWER_WITHIN, NotShipped, ask
-from vipps_async.sandbox._epayment.triggers import UNKNOWN_FOR, UNKNOWN_OUTCOME, why_declined
 from vipps_async.sandbox._platform import test_user
 from vipps_async.sandbox._platform.clock import Clock
+from vipps_async.sandbox._platform.markets import MARKETS
 from vipps_async.sandbox._platform.problems import ActionRefused, ProblemError, UnknownReference
 from vipps_async.sandbox._platform.schema import explain
+from vipps_async.sandbox._platform.triggers import UNKNOWN_FOR, UNKNOWN_OUTCOME, why_declined
 
-# Where Express ships to if the merchant does not say: the country of the payment's currency.
-_COUNTRIES: Mapping[str, str] = MappingProxyType({"NOK": "NO", "DKK": "DK", "EUR": "FI"})
 _UNDER_WAY = "its approval is under way"
 
 
@@ -56,7 +54,8 @@ def _why_not_there(attempt: _Attempt) -> str | None:
     shipping, country = attempt.payment.request.get("shipping"), attempt.address["country"]
     if shipping is None:
         return None
-    allowed = shipping.get("allowedCountries") or [_COUNTRIES[attempt.payment.currency]]
+    # Where Express ships to if the merchant does not say: the country of the payment's currency.
+    allowed = shipping.get("allowedCountries") or [MARKETS[attempt.payment.currency].country]
     return None if country in allowed else f"nothing is shipped to {country}, only to {', '.join(allowed)}"
 
 

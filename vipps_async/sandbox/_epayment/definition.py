@@ -8,6 +8,7 @@ from vipps_async.sandbox._epayment.dialects import CURRENT, DRAFT
 from vipps_async.sandbox._epayment.errors import ERRORS
 from vipps_async.sandbox._epayment.lifecycle import EVENT_TYPES
 from vipps_async.sandbox._epayment.operations import EPaymentApi
+from vipps_async.sandbox._epayment.permissions import Permission
 from vipps_async.sandbox._epayment.routes import DRAFT_ROUTES, ROUTES
 from vipps_async.sandbox._epayment.sample_events import sample_event
 from vipps_async.sandbox._platform.api import ApiDefinition
@@ -20,6 +21,7 @@ _CURRENT = ApiDefinition(
     errors=ERRORS,
     status_errors={423: "6160", 500: "3010"},
     event_types=EVENT_TYPES,
+    permissions=tuple(Permission),
     sample=partial(sample_event, CURRENT),
 )
 

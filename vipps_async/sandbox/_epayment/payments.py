@@ -5,16 +5,13 @@ Sources: ePayment API, get payment and event log; knowledge base, reservations (
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 
 import attrs
 
 from vipps_async.sandbox._epayment.lifecycle import Action, EventName, State
+from vipps_async.sandbox._platform.markets import MARKETS
 
-CAPTURE_PERIODS: Mapping[str, timedelta] = MappingProxyType(
-    {"NOK": timedelta(days=180), "DKK": timedelta(days=14), "EUR": timedelta(days=14)}
-)
 REFUND_PERIOD = timedelta(days=365)
 
 
@@ -104,7 +101,7 @@ class LedgerPayment:
     @property
     def capture_until(self) -> datetime | None:
         """When the reservation lapses, once there is one."""
-        return self.authorized_at and self.authorized_at + CAPTURE_PERIODS[self.currency]
+        return self.authorized_at and self.authorized_at + MARKETS[self.currency].reserved_for
 
     @property
     def refund_until(self) -> datetime | None:

@@ -3,10 +3,7 @@
 Sources: ePayment API, create payment (which features need approval) and error codes; knowledge base, sales units.
 """
 
-from collections.abc import Iterable
 from enum import StrEnum
-
-from vipps_async.errors import ConfigurationError
 
 
 class Permission(StrEnum):
@@ -31,14 +28,6 @@ class Permission(StrEnum):
     REFUND = "refund"
 
 
-def permissions(names: Iterable[str]) -> frozenset[Permission]:
-    """Return the permissions that are called *names*.
-
-    Raises:
-        ConfigurationError: one of them is no permission; the message lists those that are.
-    """
-    denied = list(names)
-    unknown = [name for name in denied if name not in list(Permission)]
-    if unknown:
-        raise ConfigurationError(f"denied={unknown[0]!r} must be one of {', '.join(Permission)}")
-    return frozenset(map(Permission, denied))
+def permissions(names: frozenset[str]) -> frozenset[Permission]:
+    """Return the permissions of this API that are among *names*."""
+    return frozenset(permission for permission in Permission if permission in names)

@@ -3,7 +3,6 @@
 Sources: ePayment API, profile sharing; ePayment API, Express.
 """
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +11,6 @@ from vipps_async.sandbox._epayment.payments import Command, LedgerPayment
 from vipps_async.sandbox._epayment.rules import phone_number, scopes
 from vipps_async.sandbox._platform import test_user
 from vipps_async.sandbox._platform.consents import Consent
-
-_USERS = uuid.UUID("6d5ab6a4-1bd5-4d0e-9d0e-0f6a7c2b9f51")
 
 
 def approval_of(
@@ -39,8 +36,7 @@ def approval_of(
 
 def _profile(payment: LedgerPayment, address: Mapping[str, str]) -> dict[str, Any]:
     number = phone_number(payment.request) or test_user.PHONE_NUMBER
-    # One user has one identifier at a sales unit, whatever is bought: Userinfo API, sub.
-    return {"profile": {"sub": str(uuid.uuid5(_USERS, number))}, "userDetails": _details(payment, number, address)}
+    return {"profile": {"sub": test_user.sub_of(number)}, "userDetails": _details(payment, number, address)}
 
 
 def _details(payment: LedgerPayment, number: str, address: Mapping[str, str]) -> dict[str, Any]:

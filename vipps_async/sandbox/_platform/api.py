@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import attrs
 
 from vipps_async.config import Credentials
+from vipps_async.sandbox._platform.auth import PRINTABLE_KEYS, KeyRule
 from vipps_async.sandbox._platform.clock import Clock
 from vipps_async.sandbox._platform.consents import Consents
 from vipps_async.sandbox._platform.events import SandboxEvent
@@ -160,6 +161,8 @@ class ApiDefinition:
         event_types: its events by short name, or by type where there is none; ``None`` for one without a type.
         event_limits: how many webhooks a type may have, where it is not 25.
         sample: returns the body of an event of this name that did not happen.
+        keys: its rule of idempotency keys.
+        permissions: those of a sales unit that it asks for.
         word: puts a problem into words, where the API has its own.
         draft: the API as it was drafted, where that differs.
     """
@@ -173,6 +176,8 @@ class ApiDefinition:
     event_types: Mapping[str, str | None] = _NOTHING
     event_limits: Mapping[str, int] = _NOTHING
     sample: Callable[[str, SampleFacts], bytes] | None = None
+    keys: KeyRule = PRINTABLE_KEYS
+    permissions: tuple[str, ...] = ()
     word: Callable[..., Mapping[str, Any]] | None = None
     draft: "ApiDefinition | None" = None
 

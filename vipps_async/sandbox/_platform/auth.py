@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime
 
+import attrs
+
 from vipps_async.config import Credentials
 from vipps_async.sandbox._platform.leniency import Leniency
 from vipps_async.sandbox._platform.problems import invalid, plain
@@ -33,8 +35,24 @@ _SYSTEM_HEADERS = (
     "Vipps-System-Plugin-Version",
 )
 _SYSTEM_HEADER_LIMIT = 30
-_KEY_LIMIT = 50
 
+
+@attrs.frozen(kw_only=True)
+class KeyRule:
+    """An API's rule of idempotency keys.
+
+    Attributes:
+        longest: characters that one may have.
+        alphabet: what it is made of.
+        characters: the same in words.
+    """
+
+    longest: int = 50
+    alphabet: re.Pattern[str] = re.compile("[ -~]+")
+    characters: str = "printable characters"
+
+
+PRINTABLE_KEYS = KeyRule()
 UNAUTHORIZED = of_gateway(401, _NO_TOKEN)
 
 
@@ -99,19 +117,19 @@ def check_headers(
         raise invalid((name, f"The header holds {_SYSTEM_HEADER_LIMIT} characters at most.") for name in long)
 
 
-def idempotency_key(headers: Mapping[str, str], *, required: bool) -> str | None:
+def idempotency_key(headers: Mapping[str, str], rule: KeyRule, *, required: bool) -> str | None:
     """Return the request's key.
 
     Raises:
-        ProblemError: it is missing where it is required, longer than 50 characters, or not printable ASCII.
+        ProblemError: it is missing where it is required, or breaks the API's rule.
     """
     key = headers.get("Idempotency-Key")
     if not key:
         if required:
             raise invalid([("Idempotency-Key", "The Idempotency-Key field is required.")])
         return None
-    if len(key) > _KEY_LIMIT or not (key.isascii() and key.isprintable()):
-        raise invalid([("Idempotency-Key", f"The header holds {_KEY_LIMIT} printable characters at most.")])
+    if len(key) > rule.longest or not rule.alphabet.fullmatch(key):
+        raise invalid([("Idempotency-Key", f"The header holds {rule.longest} {rule.characters} at most.")])
     return key
 
 

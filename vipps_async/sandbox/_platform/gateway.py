@@ -45,6 +45,7 @@ class ApiCall:
         route: the operation.
         path: as it was sent.
         resource: what the path names.
+        query: its parameters.
         headers: case-insensitive.
         leniency: what it is let pass with.
         body: the bytes.
@@ -55,6 +56,7 @@ class ApiCall:
     route: Route
     path: str
     resource: str
+    query: Mapping[str, str]
     headers: Mapping[str, str] = attrs.field(repr=False)
     leniency: Leniency
     body: bytes = attrs.field(default=b"", repr=False)
@@ -174,7 +176,8 @@ class Gateway:
     def _key(self, call: ApiCall) -> str | None:
         if call.route.key is Key.IGNORED:
             return None
-        return auth.idempotency_key(call.headers, required=call.route.key is Key.REQUIRED)
+        rule = call.served.definition.keys
+        return auth.idempotency_key(call.headers, rule, required=call.route.key is Key.REQUIRED)
 
     def _body(self, call: ApiCall) -> Any:
         if call.route.body is None:
@@ -187,7 +190,14 @@ class Gateway:
         if route.body is not None and not self.strict:
             body = route.body.amend(body, "", call.leniency)
         request = ApiRequest(
-            resource=call.resource, body=body, key=key, now=now, leniency=call.leniency, fails=call.fails
+            resource=call.resource,
+            query=call.query,
+            headers=call.headers,
+            body=body,
+            key=key,
+            now=now,
+            leniency=call.leniency,
+            fails=call.fails,
         )
         api.expire_due(now=now)
         try:

@@ -25,7 +25,9 @@ class ApiRequest:
     """An admitted request.
 
     Attributes:
-        resource: what the path names.
+        resource: what the path names; the parts of a longer name are joined by ``/``.
+        query: the parameters of the query.
+        headers: case-insensitive.
         body: the decoded body, for what takes one.
         key: the idempotency key.
         now: the present, by the sandbox's clock.
@@ -34,6 +36,8 @@ class ApiRequest:
     """
 
     resource: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str] = attrs.field(repr=False)
     body: Any
     key: str | None
     now: datetime
@@ -48,7 +52,7 @@ class Route:
     Attributes:
         operation: its name, with the API's before it: ``toy.ping``.
         method: the HTTP method.
-        path: at most one part of it is a variable, the resource.
+        path: its variables are the resource.
         handle: answers an admitted request; it is given the API as `ApiDefinition.open` returned it.
         resource: the check of what the path names.
         key: what becomes of an idempotency key.

@@ -1,7 +1,7 @@
 """What a sandbox remembers, as JSON and back: values of attrs classes, with times and enums. Performs no I/O."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import cattrs
@@ -12,6 +12,8 @@ from vipps_async.errors import ConfigurationError, shorten
 T = TypeVar("T")
 
 _converter = cattrs.Converter()
+_converter.register_unstructure_hook(date, date.isoformat)
+_converter.register_structure_hook(date, lambda text, _: date.fromisoformat(text))
 _converter.register_unstructure_hook(datetime, datetime.isoformat)
 _converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
 _converter.register_unstructure_hook(Secret, str.__str__)

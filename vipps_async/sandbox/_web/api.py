@@ -24,6 +24,7 @@ from vipps_async.sandbox._webhooks.records import RecordedRequest
 
 _log = logging.getLogger("vipps_async.sandbox")
 
+_VARIABLE = re.compile(r"\{[^}]*\}")
 _KEPT = 4096  # bytes of an answer
 _NOTHING = Answer(HttpReply(status=500))  # what is not sent when a connection is reset
 
@@ -64,14 +65,14 @@ class ApiEndpoints:
     def _endpoint(self, served: ServedApi, route: Route) -> Handler:
         async def serve(request: web.Request) -> web.StreamResponse:
             leniency = Leniency(strict=self.state.gateway.strict)
-            return await self._serve(request, served, route, next(iter(request.match_info.values()), ""), leniency)
+            return await self._serve(request, served, route, "/".join(request.match_info.values()), leniency)
 
         return serve
 
     async def _serve_other_spelling(self, request: web.Request) -> web.StreamResponse:
         """Serve a path in other letters or with a slash at its end, as servers that do not mind have let clients."""
         found = {
-            route.method: (served, route, match.group("resource"))
+            route.method: (served, route, "/".join(match.groups()))
             for served, route in self._operations()
             if (match := _spelling_of(route).fullmatch(request.path))
         }
@@ -92,6 +93,7 @@ class ApiEndpoints:
             route=route,
             path=request.rel_url.raw_path,
             resource=resource,
+            query=request.query,
             headers=request.headers,
             leniency=leniency,
         )
@@ -172,11 +174,9 @@ class ApiEndpoints:
 
 @cache
 def _spelling_of(route: Route) -> re.Pattern[str]:
-    """Return what matches the route's path in any letters; what the resource is called is matched as it is."""
-    before, _, rest = route.path.partition("{")
-    after = rest.partition("}")[2]
-    resource = "(?P<resource>[^/]+)" if rest else "(?P<resource>)"
-    return re.compile(f"(?i:{re.escape(before)}){resource}(?i:{re.escape(after)})/?")
+    """Return what matches the route's path in any letters; what resources are called is matched as it is."""
+    parts = _VARIABLE.split(route.path)
+    return re.compile("([^/]+)".join(f"(?i:{re.escape(part)})" for part in parts) + "/?")
 
 
 def _context(call: ApiCall) -> FaultContext:

@@ -1,7 +1,7 @@
 """The amounts that make something fail in the test environment, as tables. Performs no I/O.
 
-Source: knowledge base, test environment. What a trigger does to the payment is not documented. Chosen here: the attempt
-to pay fails and the payment stays as it was, so that the user may try another card.
+Source: knowledge base, test environment. What a trigger does is not documented. Chosen here: the attempt to pay fails,
+and what was to be paid stays as it was, so that the user may try another card.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,6 @@ _NORWEGIAN_ONLY = frozenset({197, 202})
 # The outcome of an attempt to pay this much stays unknown for so long; that it is an approval then is chosen here.
 UNKNOWN_OUTCOME = 201
 UNKNOWN_FOR = timedelta(hours=1)
-
-# minor units -> error code of the refund: the user is gone or has no account; the period is over
-REFUND_TRIGGERS: Mapping[int, str] = MappingProxyType({123: "6210", 124: "6220"})
 
 
 def why_declined(amount: int, currency: str) -> str | None:
