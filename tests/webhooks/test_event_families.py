@@ -22,13 +22,10 @@ from vipps_async.webhooks._events import known_types, read_event
 from vipps_async.webhooks.signature import SignedUrl, sign
 from vipps_async.webhooks.stores.memory import MemoryStore
 
-CHARGE = {
-    "agreementId": "agr_ADbq4JK",
-    "chargeId": "acme-sub-1234-2026-10",
-    "transactionId": "5001419121",
+DONATION = {
+    "agreementId": "don-ADbq4JK",
     "amount": 49900,
-    "currency": "NOK",
-    "eventType": "recurring.charge-captured.v1",
+    "eventType": "donations.agreement.started.v1",
     "occurred": "2026-10-02T10:20:01.0070000Z",
     "msn": "123456",
 }
@@ -55,10 +52,11 @@ def unknown(said: Mapping[str, Any]) -> UnknownEvent:
 
 def test_an_unknown_event_says_what_its_document_tells() -> None:
     """Type, subject, merchant and time are read where they are told, and the document is kept."""
-    charge = unknown(CHARGE)
-    assert (charge.type, charge.subject, charge.msn) == ("recurring.charge-captured.v1", "agr_ADbq4JK", "123456")
-    assert charge.occurred_at == datetime(2026, 10, 2, 10, 20, 1, 7000, tzinfo=UTC)
-    assert (charge.success, charge.raw) == (True, CHARGE)
+    donation = unknown(DONATION)
+    assert (donation.type, donation.subject) == ("donations.agreement.started.v1", "don-ADbq4JK")
+    assert donation.msn == "123456"
+    assert donation.occurred_at == datetime(2026, 10, 2, 10, 20, 1, 7000, tzinfo=UTC)
+    assert (donation.success, donation.raw) == (True, DONATION)
     check_in = unknown(CHECK_IN)
     assert (check_in.type, check_in.subject) == ("user.checked-in.v1", "dG9rZW4=")
     assert check_in.occurred_at == datetime(2026, 11, 2, 9, 15, tzinfo=UTC)
@@ -79,15 +77,15 @@ def test_an_unknown_event_may_tell_nothing(said: dict[str, Any]) -> None:
 
 def test_the_same_unknown_event_is_the_same_however_it_is_spelt() -> None:
     """Order and spaces make no other event; another value, type or merchant does."""
-    reordered = json.dumps(dict(reversed(CHARGE.items())), indent=1).encode()
-    assert read_event(reordered).dedup_key == unknown(CHARGE).dedup_key
+    reordered = json.dumps(dict(reversed(DONATION.items())), indent=1).encode()
+    assert read_event(reordered).dedup_key == unknown(DONATION).dedup_key
     changes: list[dict[str, Any]] = [
-        {"transactionId": "2"},
+        {"agreementId": "don-2"},
         {"occurred": "2026-10-02T10:20:02Z"},
         {"msn": "654321"},
         {"amount": 1},
     ]
-    keys = {unknown({**CHARGE, **change}).dedup_key for change in [{}, *changes]}
+    keys = {unknown({**DONATION, **change}).dedup_key for change in [{}, *changes]}
     assert len(keys) == len(changes) + 1
 
 
@@ -200,7 +198,7 @@ async def _deliver(said: bytes, receiver: WebhookReceiver, times: int) -> list[i
         return [(await sent.post(f"{url}/vipps/events")).status for _ in range(times)]
 
 
-@pytest.mark.parametrize("said", [CHARGE, CHECK_IN, PING, {"eventType": "donations.agreement.started.v1"}, {"x": 1}])
+@pytest.mark.parametrize("said", [DONATION, CHECK_IN, PING, {"eventType": "parking.car-left.v1"}, {"x": 1}])
 async def test_an_event_of_no_family_is_handled_once_and_answered_200(said: dict[str, Any]) -> None:
     """Whoever registered for it must not have it redelivered for a week."""
     receiver, seen = receiver_of(), list[UnknownEvent]()
@@ -216,8 +214,8 @@ async def test_an_event_of_no_family_is_handled_once_and_answered_200(said: dict
 
 async def test_an_unknown_event_that_nobody_asks_for_is_answered_200() -> None:
     """A receiver without a handler for it has handled it by that."""
-    assert await _deliver(body(CHARGE), receiver_of(), 1) == [200]
-    assert await _deliver(body([CHARGE]), receiver_of(), 1) == [400]
+    assert await _deliver(body(DONATION), receiver_of(), 1) == [200]
+    assert await _deliver(body([DONATION]), receiver_of(), 1) == [400]
 
 
 async def test_every_known_type_can_be_registered_and_asked_for() -> None:

@@ -332,10 +332,9 @@ def _new_pricing(amount: Amount | None, suggested_max_amount: Amount | None) -> 
         return None
     if amount is not None and suggested_max_amount is not None:
         raise InvalidRequest("suggested_max_amount", suggested_max_amount, "an agreement has it or an amount, not both")
-    return requests.PricingUpdate(
-        amount=amount and check_amount(amount),
-        suggested_max_amount=suggested_max_amount and check_amount(suggested_max_amount, "suggested_max_amount"),
-    )
+    if amount is not None:
+        return requests.PricingUpdate(amount=check_amount(amount))
+    return requests.PricingUpdate(suggested_max_amount=check_amount(suggested_max_amount, "suggested_max_amount"))
 
 
 def _new_interval(interval: Interval | None, without: bool) -> requests.IntervalUpdate | None:  # noqa: FBT001 - one of two

@@ -109,7 +109,7 @@ class Charges:
             path,
             body=encoded(request),
             key=key,
-            may_be_a_repeat=idempotency_key is not None or order_id is not None,
+            may_be_a_repeat=idempotency_key is not None,
             rules=RULES,
         )
         read = partial(read_created, agreement_id=agreement_id, order_id=order_id, key=key)
@@ -147,7 +147,6 @@ class Charges:
                 body=body,
                 key=key,
                 only_status=202,
-                may_be_a_repeat=True,
                 rules=RULES,
             )
             for verdict in await self._session.send(creation, partial(read_verdicts, asked=batch, key=key)):

@@ -6,6 +6,7 @@ from typing import TypeVar
 import attrs
 
 from vipps_async._wire import validators
+from vipps_async._wire.converter import wire
 from vipps_async._wire.serializable import Serializable
 from vipps_async.errors import InvalidRequest
 from vipps_async.money import Amount
@@ -15,6 +16,7 @@ from vipps_async.recurring._enums import CampaignType, IntervalUnit, PricingType
 T = TypeVar("T")
 
 _optional = attrs.validators.optional
+_DECIDES = wire(decides=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -31,9 +33,9 @@ class Pricing(Serializable):
 
     type: PricingType
     currency: str
-    amount: Amount | None = None
-    suggested_max_amount: Amount | None = None
-    max_amount: Amount | None = None
+    amount: Amount | None = attrs.field(default=None, metadata=_DECIDES)
+    suggested_max_amount: Amount | None = attrs.field(default=None, metadata=_DECIDES)
+    max_amount: Amount | None = attrs.field(default=None, metadata=_DECIDES)
 
     @classmethod
     def legacy(cls, amount: Amount) -> "Pricing":

@@ -4,7 +4,7 @@ from typing import Any
 
 from vipps_async._http.reply import read_as
 from vipps_async._wire.bare_amounts import with_amounts
-from vipps_async.errors import InvalidReply, shorten
+from vipps_async.errors import InvalidReply, printable, shorten
 from vipps_async.recurring._agreement import Agreement, DraftedAgreement
 from vipps_async.recurring._charge import Charge, ChargeVerdict, CreatedCharge
 from vipps_async.recurring._request import NewCharge
@@ -93,7 +93,7 @@ def _refused(document: Any) -> tuple[str, tuple[str, ...]]:
     order_id = _object(told.get("chargeBatchItemDto")).get("orderId")
     if not isinstance(order_id, str):
         raise InvalidReply("the reply does not name a charge that it refuses")
-    return order_id, tuple(shorten(text, 500) for text in _texts(told.get("errors")))
+    return order_id, tuple(printable(text, 500) for text in _texts(told.get("errors")))
 
 
 def _texts(document: Any) -> list[str]:

@@ -33,7 +33,7 @@ def _checked_id(field: str, value: str, example: str) -> str:
     return str.__str__(value)  # what a text enum shows is something else
 
 
-def check_amount(amount: Amount, field: str = "amount") -> Amount:
+def check_amount(amount: Amount | None, field: str = "amount") -> Amount:
     """Return *amount* if it can be charged, captured or refunded."""
     if not isinstance(amount, Amount):
         raise InvalidRequest(field, amount, 'must be an Amount, such as Amount(49900, "NOK") for 499.00 NOK')

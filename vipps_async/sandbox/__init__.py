@@ -16,6 +16,8 @@ from vipps_async.sandbox._platform.api import ApiDefinition, SampleFacts
 from vipps_async.sandbox._platform.clock import Clock
 from vipps_async.sandbox._platform.problems import ActionRefused, UnknownReference
 from vipps_async.sandbox._platform.test_user import UNKNOWN_PHONE_NUMBER
+from vipps_async.sandbox._recurring.permissions import RecurringPermission
+from vipps_async.sandbox._recurring.records import AgreementEntry, ChargeEntry, LedgerAgreement, LedgerCharge
 from vipps_async.sandbox._server import Sandbox
 from vipps_async.sandbox._state import APIS
 from vipps_async.sandbox._thread import run_in_thread
@@ -26,16 +28,21 @@ __all__ = [
     "APIS",
     "UNKNOWN_PHONE_NUMBER",
     "ActionRefused",
+    "AgreementEntry",
     "ApiDefinition",
+    "ChargeEntry",
     "Clock",
     "Delivery",
     "DeliveryFault",
     "Fault",
     "InjectedFault",
+    "LedgerAgreement",
+    "LedgerCharge",
     "LedgerEvent",
     "LedgerPayment",
     "Permission",
     "RecordedRequest",
+    "RecurringPermission",
     "Registration",
     "SampleFacts",
     "Sandbox",

@@ -23,6 +23,8 @@ from vipps_async.sandbox._pages.qr_images import QR_IMAGES, QrImages
 from vipps_async.sandbox._platform.api import ApiDefinition, Destination
 from vipps_async.sandbox._platform.clock import Clock
 from vipps_async.sandbox._platform.problems import ProblemError
+from vipps_async.sandbox._recurring.handle import RecurringHandle
+from vipps_async.sandbox._recurring.operations import RecurringApi
 from vipps_async.sandbox._state import APIS, new_state
 from vipps_async.sandbox._web.api import ApiEndpoints
 from vipps_async.sandbox._web.control import Control
@@ -48,7 +50,7 @@ _TEST_KEYS = {
 
 
 class Sandbox(FaultControls):
-    """Vipps MobilePay's ePayment, webhooks and access-token APIs on this machine.
+    """Vipps MobilePay's ePayment, Recurring, Userinfo, Webhooks and Access Token APIs on this machine.
 
     Everything is kept in memory, no money moves, and nothing leaves the machine but the deliveries to webhooks. Use it
     as an asynchronous context manager, or call `start` and `stop`. Any phone number is a customer's, but 4700000000.
@@ -65,7 +67,7 @@ class Sandbox(FaultControls):
             documented ones.
         token_lifetime: seconds, or a timedelta, that an access token is valid.
         currency: of the sales unit's market; by default it takes all three.
-        denied: what the sales unit may not do, each a `Permission` or its text, such as ``"push-message"``; by default
+        denied: what the sales unit may not do, each a `Permission`, a `RecurringPermission` or its text; by default
             it may do everything, which one in production may not without approval.
         rate_limits: whether more than 5 writes, or 120 reads, of a kind for one reference within a minute of the
             sandbox's clock are answered with 429, as at Vipps MobilePay.
@@ -197,6 +199,11 @@ class Sandbox(FaultControls):
     def epayment(self) -> EPaymentHandle:
         """The ePayment API's payments, and their users."""
         return EPaymentHandle(self._state.api(EPaymentApi), self._state.expire_due)
+
+    @property
+    def recurring(self) -> RecurringHandle:
+        """The Recurring API's agreements and charges, and their users."""
+        return RecurringHandle(self._state.api(RecurringApi), self._state.expire_due)
 
     @property
     def payments(self) -> Mapping[str, LedgerPayment]:

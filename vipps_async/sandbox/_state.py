@@ -25,6 +25,7 @@ from vipps_async.sandbox._platform.rate_limits import RateLimits
 from vipps_async.sandbox._platform.routes import Route
 from vipps_async.sandbox._platform.saving import restored, saved
 from vipps_async.sandbox._platform.tokens import Tokens
+from vipps_async.sandbox._recurring.definition import RECURRING
 from vipps_async.sandbox._userinfo.definition import USERINFO
 from vipps_async.sandbox._webhooks.api import WEBHOOKS, SalesUnitWebhooks
 from vipps_async.sandbox._webhooks.deliveries import Deliveries
@@ -33,7 +34,7 @@ from vipps_async.sandbox._webhooks.registrations import LIMIT, Registration, Reg
 from vipps_async.sandbox._webhooks.schedules import CURRENT, DRAFT, Schedule
 
 # The one list of the APIs.
-APIS: tuple[ApiDefinition, ...] = (TOKENS, EPAYMENT, USERINFO, WEBHOOKS, *OTHER_APIS)
+APIS: tuple[ApiDefinition, ...] = (TOKENS, EPAYMENT, RECURRING, USERINFO, WEBHOOKS, *OTHER_APIS)
 _VERSION = 1  # of what is saved
 TARGETS = FaultTargets.of(APIS)
 

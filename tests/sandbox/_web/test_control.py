@@ -15,7 +15,7 @@ from vipps_async.config import Credentials, Environment
 from vipps_async.errors import ConfigurationError
 from vipps_async.sandbox import Sandbox
 from vipps_async.sandbox._epayment.lifecycle import State
-from vipps_async.sandbox._epayment.shipping_forms import money
+from vipps_async.sandbox._platform.markets import money
 
 CREATED = "epayments.payment.created.v1"
 

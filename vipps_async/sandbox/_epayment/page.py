@@ -13,8 +13,9 @@ from vipps_async.sandbox._epayment.express import ADDRESS
 from vipps_async.sandbox._epayment.ledger import Ledger
 from vipps_async.sandbox._epayment.lifecycle import Action, State
 from vipps_async.sandbox._epayment.payments import LedgerEvent, LedgerPayment
-from vipps_async.sandbox._epayment.shipping_forms import forms, money, typed_address
+from vipps_async.sandbox._epayment.shipping_forms import forms, typed_address
 from vipps_async.sandbox._platform.api import Destination, Platform
+from vipps_async.sandbox._platform.markets import money
 from vipps_async.sandbox._platform.markup import Child, Markup, element, joined
 from vipps_async.sandbox._platform.pages import Card, LogEntry, QrForm
 from vipps_async.sandbox._platform.schema import Check, nullable, record, text

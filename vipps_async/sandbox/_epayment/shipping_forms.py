@@ -10,6 +10,7 @@ from typing import Any
 from vipps_async.sandbox._epayment.approval_details import ApprovalDetails
 from vipps_async.sandbox._epayment.express import Groups, groups_of, options_of, ranked
 from vipps_async.sandbox._epayment.payments import LedgerPayment
+from vipps_async.sandbox._platform.markets import money
 from vipps_async.sandbox._platform.markup import Child, Markup, element, joined
 
 # member of the address -> label, what HTML's autocomplete calls it, what else its input needs
@@ -26,12 +27,6 @@ _INPUTS: Mapping[str, tuple[str, str, Mapping[str, str | bool]]] = MappingProxyT
         ),
     }
 )
-
-
-def money(value: int, currency: str) -> str:
-    """Return an amount for people: minor units in, ``1 234.50 NOK`` out, with spaces that do not break."""
-    whole, rest = divmod(value, 100)
-    return f"{whole:,}.{rest:02d} {currency}".replace(",", "\N{NO-BREAK SPACE}").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def typed_address(form: Mapping[str, str]) -> dict[str, str]:

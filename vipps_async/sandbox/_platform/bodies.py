@@ -11,6 +11,8 @@ from vipps_async.sandbox._platform.replies import JSON
 
 _DEEPEST = 32  # far beyond any documented body, far below what recursion takes
 
+NOT_JSON = "The body is not valid JSON."
+
 
 class Repeating(dict[str, Any]):
     """An object that names a member more than once; the last one counts."""
@@ -41,7 +43,7 @@ def parse(body: bytes, headers: Mapping[str, str], *, required: bool, leniency: 
     except ValueError as error:
         if not is_json and body:
             raise plain(415, f"The body must be {JSON}.") from error
-        raise plain(400, "The body is not valid JSON.") from error
+        raise plain(400, NOT_JSON) from error
     if leniency is not None and not is_json:
         leniency.note(f"read as {JSON}: Content-Type {media_type or 'none'}")
     return parsed

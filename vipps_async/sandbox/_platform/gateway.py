@@ -143,7 +143,8 @@ class Gateway:
         else:
             auth.check_token(call.headers, self.tokens, now=now)
         if route.per_minute is not None:
-            self.rate_limits.admit(route.operation, call.subject, per_minute=route.per_minute, now=now)
+            subject = "" if route.in_all else call.subject
+            self.rate_limits.admit(route.operation, subject, per_minute=route.per_minute, now=now)
         auth.check_headers(call.headers, self.credentials, msn_required=route.msn_required, leniency=call.leniency)
 
     def _answer_once(self, call: ApiCall) -> Answer:

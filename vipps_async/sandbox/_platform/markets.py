@@ -46,6 +46,12 @@ MARKETS: Mapping[str, Market] = MappingProxyType(
 )
 
 
+def money(value: int, currency: str) -> str:
+    """Return an amount for people: minor units in, ``1 234.50 NOK`` out, with spaces that do not break."""
+    whole, rest = divmod(value, 100)
+    return f"{whole:,}.{rest:02d} {currency}".replace(",", "\N{NO-BREAK SPACE}").replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def _is_summer(day: date) -> bool:
     return _last_sunday(day.year, 3) <= day < _last_sunday(day.year, 10)
 

@@ -62,6 +62,7 @@ class Route:
         subject: where a request tells what it is about: the resource, as ``{…}``, or a member of its body.
         amounts: the members of a body that may hold what it is about, in minor units.
         per_minute: how many requests about one subject are taken in a minute; ``None``: any number.
+        in_all: whether *per_minute* is of all requests together.
         reads: whether it changes nothing.
         can_fail: whether it can fail after the rules have let it through.
         msn_required: whether the request must name the sales unit.
@@ -82,6 +83,7 @@ class Route:
     subject: str = attrs.field(default="", kw_only=True)
     amounts: tuple[str, ...] = attrs.field(default=(), kw_only=True)
     per_minute: int | None = attrs.field(default=None, kw_only=True)
+    in_all: bool = attrs.field(default=False, kw_only=True)
     reads: bool = attrs.field(default=False, kw_only=True)
     can_fail: bool = attrs.field(default=False, kw_only=True)
     msn_required: bool = attrs.field(default=True, kw_only=True)
@@ -96,7 +98,8 @@ class Route:
 
     def amount_of(self, body: Mapping[str, Any]) -> int | None:
         """Return how much it is about, in minor units; its body may be anything."""
-        amount = next((body[name].get("value") for name in self.amounts if isinstance(body.get(name), dict)), None)
+        told = next((body[name] for name in self.amounts if name in body), None)
+        amount = told.get("value") if isinstance(told, dict) else told
         return amount if type(amount) is int else None
 
 

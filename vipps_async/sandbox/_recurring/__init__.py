@@ -1,0 +1,1 @@
+"""The Recurring API of the sandbox."""

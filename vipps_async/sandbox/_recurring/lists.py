@@ -1,0 +1,71 @@
+"""The pages of lists. Performs no I/O.
+
+Source: Recurring API, pagination. How long a page of charges is, and how long a token lives, is chosen here.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from vipps_async.sandbox._platform.problems import invalid
+from vipps_async.sandbox._recurring.ledger import Ledger
+from vipps_async.sandbox._recurring.lifecycle import AgreementState, ChargeState
+from vipps_async.sandbox._recurring.records import LedgerAgreement, LedgerCharge
+
+_MOST_ON_A_PAGE, _USUAL_PAGE = 2000, 500
+_CHARGES_ON_A_PAGE = 100
+_TOKEN_LIVES = timedelta(minutes=5)
+
+
+def agreements_page(ledger: Ledger, query: Mapping[str, str]) -> Sequence[LedgerAgreement]:
+    """Return the agreements that a query asks for; raises ProblemError."""
+    status = _one_of("status", query.get("status", AgreementState.ACTIVE), AgreementState)
+    size = _whole("pageSize", query.get("pageSize", str(_USUAL_PAGE)), 1, _MOST_ON_A_PAGE)
+    number = _whole("pageNumber", query.get("pageNumber", "1"), 1, 10**9)
+    after = _whole("createdAfter", query.get("createdAfter", "0"), 0, 10**15)
+    found = ledger.in_state(AgreementState(status))
+    if after:
+        since = datetime.fromtimestamp(after / 1000, UTC) if after < 10**14 else datetime.max.replace(tzinfo=UTC)
+        found = (agreement for agreement in found if agreement.created_at > since)
+    return [*islice(found, (number - 1) * size, number * size)]
+
+
+def charges_page(
+    ledger: Ledger, agreement: LedgerAgreement, query: Mapping[str, str], token: str, *, now: datetime
+) -> tuple[Sequence[LedgerCharge], str]:
+    """Return a page of an agreement's charges, and the token of the following one, empty if there is none.
+
+    Raises:
+        ProblemError: the status is not known, or the token is not one that lives.
+    """
+    status = query.get("status")
+    if status is not None:
+        _one_of("status", status, ChargeState)
+    first = _place_of(token, now)
+    found = (charge for charge in ledger.charges_of(agreement) if status in {None, charge.state})
+    page = [*islice(found, first, first + _CHARGES_ON_A_PAGE + 1)]
+    if len(page) <= _CHARGES_ON_A_PAGE:
+        return page, ""
+    return page[:_CHARGES_ON_A_PAGE], f"{first + _CHARGES_ON_A_PAGE}-{now.timestamp():.0f}"
+
+
+def _place_of(token: str, now: datetime) -> int:
+    if not token:
+        return 0
+    place, _, given = token.partition("-")
+    is_known = place.isdecimal() and given.isdecimal() and len(token) < 40
+    if not is_known or now.timestamp() - int(given) > _TOKEN_LIVES.total_seconds():
+        raise invalid([("Continuation-Token", "The token is not known, or not any more.")])
+    return int(place)
+
+
+def _one_of(name: str, value: str, values: type[AgreementState] | type[ChargeState]) -> str:
+    if value not in [*values]:
+        raise invalid([(name, f"The parameter must be one of {', '.join(values)}.")])
+    return value
+
+
+def _whole(name: str, value: str, least: int, most: int) -> int:
+    if not (value.isascii() and value.isdecimal() and len(value) < 20 and least <= int(value) <= most):
+        raise invalid([(name, f"The parameter must be a whole number from {least} to {most}.")])
+    return int(value)
