@@ -253,7 +253,7 @@ class TestControl:
     async def test_webhooks(self, merchant: Merchant, shop: Shop) -> None:
         """An unsigned one for every event, or for some; a bad one is a problem."""
         got = await merchant.send("POST", "/sandbox/webhooks", json={"url": shop.url})
-        assert (got.status, set(got.json), len(got.json["events"])) == (201, {"id", "url", "events"}, 8)
+        assert (got.status, set(got.json), len(got.json["events"])) == (201, {"id", "url", "events"}, 18)
         got = await merchant.send("POST", "/sandbox/webhooks", json={"url": shop.url, "events": [CREATED]})
         assert got.json["events"] == [CREATED]
         assert (await merchant.send("POST", "/sandbox/webhooks", json={"url": "nowhere"})).status == 400

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import attrs
 
 _SUNDAY = 6
+_SUMMER = timedelta(hours=1)
 
 
 @attrs.frozen(kw_only=True)
@@ -28,13 +29,16 @@ class Market:
 
     def at(self, day: date, hour: int = 0) -> datetime:
         """Return the moment of an hour of its local time, in UTC."""
-        summer = timedelta(hours=1) if _is_summer(day) else timedelta()
-        return datetime.combine(day, time(hour), UTC) - self.winter_offset - summer
+        in_winter = datetime.combine(day, time(hour), UTC) - self.winter_offset
+        start, end = _summer_of(day.year)
+        is_summer = start <= in_winter and in_winter - _SUMMER < end
+        return in_winter - _SUMMER if is_summer else in_winter
 
     def day_of(self, moment: datetime) -> date:
         """Return which day it is there."""
-        day = moment.astimezone(UTC).date()
-        return day + timedelta(days=1) if moment >= self.at(day + timedelta(days=1)) else day
+        start, end = _summer_of(moment.astimezone(UTC).year)
+        summer = _SUMMER if start <= moment < end else timedelta()
+        return (moment.astimezone(UTC) + self.winter_offset + summer).date()
 
 
 MARKETS: Mapping[str, Market] = MappingProxyType(
@@ -52,10 +56,11 @@ def money(value: int, currency: str) -> str:
     return f"{whole:,}.{rest:02d} {currency}".replace(",", "\N{NO-BREAK SPACE}").replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _is_summer(day: date) -> bool:
-    return _last_sunday(day.year, 3) <= day < _last_sunday(day.year, 10)
+def _summer_of(year: int) -> tuple[datetime, datetime]:
+    """Return when summer time begins and ends: in the whole Union at once, at 01:00 UTC on a last Sunday."""
+    return _last_sunday(year, 3), _last_sunday(year, 10)
 
 
-def _last_sunday(year: int, month: int) -> date:
-    last = date(year, month, 31)
+def _last_sunday(year: int, month: int) -> datetime:
+    last = datetime(year, month, 31, 1, tzinfo=UTC)
     return last - timedelta(days=(last.weekday() - _SUNDAY) % 7)

@@ -34,7 +34,7 @@ _RELEASED_BY: Mapping[str, tuple[ChargeState, ...]] = MappingProxyType(
 _Deadline = tuple[datetime, int, str, str]
 
 
-class Ledger:
+class AgreementLedger:
     """All agreements and charges, and the only way to change one.
 
     Args:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from vipps_async.sandbox._platform.problems import invalid
-from vipps_async.sandbox._recurring.ledger import Ledger
+from vipps_async.sandbox._recurring.ledger import AgreementLedger
 from vipps_async.sandbox._recurring.lifecycle import AgreementState, ChargeState
 from vipps_async.sandbox._recurring.records import LedgerAgreement, LedgerCharge
 
@@ -17,7 +17,7 @@ _CHARGES_ON_A_PAGE = 100
 _TOKEN_LIVES = timedelta(minutes=5)
 
 
-def agreements_page(ledger: Ledger, query: Mapping[str, str]) -> Sequence[LedgerAgreement]:
+def agreements_page(ledger: AgreementLedger, query: Mapping[str, str]) -> Sequence[LedgerAgreement]:
     """Return the agreements that a query asks for; raises ProblemError."""
     status = _one_of("status", query.get("status", AgreementState.ACTIVE), AgreementState)
     size = _whole("pageSize", query.get("pageSize", str(_USUAL_PAGE)), 1, _MOST_ON_A_PAGE)
@@ -31,7 +31,7 @@ def agreements_page(ledger: Ledger, query: Mapping[str, str]) -> Sequence[Ledger
 
 
 def charges_page(
-    ledger: Ledger, agreement: LedgerAgreement, query: Mapping[str, str], token: str, *, now: datetime
+    ledger: AgreementLedger, agreement: LedgerAgreement, query: Mapping[str, str], token: str, *, now: datetime
 ) -> tuple[Sequence[LedgerCharge], str]:
     """Return a page of an agreement's charges, and the token of the following one, empty if there is none.
 

@@ -25,7 +25,7 @@ from vipps_async.sandbox._recurring.bodies import BATCH_ITEM, day
 from vipps_async.sandbox._recurring.ceilings import exceeds_ceiling
 from vipps_async.sandbox._recurring.charging import capture_of, refund_of
 from vipps_async.sandbox._recurring.errors import error
-from vipps_async.sandbox._recurring.ledger import Ledger
+from vipps_async.sandbox._recurring.ledger import AgreementLedger
 from vipps_async.sandbox._recurring.lifecycle import (
     CREATION_FAILED,
     AgreementAction,
@@ -60,7 +60,7 @@ class RecurringApi:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self.ledger = Ledger(publish_agreement=self._publish_agreement, publish_charge=self._publish_charge)
+        self.ledger = AgreementLedger(publish_agreement=self._publish_agreement, publish_charge=self._publish_charge)
         self.user = UserActions(clock=platform.clock, ledger=self.ledger, consents=platform.consents)
         self.page = AgreementPage(self.ledger, self.user)
 

@@ -11,7 +11,7 @@ from vipps_async.sandbox._platform.pages import Card, LogEntry, QrForm
 from vipps_async.sandbox._platform.problems import ActionRefused
 from vipps_async.sandbox._platform.schema import Check, choice, integer, nullable, record
 from vipps_async.sandbox._recurring.landing import landing_page, price_of, typed_maximum
-from vipps_async.sandbox._recurring.ledger import Ledger
+from vipps_async.sandbox._recurring.ledger import AgreementLedger
 from vipps_async.sandbox._recurring.lifecycle import AgreementState
 from vipps_async.sandbox._recurring.records import AgreementEntry, ChargeEntry, LedgerAgreement, LedgerCharge
 from vipps_async.sandbox._recurring.user import ACTIONS, ACTORS, FAILURES, KIND, UserActions
@@ -48,7 +48,7 @@ class AgreementPage:
     details = '{"maxAmount": minor units} is what the user of a variable price allows, {"actor": …} who stops'
     actions: Mapping[str, Check] = MappingProxyType({action: _DETAILS.get(action, record()) for action in ACTIONS})
 
-    def __init__(self, ledger: Ledger, user: UserActions) -> None:
+    def __init__(self, ledger: AgreementLedger, user: UserActions) -> None:
         self._ledger = ledger
         self._user = user
 

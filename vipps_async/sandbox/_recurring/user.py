@@ -14,7 +14,7 @@ from vipps_async.sandbox._platform.clock import Clock
 from vipps_async.sandbox._platform.consents import Consent, Consents
 from vipps_async.sandbox._platform.problems import ActionRefused, UnknownReference
 from vipps_async.sandbox._recurring.ceilings import SMALLEST
-from vipps_async.sandbox._recurring.ledger import Ledger
+from vipps_async.sandbox._recurring.ledger import AgreementLedger
 from vipps_async.sandbox._recurring.lifecycle import AgreementAction, AgreementState, ChargeState
 from vipps_async.sandbox._recurring.records import LedgerAgreement
 
@@ -36,7 +36,7 @@ class UserActions:
     """
 
     clock: Clock
-    ledger: Ledger
+    ledger: AgreementLedger
     consents: Consents
 
     def act(self, agreement_id: str, action: str, details: _Details) -> LedgerAgreement:
