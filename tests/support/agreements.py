@@ -50,7 +50,7 @@ async def reserved(sandbox: Sandbox, vipps: VippsClient, order_id: str = "order-
     agreement_id = await activate(sandbox, vipps)
     await charge(sandbox, vipps, agreement_id, order_id, transaction_type="RESERVE_CAPTURE")
     sandbox.clock.advance(timedelta(days=2))
-    assert sandbox.recurring.charges[order_id].state == "RESERVED"
+    assert (await vipps.recurring.charges.find(order_id)).status == "RESERVED"  # with a new token
     return agreement_id, order_id
 
 
@@ -59,5 +59,5 @@ async def captured(sandbox: Sandbox, vipps: VippsClient, order_id: str = "order-
     agreement_id = await activate(sandbox, vipps)
     await charge(sandbox, vipps, agreement_id, order_id)
     sandbox.clock.advance(timedelta(days=2))
-    assert sandbox.recurring.charges[order_id].state == "CHARGED"
+    assert (await vipps.recurring.charges.find(order_id)).status == "CHARGED"  # with a new token
     return agreement_id, order_id
