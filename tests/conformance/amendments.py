@@ -67,6 +67,17 @@ _CANCELLATION = {
     "responses": {"202": {"description": "Accepted"}, "404": _DRAFT_PROBLEM},
 }
 
+_PRICES = ("Legacy", "Variable", "Flexible")
+_METHOD = {
+    "type": "object",
+    "nullable": True,
+    "properties": {"blockedSources": {"type": "array", "items": {"type": "string"}}},
+}
+_RECURRING_PROBLEM = {
+    "description": "A problem.",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ErrorV3"}}},
+}
+
 # (document, place, what stands there, why)
 _ROWS: tuple[tuple[str, str, Any, str], ...] = (
     # The current API
@@ -118,6 +129,95 @@ _ROWS: tuple[tuple[str, str, Any, str], ...] = (
         _PROBLEM,
         "10010 to 10070 are error codes of force approve.",
     ),
+    # Recurring
+    *(
+        (
+            "recurring",
+            f"components > schemas > Pricing{which}V3",
+            {"oneOf": [{"$ref": f"#/components/schemas/{kind}Pricing{which}V3"} for kind in _PRICES]},
+            "Its discriminator names schemas that there are not.",
+        )
+        for which in ("Request", "Response")
+    ),
+    (
+        "recurring",
+        "components > schemas > DraftAgreementV3 > properties > paymentMethod",
+        _METHOD,
+        "Newer than the document: October 2025.",
+    ),
+    (
+        "recurring",
+        "components > schemas > AgreementResponseV3 > properties > paymentMethod",
+        _METHOD,
+        "Likewise.",
+    ),
+    (
+        "recurring",
+        "components > schemas > AgreementResponseV3 > properties > history",
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["occurred", "event"],
+                "properties": {"occurred": _TIME, "event": {"type": "string"}, "actor": {"type": "string"}},
+            },
+        },
+        "Newer than the document: September 2026.",
+    ),
+    (
+        "recurring",
+        "components > schemas > AgreementResponseV3 > required",
+        ["id", "pricing", "productName", "uuid", "countryCode", "created"],
+        "It requires an interval, which an agreement that is paid by use has not.",
+    ),
+    (
+        "recurring",
+        "components > schemas > campaignResponseV3",
+        {
+            "type": "object",
+            "nullable": True,
+            "required": ["type", "price", "explanation"],
+            "properties": {
+                **{name: {"type": "string"} for name in ("type", "end", "explanation", "eventText", "eventDate")},
+                "price": {"type": "integer"},
+                "period": {"$ref": "#/components/schemas/TimePeriod"},
+            },
+        },
+        "It is null where there is none; and one schema fits what another one is meant for.",
+    ),
+    (
+        "recurring",
+        "components > schemas > ChargeResponseV3 > properties > externalId",
+        {"type": "string", "nullable": True},
+        "It is required, and a charge need not have one.",
+    ),
+    (
+        "recurring",
+        "components > schemas > ChargeResponseV3 > properties > transactionId",
+        {"type": "string", "pattern": r"^\d{10,}$", "nullable": True},
+        "It is null until the charge is due.",
+    ),
+    (
+        "recurring",
+        "components > schemas > ChargeResponseV3 > properties > id",
+        {"type": "string", "maxLength": 64},
+        "An orderId, which may have 64 characters, becomes the id.",
+    ),
+    (
+        "recurring",
+        "components > schemas > ChargeReference > properties > chargeId",
+        {"type": "string", "maxLength": 64},
+        "Likewise.",
+    ),
+    (
+        "recurring",
+        "paths > /recurring/v3/agreements/{agreementId}/accept > patch > responses > 204",
+        {"description": "Accepted."},
+        "It has a body for an answer that has none.",
+    ),
+    ("recurring", "paths > * > * > responses > 401", _GATEWAY, "The gateway's; errors, knowledge base."),
+    ("recurring", "paths > * > * > responses > 403", _RECURRING_PROBLEM, "Another's MSN; errors, knowledge base."),
+    ("recurring", "paths > * > * > responses > 429", _GATEWAY, "The gateway's; rate limits."),
     # The draft
     (
         "epayment-draft-0.9.0",
@@ -179,7 +279,11 @@ AMENDMENTS = tuple(Amendment(document=name, at=at, says=says, why=why) for name,
 FUZZED = (
     *(
         Amendment(document=name, at=f"paths > * > * > responses > {status}", says=says, why=why)
-        for name, problem in (("epayment", _PROBLEM), ("epayment-draft-0.9.0", _DRAFT_PROBLEM))
+        for name, problem in (
+            ("epayment", _PROBLEM),
+            ("epayment-draft-0.9.0", _DRAFT_PROBLEM),
+            ("recurring", _RECURRING_PROBLEM),
+        )
         for status, says, why in (
             ("400", problem, "A header is malformed."),
             ("401", _GATEWAY, "A key or the token is missing or wrong."),

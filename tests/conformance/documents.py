@@ -6,6 +6,7 @@ from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import attrs
 import pytest
@@ -13,7 +14,7 @@ import yaml
 from openapi_core import Config, OpenAPI
 from openapi_core.datatypes import RequestParameters
 from openapi_core.exceptions import OpenAPIError
-from werkzeug.datastructures import Headers
+from werkzeug.datastructures import Headers, MultiDict
 
 from tests.conformance.amendments import AMENDMENTS, Amendment, amend
 
@@ -24,9 +25,12 @@ HOST = "https://api.vipps.no"  # the one server that every document names
 # document -> the base of its paths, by the dialect that the sandbox speaks
 _COMMON = {"webhooks": "/webhooks", "access-token": ""}
 DOCUMENTS = {
-    "current": {"epayment": "/epayment", **_COMMON},
+    "current": {"epayment": "/epayment", "recurring": "", **_COMMON},
     "draft": {"epayment-draft-0.9.0": "/epayment", **_COMMON},
 }
+
+# document -> the beginning of the paths that it is about, where its paths are whole
+_WHOLE = {"recurring": "/recurring", "access-token": "/access"}
 
 
 @cache
@@ -79,11 +83,11 @@ class _Request:
 
     def __init__(self, exchange: Exchange) -> None:
         self.host_url = HOST
-        self.path = exchange.path
+        self.path, _, query = exchange.path.partition("?")
         self.method = exchange.method.lower()
         self.body = exchange.request_body or None
         self.content_type = exchange.request_headers.get("Content-Type", "")
-        self.parameters = RequestParameters(header=exchange.request_headers)
+        self.parameters = RequestParameters(query=MultiDict(parse_qsl(query)), header=exchange.request_headers)
 
 
 class _Response:
@@ -105,7 +109,7 @@ class Validator:
             extra_media_type_deserializers={"application/problem+json": _json},
         )
         self._apis = {
-            base: OpenAPI.from_dict(document(name, amendments), config=config)
+            base or _WHOLE[name]: OpenAPI.from_dict(document(name, amendments), config=config)
             for name, base in DOCUMENTS[dialect].items()
         }
 

@@ -32,6 +32,7 @@ from vipps_async.epayment import (
     UnitInfo,
 )
 from vipps_async.errors import ApiError
+from vipps_async.recurring import Campaign, InitialCharge, Interval, NewCharge, Pricing
 from vipps_async.sandbox import Sandbox
 
 PRICE = Amount(49900, "NOK")
@@ -86,6 +87,12 @@ OPTION = ShippingOption(
     estimated_delivery="1-2 days",
 )
 GROUP = ShippingGroup(type="HOME_DELIVERY", brand="POSTNORD", options=[OPTION], is_default=True, priority=0)
+TERMS: dict[str, Any] = {
+    "pricing": Pricing.legacy(PRICE),
+    "product_name": "Gym membership",
+    "merchant_redirect_url": RETURN,
+    "merchant_agreement_url": "https://shop.example/members/7",
+}
 EXPRESS_SCOPE = "name address email phoneNumber"
 
 
@@ -325,8 +332,149 @@ async def be_refused_in_the_draft(story: Story) -> None:
         await refused(404, call)
 
 
+async def subscribe(story: Story) -> None:
+    """Draft, accept, change and stop agreements of every kind, and live through their charges."""
+    agreements, charges, sandbox = story.vipps.recurring.agreements, story.vipps.recurring.charges, story.sandbox
+    later = sandbox.clock.now() + timedelta(days=30)
+    kinds: dict[str, dict[str, Any]] = {
+        "plain": {"interval": Interval("MONTH"), "phone_number": "4712345678", "product_description": "All clubs"},
+        "variable": {"pricing": Pricing.variable(PRICE), "interval": Interval("WEEK", 2), "scope": "name email"},
+        "flexible": {"pricing": Pricing.flexible("DKK"), "blocked_sources": ["COMMERCIAL_CARDS"]},
+        "price": {"campaign": Campaign.until(later, price=PART), "interval": Interval("DAY", 30)},
+        "period": {"campaign": Campaign.for_period(Interval("MONTH", 2), price=PART), "interval": Interval("YEAR")},
+        "event": {"campaign": Campaign.until_event(later, "summer", price=PART), "interval": Interval("YEAR")},
+        "pushed": {"phone_number": "4712345678", "skip_landing_page": True, "is_app": False},
+    }
+    drafted = {kind: await _draft(story, kind, **terms) for kind, terms in kinds.items()}
+    initial = InitialCharge(
+        amount=PART, description="First", transaction_type="RESERVE_CAPTURE", order_id="first-1", external_id="INV-1"
+    )
+    drafted["initial"] = await _draft(story, "initial", initial_charge=initial)
+    for kind, agreement in drafted.items():
+        await agreements.get(agreement)
+        await (sandbox.recurring.decline if kind == "pushed" else sandbox.recurring.accept)(agreement)
+        await agreements.get(agreement)
+    await agreements.force_accept(await _draft(story, "forced"), "4712345678")
+    await charges.capture(drafted["initial"], "first-1", Amount(6000, "NOK"))
+    await charges.refund(drafted["plain"], await _taken(story, drafted["plain"], "paid"), PART, description="Sorry")
+    await charges.cancel(drafted["initial"], "first-1")
+    await sandbox.recurring.decline_charges(drafted["event"])
+    failed = await _taken(story, drafted["event"], "failed", retry_days=0)
+    for agreement, charge in ((drafted["plain"], "paid"), (drafted["initial"], "first-1"), (drafted["event"], failed)):
+        await charges.get(agreement, charge)
+        await charges.find(charge)
+    new = [
+        NewCharge(
+            agreement_id=agreement,
+            order_id=f"many-{number}",
+            amount=PART,
+            description="Use",
+            due=(sandbox.clock.now() + timedelta(days=40)).date(),
+            retry_days=1,
+            transaction_type="DIRECT_CAPTURE",
+            external_id="INV-2",
+        )
+        for number, agreement in enumerate((drafted["plain"], "agr_none"))
+    ]
+    assert [verdict.is_accepted async for verdict in charges.create_many(new)] == [True, False]
+    assert [charge async for charge in charges.list(drafted["plain"])]
+    for status in ("ACTIVE", "STOPPED"):
+        assert [agreement async for agreement in agreements.list(status)]
+    await agreements.update(drafted["plain"], product_name="Gym", amount=PART, interval=Interval("WEEK"))
+    await agreements.update(drafted["variable"], suggested_max_amount=PART, without_interval=True, external_id="x")
+    await agreements.stop(drafted["plain"])
+    await agreements.get(drafted["plain"])
+
+
+async def _draft(story: Story, external_id: str, **terms: Any) -> str:
+    drafted = await story.vipps.recurring.agreements.create(
+        **{
+            **TERMS,
+            "external_id": external_id,
+            **terms,
+        }
+    )
+    return drafted.agreement_id
+
+
+async def _taken(story: Story, agreement: str, order_id: str, **terms: Any) -> str:
+    tomorrow = (story.sandbox.clock.now() + timedelta(days=1)).date()
+    await story.vipps.recurring.charges.create(
+        agreement,
+        order_id=order_id,
+        due=tomorrow,
+        **{
+            "amount": PART,
+            "description": "November",
+            "transaction_type": "DIRECT_CAPTURE",
+            "retry_days": 2,
+            **terms,
+        },
+    )
+    story.sandbox.clock.advance(timedelta(days=3))
+    return order_id
+
+
+async def be_refused_a_subscription(story: Story) -> None:
+    """Provoke every problem of agreements and charges."""
+    agreements, charges = story.vipps.recurring.agreements, story.vipps.recurring.charges
+    stranger = story.vipps.with_options(merchant_serial_number="654321").recurring
+    agreement = await _draft(story, "refused")
+    await refused(403, stranger.agreements.get(agreement))
+    await refused(403, stranger.agreements.create(**TERMS))
+    await refused(404, agreements.get("agr_none"))
+    await refused(404, agreements.stop("agr_none"))
+    await refused(404, agreements.force_accept("agr_none", "4712345678"))
+    await refused(404, charges.get("agr_none", "none"))
+    await refused(404, charges.find("none"))
+    await refused(404, anext(charges.list("agr_none")))
+    await refused(400, agreements.stop(agreement))
+    await refused(400, agreements.force_accept(agreement, "4700000000"))
+    await refused(400, _draft(story, "small", pricing=Pricing.legacy(Amount(1, "NOK"))))
+    await _draft(story, "one", idempotency_key="used")
+    await refused(409, _draft(story, "two", idempotency_key="used"))
+    for call in (
+        charges.capture(agreement, "none", PART),
+        charges.refund(agreement, "none", PART, description="x"),
+        charges.cancel(agreement, "none"),
+        _taken(story, "agr_none", "none"),
+    ):
+        await refused(404, call)
+    await story.sandbox.recurring.accept(agreement)
+    await refused(400, _taken(story, agreement, "high", amount=Amount(2_000_001, "NOK")))
+    paid = await _taken(story, agreement, "an-order-of-a-long-name-1")
+    await charges.get(agreement, paid)
+    await refused(409, _taken(story, await _accepted(story), paid))
+    await refused(400, charges.capture(agreement, paid, PART))
+    await refused(400, charges.refund(agreement, paid, PRICE, description="x"))
+    await refused(400, charges.cancel(agreement, paid))
+    await charges.refund(agreement, paid, Amount(1, "NOK"), description="x", idempotency_key="used")
+    await refused(409, charges.refund(agreement, paid, Amount(2, "NOK"), description="x", idempotency_key="used"))
+    reserved = await _taken(story, agreement, "an-order-of-a-long-name-2", transaction_type="RESERVE_CAPTURE")
+    await charges.capture(agreement, reserved, Amount(1, "NOK"), idempotency_key="used")
+    await refused(409, charges.capture(agreement, reserved, Amount(2, "NOK"), idempotency_key="used"))
+    for _ in range(5):
+        await agreements.update(agreement, product_name="Gym")
+    await refused(429, agreements.update(agreement, product_name="Gym"))
+
+
+async def _accepted(story: Story) -> str:
+    agreement = await _draft(story, "accepted")
+    await story.sandbox.recurring.accept(agreement)
+    return agreement
+
+
 STORIES: dict[str, tuple[Callable[[Story], Awaitable[None]], ...]] = {
-    "current": (create_in_every_way, live_and_end, force_approve, manage_webhooks, be_refused, be_denied),
+    "current": (
+        create_in_every_way,
+        live_and_end,
+        force_approve,
+        subscribe,
+        be_refused_a_subscription,
+        manage_webhooks,
+        be_refused,
+        be_denied,
+    ),
     "draft": (live_in_the_draft, call_as_the_draft_alone_can, be_refused_in_the_draft, manage_webhooks),
 }
 

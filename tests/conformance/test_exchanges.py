@@ -17,6 +17,12 @@ UNSEEN: dict[str, set[str]] = {
     "epayment": set(),
     "epayment-draft-0.9.0": set(),
     "webhooks": {"GET /webhooks/v1/webhooks 400", "DELETE /webhooks/v1/webhooks/{id} 400"},
+    "recurring": {
+        "PATCH /recurring/v3/agreements/{agreementId} 202",  # for later, says the document
+        "POST /recurring/v3/agreements/{agreementId}/charges/{chargeId}/capture 202",
+        "DELETE /recurring/v3/agreements/{agreementId}/charges/{chargeId} 202",
+        "DELETE /recurring/v3/agreements/{agreementId}/charges/{chargeId} 409",  # it has no body that could differ
+    },
     "access-token": {"POST /accesstoken/get 400", "POST /accesstoken/get 500"},
 }
 CALLBACK = "/merchant-dynamic-shipping-callback"
@@ -64,7 +70,7 @@ def documented(name: str, base: str) -> set[str]:
 )
 def test_every_documented_answer_is_given(dialect: str, name: str) -> None:
     """Every operation takes part, with each of its documented statuses, but for those that cannot be provoked."""
-    seen = [f"{exchange.method} {exchange.path} {exchange.status}" for exchange in exchanges(dialect)]
+    seen = [f"{exchange.method} {exchange.path.partition('?')[0]} {exchange.status}" for exchange in exchanges(dialect)]
     unseen = {
         answer
         for answer in documented(name, DOCUMENTS[dialect][name])

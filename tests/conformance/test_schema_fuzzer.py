@@ -10,6 +10,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -19,7 +20,8 @@ from schemathesis.engine import events, from_schema
 
 from tests.conformance.amendments import AMENDMENTS, FUZZED
 from tests.conformance.documents import document, needs_documents
-from tests.support.sandbox.merchant import at, of
+from tests.sandbox._recurring.test_agreements import drafted as drafted_agreement
+from tests.support.sandbox.merchant import Merchant, at, of
 from vipps_async.sandbox import Sandbox, run_in_thread
 from vipps_async.sandbox._faults import magic_values as wishes
 
@@ -37,6 +39,7 @@ CAPTURED, REJECTED = "fuzzed-captured", "fuzzed-rejected"
 # operation -> the payment that it gets for the captured one, so that it can succeed and the others still can
 OWN = {"cancel": "fuzzed-cancelled", "adjustAuthorization": "fuzzed-adjusted", "approve": "fuzzed-created"}
 MUCH = 65_000_000
+LARGE = 2**31 - 1
 NOT_SERVED = "webhook$|merchant-|miami|accessToken"
 # What goes with other fields only, so that a request that has it at random is always refused.
 RARE = {"shipping", "expiresAt", "logistics", "qrFormat", "blockedSources", "token"}
@@ -51,6 +54,8 @@ SUBSTITUTES: tuple[tuple[str, Any, Any], ...] = (
     ("customer", "", "4712345678"),
 )
 NUMBERS = count()
+# method and last part of the path -> the agreement and the charge that it gets for the captured one; ``None``: others
+AGREEMENTS: dict[tuple[str, str] | None, dict[str, str]] = {None: {}}
 KEYS = Sandbox().credentials
 # header -> the only value that the sandbox takes
 CREDENTIALS = {
@@ -93,11 +98,16 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if len(case.headers.get("Idempotency-Key", "x" * 51)) <= 50:
         case.headers["Idempotency-Key"] = f"fuzz-{number}"
     own = OWN.get(case.operation.path.rpartition("/")[2], CAPTURED)
-    case.path_parameters.update({name: own for name, value in case.path_parameters.items() if value == CAPTURED})
-    if isinstance(case.body, dict):
-        substitute(case.body)
-        if re.fullmatch("[a-zA-Z0-9-]{8,50}", str(case.body.get("reference"))):
-            case.body["reference"] = f"fuzz-{number:08}"
+    ids = AGREEMENTS.get((case.operation.method.upper(), case.operation.path.rpartition("/")[2]), AGREEMENTS[None])
+    known = {name: ids.get(name, own) for name, value in case.path_parameters.items() if value == CAPTURED}
+    case.path_parameters.update(known)
+    for item in case.body if isinstance(case.body, list) else [case.body]:
+        if isinstance(item, dict):
+            substitute(item)
+            if re.fullmatch("[a-zA-Z0-9-]{1,64}", str(item.get("orderId", ""))):
+                item["orderId"] = f"fuzz-{number}"
+            if re.fullmatch("[a-zA-Z0-9-]{8,50}", str(item.get("reference"))):
+                item["reference"] = f"fuzz-{number:08}"
 
 
 def substitute(body: dict[str, Any]) -> None:
@@ -105,6 +115,10 @@ def substitute(body: dict[str, Any]) -> None:
     for name, value in body.items():
         if isinstance(value, dict):
             substitute(value)
+        elif name == "due" and isinstance(value, str):
+            body[name] = (datetime.now(UTC) + timedelta(days=40)).date().isoformat()
+        elif name == "agreementId" and value == CAPTURED:
+            body[name] = AGREEMENTS[None]["agreementId"]
         elif name.endswith("Url") and isinstance(value, str) and len(value) <= 2500:
             body[name] = "https://shop.example/"
         else:
@@ -121,7 +135,27 @@ async def prepare(sandbox: Sandbox) -> dict[str, str]:
             await sandbox.approve(reference)
         await merchant.modify("capture", of(MUCH // 2), reference=CAPTURED)
         await sandbox.reject(REJECTED)
+        await prepare_agreements(sandbox, merchant)
         return merchant.authorization
+
+
+async def prepare_agreements(sandbox: Sandbox, merchant: Merchant) -> None:
+    """Draft agreements, each with a first charge, for operations that would spoil those of others."""
+    pricing = {"type": "FLEXIBLE", "currency": "NOK"}
+    for operation, how in (
+        (None, "RESERVE_CAPTURE"),
+        (("PATCH", "{agreementId}"), "DIRECT_CAPTURE"),
+        (("PATCH", "accept"), "DIRECT_CAPTURE"),
+        (("POST", "refund"), "DIRECT_CAPTURE"),
+        (("POST", "capture"), "RESERVE_CAPTURE"),
+        (("DELETE", "{chargeId}"), "RESERVE_CAPTURE"),
+    ):
+        first = {"amount": LARGE, "description": "First", "transactionType": how}
+        drafted = await drafted_agreement(merchant, pricing=pricing, initialCharge=first, externalId=str(operation))
+        ids = {"agreementId": drafted.json["agreementId"], "chargeId": drafted.json["chargeId"]}
+        AGREEMENTS[operation] = ids
+        if operation != ("PATCH", "accept"):
+            await sandbox.recurring.accept(ids["agreementId"])
 
 
 @pytest.mark.timeout(120 + RANDOM)
@@ -131,6 +165,7 @@ async def prepare(sandbox: Sandbox) -> dict[str, str]:
     ("dialect", "name", "base"),
     [
         ("current", "epayment", "/epayment"),
+        ("current", "recurring", ""),
         ("current", "webhooks", "/webhooks"),
         ("current", "access-token", ""),
         ("draft", "epayment-draft-0.9.0", "/epayment"),

@@ -268,17 +268,17 @@ async def test_a_batch_is_checked_item_by_item(merchant: Merchant, shop: Shop) -
         "transactionType": "DIRECT_CAPTURE",
     }
     late = {**item, "orderId": "order-2", "due": "2020-01-01"}
-    wrong = {**item, "orderId": "order_3"}
-    got = await merchant.call("POST", f"{AGREEMENTS}/charges", [item, late, wrong, item], key="batch")
+    unknown = {**item, "orderId": "order-3", "agreementId": "agr_none"}
+    got = await merchant.call("POST", f"{AGREEMENTS}/charges", [item, late, unknown, item], key="batch")
     assert (got.status, got.json["validCharges"]) == (202, ["order-1", "order-2"])
-    assert [each["chargeBatchItemDto"] for each in got.json["invalidCharges"]] == [wrong, item]
+    assert [each["chargeBatchItemDto"] for each in got.json["invalidCharges"]] == [unknown, item]
     assert await told(merchant.sandbox, shop) == ["agreement-activated", "charge-creation-failed"]
     assert (shop.bodies[-1]["chargeId"], shop.bodies[-1]["transactionId"]) == ("order-2", None)
     assert {*merchant.sandbox.recurring.charges} == {"order-1"}
     assert (
-        await merchant.call("POST", f"{AGREEMENTS}/charges", [item, late, wrong, item], key="batch")
+        await merchant.call("POST", f"{AGREEMENTS}/charges", [item, late, unknown, item], key="batch")
     ).json == got.json
-    bodies: list[Any] = [[], {}, [item] * 2001]
+    bodies: list[Any] = [[], {}, [item] * 2001, [item, {**item, "orderId": "order_3"}]]
     for body in bodies:
         got = await merchant.call("POST", f"{AGREEMENTS}/charges", body, key=merchant.fresh_key())
         assert (got.status, identifier(got)) == (400, "validation-error")

@@ -25,10 +25,11 @@ from vipps_async.sandbox._platform.schema import (
 RESOURCE = matching("[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64})?", code="invalid-agreement-id")
 
 _MOST = 2**31 - 1
+_MOST_IN_A_BATCH = 2000
 _AMOUNT = integer(least=1, most=_MOST)
 _CURRENCY = choice("NOK", "DKK", "EUR")
 _DESCRIPTION = text(least=1, most=100)
-_EXTERNAL_ID = nullable(text(least=1, most=64))
+_EXTERNAL_ID = matching(".{1,64}")
 _ORDER_ID = matching("[a-zA-Z0-9-]{1,64}")
 _TRANSACTION = choice("DIRECT_CAPTURE", "RESERVE_CAPTURE")
 _PERIOD = record(
@@ -115,29 +116,29 @@ _CAMPAIGN = _either(
 )
 _INITIAL_CHARGE = record(
     required={"amount": _AMOUNT, "description": _DESCRIPTION, "transactionType": _TRANSACTION},
-    optional={"orderId": nullable(_ORDER_ID), "externalId": _EXTERNAL_ID},
+    optional={"orderId": _ORDER_ID, "externalId": _EXTERNAL_ID},
 )
 
 DRAFT = record(
     required={"pricing": _PRICING, "merchantRedirectUrl": _page(2048), "productName": text(least=1, most=45)},
     optional={
-        "campaign": nullable(_CAMPAIGN),
-        "externalId": _EXTERNAL_ID,
-        "initialCharge": nullable(_INITIAL_CHARGE),
-        "interval": nullable(_PERIOD),
+        "campaign": _CAMPAIGN,
+        "externalId": nullable(_EXTERNAL_ID),
+        "initialCharge": _INITIAL_CHARGE,
+        "interval": _PERIOD,
         "isApp": flag(),
         "merchantAgreementUrl": _page(1024),
         "paymentMethod": nullable(record(optional={"blockedSources": sequence(choice("COMMERCIAL_CARDS"))})),
         "phoneNumber": nullable(text(most=15)),
-        "productDescription": nullable(text(most=100)),
-        "scope": nullable(text()),
+        "productDescription": text(most=100),
+        "scope": text(),
         "skipLandingPage": flag(),
     },
 )
 
 UPDATE = record(
     optional={
-        "externalId": text(least=1, most=64),
+        "externalId": _EXTERNAL_ID,
         "interval": _either(
             "type",
             {
@@ -160,11 +161,10 @@ _MODE = choice("MULTIPLE_ATTEMPTS", "SINGLE_ATTEMPT")
 CHARGE = record(
     required=_CHARGE,
     optional={
-        "due": nullable(_DAY),
-        "retryDays": nullable(integer(least=0, most=14)),
-        "processingMode": nullable(_MODE),
+        **_SCHEDULE,
+        "processingMode": _MODE,
         "type": choice("RECURRING", "UNSCHEDULED"),
-        "orderId": nullable(_ORDER_ID),
+        "orderId": _ORDER_ID,
         "externalId": _EXTERNAL_ID,
     },
 )
@@ -174,17 +174,16 @@ BATCH_ITEM = record(
 )
 
 
+_CHARGES = sequence(BATCH_ITEM)
+
+
 def _is_batch(value: Any, path: str) -> Iterator[Violation]:
-    if not isinstance(value, list) or not 1 <= len(value) <= 2000:
-        yield Violation(path or "body", "The body must be an array of 1 to 2000 charges.")
+    if not isinstance(value, list) or not 1 <= len(value) <= _MOST_IN_A_BATCH:
+        yield Violation(path or "body", f"The body must be an array of 1 to {_MOST_IN_A_BATCH} charges.")
+    else:
+        yield from _CHARGES(value, path)
 
 
-def _amend_batch(value: Any, path: str, leniency: Leniency) -> Any:
-    items = value if isinstance(value, list) else []
-    amended = [BATCH_ITEM.amend(item, f"{path}[{number}]", leniency) for number, item in enumerate(items)]
-    return amended if isinstance(value, list) else value
-
-
-BATCH = Check(_is_batch, _amend_batch)
+BATCH = Check(_is_batch, _CHARGES.amend)
 CAPTURE = record(required={"amount": _AMOUNT}, optional={"description": _DESCRIPTION})
 REFUND = record(required={"amount": _AMOUNT, "description": _DESCRIPTION})

@@ -3,6 +3,7 @@
 Source: Recurring API, pagination. How long a page of charges is, and how long a token lives, is chosen here.
 """
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -14,6 +15,7 @@ from vipps_async.sandbox._recurring.records import LedgerAgreement, LedgerCharge
 
 _MOST_ON_A_PAGE, _USUAL_PAGE = 2000, 500
 _CHARGES_ON_A_PAGE = 100
+_SECONDS = 2**64  # more than any clock will show
 _TOKEN_LIVES = timedelta(minutes=5)
 
 
@@ -31,7 +33,7 @@ def agreements_page(ledger: AgreementLedger, query: Mapping[str, str]) -> Sequen
 
 
 def charges_page(
-    ledger: AgreementLedger, agreement: LedgerAgreement, query: Mapping[str, str], token: str, *, now: datetime
+    ledger: AgreementLedger, agreement: LedgerAgreement, query: Mapping[str, str], token: str | None, *, now: datetime
 ) -> tuple[Sequence[LedgerCharge], str]:
     """Return a page of an agreement's charges, and the token of the following one, empty if there is none.
 
@@ -41,22 +43,26 @@ def charges_page(
     status = query.get("status")
     if status is not None:
         _one_of("status", status, ChargeState)
-    first = _place_of(token, now)
+    first = _place_of(token, now, most=len(agreement.charge_ids))
     found = (charge for charge in ledger.charges_of(agreement) if status in {None, charge.state})
     page = [*islice(found, first, first + _CHARGES_ON_A_PAGE + 1)]
     if len(page) <= _CHARGES_ON_A_PAGE:
         return page, ""
-    return page[:_CHARGES_ON_A_PAGE], f"{first + _CHARGES_ON_A_PAGE}-{now.timestamp():.0f}"
+    # The document's form of a token, which holds where the page begins and when it was given.
+    following = (first + _CHARGES_ON_A_PAGE) * _SECONDS + int(now.timestamp())
+    return page[:_CHARGES_ON_A_PAGE], str(uuid.UUID(int=following))
 
 
-def _place_of(token: str, now: datetime) -> int:
-    if not token:
+def _place_of(token: str | None, now: datetime, *, most: int) -> int:
+    if token is None:
         return 0
-    place, _, given = token.partition("-")
-    is_known = place.isdecimal() and given.isdecimal() and len(token) < 40
-    if not is_known or now.timestamp() - int(given) > _TOKEN_LIVES.total_seconds():
+    try:
+        place, given = divmod(uuid.UUID(token).int, _SECONDS)
+    except ValueError:
+        place, given = 0, 0
+    if place > most or now.timestamp() - given > _TOKEN_LIVES.total_seconds():
         raise invalid([("Continuation-Token", "The token is not known, or not any more.")])
-    return int(place)
+    return place
 
 
 def _one_of(name: str, value: str, values: type[AgreementState] | type[ChargeState]) -> str:
