@@ -292,6 +292,12 @@ FUZZED = (
             ("409", problem, "A key that was used with another body."),
         )
     ),
+    Amendment(
+        document="recurring",
+        at="paths > * > * > responses > 415",
+        says=_RECURRING_PROBLEM,
+        why="A body that is called something else.",
+    ),
     *(
         Amendment(document="epayment", at=at, says=says, why="It is nullable, of which the enumeration says nothing.")
         for at, says in (
