@@ -13,8 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.support.payments import PRICE, REFERENCE, create
-from vipps_async import PaymentEvent, PaymentState, VippsClient
+from vipps_async import Amount, PaymentEvent, PaymentState, VippsClient
 from vipps_async.errors import BadRequest, ConfigurationError, ConnectionFailed
+from vipps_async.recurring import AgreementEvent, AgreementEventType, ChargeEvent, ChargeEventType
 from vipps_async.sandbox import Fault, Sandbox, UnknownReference, run_in_thread
 from vipps_async.sandbox._epayment.lifecycle import State
 from vipps_async.testing.events import EventSource
@@ -237,3 +238,25 @@ def test_a_sandbox_in_a_thread_ends_with_its_block() -> None:
         pytest.fail("there is no such dialect")
     with socket.create_server(("127.0.0.1", port)):
         assert threading.active_count() == before
+
+
+async def test_events_of_agreements_and_charges_are_made_too(vipps_event: EventSource) -> None:
+    """By their types, of a charge and an agreement that a test names."""
+    receiver = WebhookReceiver(url=vipps_event.url, secrets=[vipps_event.secret], store=MemoryStore())
+    seen = list[tuple[str, str, Amount]]()
+
+    @receiver.on(ChargeEventType.CAPTURED)
+    async def taken(event: ChargeEvent) -> None:
+        seen.append((event.agreement_id, event.charge_id, event.amount_captured))
+
+    @receiver.on(AgreementEventType.STOPPED)
+    async def stopped(event: AgreementEvent) -> None:
+        seen.append((event.agreement_id, str(event.actor), Amount(0, "NOK")))
+
+    made = vipps_event(ChargeEventType.CAPTURED, reference="order-1", agreement_id="agr_1", amount=Amount(100, "EUR"))
+    stop = vipps_event("recurring.agreement-stopped.v1", agreement_id="agr_1")
+    for delivery in (made, made, stop):
+        assert (await receiver.handle(delivery.request)).status == 200
+    assert seen == [("agr_1", "order-1", Amount(100, "EUR")), ("agr_1", "USER", Amount(0, "NOK"))]
+    with pytest.raises(ConfigurationError, match="must be one of"):
+        vipps_event("recurring.charge-doubted.v1")

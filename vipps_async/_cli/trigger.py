@@ -18,22 +18,14 @@ from vipps_async._cli.lines import STYLES, Lines
 from vipps_async._wire.secret import Secret
 from vipps_async.epayment import PaymentEventName
 from vipps_async.errors import ConfigurationError
-from vipps_async.sandbox import APIS, ApiDefinition, SampleFacts
+from vipps_async.sandbox import SAMPLE_EVENTS, SampleFacts, sample_event
 from vipps_async.webhooks.signature import SignedUrl, sign
 
 if TYPE_CHECKING:
     from vipps_async._cli.arguments import Commands
 
-# What can be sent, by the event's short name or its type, each with the API that makes it and the name that it knows.
-_EVENTS: dict[str, tuple[ApiDefinition, str]] = {
-    text: (api, name)
-    for api in APIS
-    for name, event_type in api.event_types.items()
-    if event_type
-    for text in (name, event_type)
-}
-_NAMES = [text for text in _EVENTS if "." not in text]
-_OTHER_TYPES = [text for text, (_, name) in _EVENTS.items() if text == name and "." in text]
+_NAMES = [event for event in SAMPLE_EVENTS if "." not in event]
+_OTHER_TYPES = [event for event in SAMPLE_EVENTS if "." in event and not event.startswith("epayments.")]
 _ANSWER_WITHIN = aiohttp.ClientTimeout(total=10)  # Webhooks API, responses
 _EXCERPT = 200  # characters of an answer that are told
 
@@ -56,6 +48,7 @@ def add_to(commands: "Commands") -> None:
         "--reference",
         help="what it is about: a payment's (default: order-0001), or the id of the agreement, charge, QR or login",
     )
+    trigger.add_argument("--agreement", help="the id of the agreement that the charge belongs to (default: agr_0001)")
     trigger.add_argument("--amount", type=count, default=1000, help="minor units (default: 1000)")
     trigger.add_argument("--currency", default="NOK", help="ISO 4217 (default: NOK)")
     trigger.add_argument("--failed", action="store_true", help="the operation failed: an event with success false")
@@ -70,7 +63,7 @@ def add_to(commands: "Commands") -> None:
 
 def _event(text: str) -> str:
     for known in (text, text.upper(), str(PaymentEventName(text.upper()))):
-        if known in _EVENTS:
+        if known in SAMPLE_EVENTS:
             return known
     raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join([*_NAMES, *_OTHER_TYPES])}")
 
@@ -140,14 +133,9 @@ def _body(options: argparse.Namespace) -> bytes:
 
 
 def _sample(options: argparse.Namespace) -> bytes:
-    api, name = _EVENTS[options.event]
-    if api.draft is None and (options.failed or options.dialect == "draft"):
-        raise ConfigurationError(f"--failed and the draft are for events of payments, not for {options.event}")
-    version = (options.dialect == "draft" and api.draft) or api
-    if version.sample is None:
-        raise ConfigurationError(f"there is no sample of {options.event}: give --body FILE")
     facts = SampleFacts(
         reference=options.reference,
+        parent=options.agreement,
         amount=options.amount,
         currency=options.currency,
         event_id=options.psp_reference,
@@ -155,7 +143,7 @@ def _sample(options: argparse.Namespace) -> bytes:
         now=datetime.now(UTC),
         success=not options.failed,
     )
-    return version.sample(name, facts)
+    return sample_event(options.event, facts, dialect=options.dialect)
 
 
 def _read(path: Path) -> bytes:

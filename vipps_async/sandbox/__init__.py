@@ -18,6 +18,7 @@ from vipps_async.sandbox._platform.problems import ActionRefused, UnknownReferen
 from vipps_async.sandbox._platform.test_user import UNKNOWN_PHONE_NUMBER
 from vipps_async.sandbox._recurring.permissions import RecurringPermission
 from vipps_async.sandbox._recurring.records import AgreementEntry, ChargeEntry, LedgerAgreement, LedgerCharge
+from vipps_async.sandbox._samples import SAMPLE_EVENTS, sample_event
 from vipps_async.sandbox._server import Sandbox
 from vipps_async.sandbox._state import APIS
 from vipps_async.sandbox._thread import run_in_thread
@@ -26,6 +27,7 @@ from vipps_async.sandbox._webhooks.registrations import Registration
 
 __all__ = [
     "APIS",
+    "SAMPLE_EVENTS",
     "UNKNOWN_PHONE_NUMBER",
     "ActionRefused",
     "AgreementEntry",
@@ -50,4 +52,5 @@ __all__ = [
     "UnknownReference",
     "faults_help",
     "run_in_thread",
+    "sample_event",
 ]

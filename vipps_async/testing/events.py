@@ -14,6 +14,8 @@ from vipps_async._wire.json import encode
 from vipps_async.epayment import PaymentEventName
 from vipps_async.errors import ConfigurationError, shorten
 from vipps_async.money import Amount
+from vipps_async.recurring import AgreementEventType, ChargeEventType
+from vipps_async.sandbox import SampleFacts, sample_event
 from vipps_async.webhooks import IncomingRequest, Reply
 from vipps_async.webhooks.signature import SignedUrl, sign
 
@@ -72,9 +74,10 @@ class EventSource:
 
     def __call__(
         self,
-        name: PaymentEventName | str,
+        name: PaymentEventName | AgreementEventType | ChargeEventType | str,
         *,
-        reference: str = "order-0001",
+        reference: str | None = None,
+        agreement_id: str | None = None,
         amount: Amount = Amount(1000, "NOK"),  # noqa: B008 - frozen
         psp_reference: str | None = None,
         idempotency_key: str | None = None,
@@ -83,32 +86,52 @@ class EventSource:
         """Return the delivery of an event that happens now.
 
         Args:
-            name: ``"AUTHORIZED"``, ``"CAPTURED"``, …; the draft's names mean the same.
-            reference: of the payment.
+            name: of a payment's event, ``"AUTHORIZED"``, ``"CAPTURED"``, …, where the draft's names mean the same; or
+                any event type, such as ``ChargeEventType.CAPTURED``.
+            reference: of the payment, or the id of what else it is about: a charge, an agreement, …
+            agreement_id: of a charge's agreement.
             amount: of the event.
-            psp_reference: of the event; ``None``: a new one.
-            idempotency_key: of the request that caused it; ``None``: it had none.
-            success: whether the operation succeeded.
+            psp_reference: of a payment's event, or the transaction of a charge's; ``None``: a new one.
+            idempotency_key: of the request that caused a payment's event; ``None``: it had none.
+            success: whether a payment's operation succeeded.
 
         Raises:
             ConfigurationError: no event has this name.
         """
-        now, target = datetime.now(UTC), SignedUrl.of(self.url)
+        if _is_of_another_api(name):
+            facts = SampleFacts(
+                reference=reference,
+                parent=agreement_id,
+                amount=amount.value,
+                currency=amount.currency,
+                event_id=psp_reference,
+                msn=self.msn,
+                now=datetime.now(UTC),
+                success=success,
+            )
+            return self._signed(sample_event(str(name), facts))
         document = {
             "msn": self.msn,
-            "reference": reference,
+            "reference": reference or "order-0001",
             "pspReference": psp_reference or str(uuid.uuid4()),
             "name": _known(name),
             "amount": {"currency": amount.currency, "value": amount.value},
-            "timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "idempotencyKey": idempotency_key,
             "success": success,
         }
-        body = encode(document)
-        headers = sign(self.secret, target, body, date=now)
+        return self._signed(encode(document))
+
+    def _signed(self, body: bytes) -> SignedDelivery:
+        target = SignedUrl.of(self.url)
+        headers = sign(self.secret, target, body, date=datetime.now(UTC))
         del headers["Host"]
         headers |= {"Content-Type": "application/json", "Webhook-Id": self.webhook_id}
         return SignedDelivery(target=target.path_and_query, headers=headers, body=body)
+
+
+def _is_of_another_api(name: str) -> bool:
+    return "." in name and not name.startswith("epayments.")
 
 
 def _known(name: PaymentEventName | str) -> PaymentEventName:

@@ -130,6 +130,7 @@ class SampleFacts:
 
     Attributes:
         reference: the id that it is about; ``None``: one of the sandbox's own.
+        parent: the id of what that belongs to, where it belongs to something; ``None``: likewise.
         amount: in minor units.
         currency: of *amount*, ISO 4217.
         event_id: the event's own; ``None``: a new one.
@@ -145,6 +146,7 @@ class SampleFacts:
     msn: str
     now: datetime
     success: bool = True
+    parent: str | None = None
 
 
 @attrs.frozen(kw_only=True, repr=False)

@@ -22,7 +22,7 @@ def sample_event(event_type: str, facts: SampleFacts) -> bytes:
 
 
 def _agreement(event_type: str, facts: SampleFacts) -> documents.Document:
-    agreement = facts.reference or _AGREEMENT
+    agreement = facts.parent or facts.reference or _AGREEMENT
     return documents.agreement_event(
         event_type,
         agreement,
@@ -37,7 +37,7 @@ def _charge(event_type: str, facts: SampleFacts) -> documents.Document:
     what = event_type.removeprefix("recurring.charge-").removesuffix(".v1")
     charge = LedgerCharge(
         id=facts.reference or _CHARGE,
-        agreement_id=_AGREEMENT,
+        agreement_id=facts.parent or _AGREEMENT,
         state=ChargeState.CHARGED,
         type="RECURRING",
         transaction_type="DIRECT_CAPTURE",
