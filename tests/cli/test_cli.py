@@ -34,6 +34,16 @@ def test_demo_tells_the_whole_job(dialect: str, capsys: pytest.CaptureFixture[st
     assert re.findall(r"^ +(\d+)  ", told, flags=re.MULTILINE) == [str(number) for number in range(1, 13)]
 
 
+def test_demo_walks_through_a_subscription(capsys: pytest.CaptureFixture[str]) -> None:
+    """It walks to its end, with a charge that fails first, and refuses the draft, which has none."""
+    assert main(["demo", "--api", "recurring"]) == 0
+    told = capsys.readouterr().out
+    assert "The member's card is empty" in told
+    assert "Everything is as it should be." in told
+    assert main(["demo", "--api", "recurring", "--dialect", "draft"]) == 1
+    assert "the draft has payments alone" in capsys.readouterr().err
+
+
 def test_demo_fails_when_something_differs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A result that differs from what it should be ends the demo with 1 and a sentence that names it."""
     monkeypatch.setitem(_demo._EXPECTED_EVENTS, PaymentEventName.REFUNDED, 2)

@@ -1,4 +1,4 @@
-"""``demo``: walk one payment's whole life against a sandbox on this machine."""
+"""``demo``: walk the whole life of a payment, or of a subscription, against a sandbox on this machine."""
 
 import argparse
 import socket
@@ -15,10 +15,11 @@ from aiohttp import web
 
 from vipps_async._cli.arguments import DIALECTS
 from vipps_async._cli.process import write
-from vipps_async._cli.steps import StepPrinter
+from vipps_async._cli.steps import DemoFailed, StepPrinter, expect
+from vipps_async._cli.subscription_demo import run_subscription
 from vipps_async.client import VippsClient
 from vipps_async.epayment import Adjustment, Payment, PaymentEvent, PaymentEventName, PaymentState, UserFlow
-from vipps_async.errors import VippsError
+from vipps_async.errors import ConfigurationError, VippsError
 from vipps_async.money import Amount
 from vipps_async.sandbox import Sandbox
 from vipps_async.webhooks import WebhookReceiver
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from vipps_async._cli.arguments import Commands
 
 Dialect = Literal["current", "draft"]
+_APIS = ("epayment", "recurring")
 
 _COPIES = 2  # each event is delivered twice, as happens with any delivery that is made at least once
 _EXPECTED_EVENTS = {
@@ -36,10 +38,6 @@ _EXPECTED_EVENTS = {
     PaymentEventName.CAPTURED: 2,
     PaymentEventName.REFUNDED: 1,
 }
-
-
-class DemoFailed(Exception):
-    """Something differs from what it should be."""
 
 
 @attrs.frozen(kw_only=True)
@@ -180,59 +178,59 @@ class _Walk:
         created = await create()
         self._narrator.step(f"Create a payment of {script.amount}", f"{created.reference}, CREATED")
         repeated = await create()
-        _expect("the payment of a repeated creation", repeated.redirect_url, created.redirect_url)
+        expect("the payment of a repeated creation", repeated.redirect_url, created.redirect_url)
         self._narrator.step("Create it again, as after a crash", "the same payment: the key comes from the request")
         return created.redirect_url
 
     async def _approve(self, redirect_url: str) -> None:
         async with aiohttp.ClientSession() as browser:
             async with browser.get(redirect_url) as page:
-                _expect("the landing page's status", page.status, 200)
+                expect("the landing page's status", page.status, 200)
             async with browser.post(redirect_url, data={"action": "approve"}) as returned:
                 welcome = await returned.text()
-        _expect("the page the shopper returns to", welcome, f"Thank you for your order {self._script.reference}")
+        expect("the page the shopper returns to", welcome, f"Thank you for your order {self._script.reference}")
         self._narrator.step("The shopper approves on the landing page", f"back at the shop: “{welcome}”")
 
     async def _authorized(self) -> None:
         payment = await self._vipps.epayment.wait(self._script.reference, timeout=30, signal=self._shop.receiver)
-        _expect("the state", payment.state, PaymentState.AUTHORIZED)
-        _expect("the authorized amount", payment.aggregate.authorized_amount, self._script.amount)
+        expect("the state", payment.state, PaymentState.AUTHORIZED)
+        expect("the authorized amount", payment.aggregate.authorized_amount, self._script.amount)
         self._narrator.step("Wait for the payment", f"{payment.state}, {payment.aggregate.authorized_amount}")
 
     async def _capture(self) -> None:
         script, epayment = self._script, self._vipps.epayment
         first = await epayment.capture(script.reference, script.part)
         total = await self._total(first, lambda payment: payment.aggregate.captured_amount)
-        _expect("the amount captured first", total, script.part)
+        expect("the amount captured first", total, script.part)
         self._narrator.step(f"Capture {script.part}", _summary(first, total))
         rest = await epayment.capture(script.reference)
         total = await self._total(rest, lambda payment: payment.aggregate.captured_amount)
-        _expect("the amount captured in all", total, script.amount)
+        expect("the amount captured in all", total, script.amount)
         self._narrator.step("Capture all that remains", _summary(rest, total))
 
     async def _refund(self) -> None:
         reply = await self._vipps.epayment.refund(self._script.reference, self._script.refunded)
         total = await self._total(reply, lambda payment: payment.aggregate.refunded_amount)
-        _expect("the refunded amount", total, self._script.refunded)
+        expect("the refunded amount", total, self._script.refunded)
         self._narrator.step(f"Refund {self._script.refunded}", _summary(reply, total, "refunded"))
 
     async def _total(self, reply: Adjustment, total: Callable[[Payment], Amount]) -> Amount:
-        _expect("whether the result is still to come", reply.is_accepted_only, self._script.only_accepts)
+        expect("whether the result is still to come", reply.is_accepted_only, self._script.only_accepts)
         return total(await self._vipps.epayment.get(self._script.reference))
 
     async def _deliveries(self) -> None:
         await self._sandbox.settled()
         delivered = sum(delivery.status == 200 for delivery in self._sandbox.deliveries)
         events = sum(_EXPECTED_EVENTS.values())
-        _expect("the deliveries answered 200", delivered, events * _COPIES)
-        _expect("the events that took effect", sorted(self._shop.effects.values()), [1] * events)
+        expect("the deliveries answered 200", delivered, events * _COPIES)
+        expect("the events that took effect", sorted(self._shop.effects.values()), [1] * events)
         self._narrator.step("Receive every event twice", f"{delivered} deliveries, {events} effects: each event once")
 
     async def _read_back(self) -> None:
         events = await self._vipps.epayment.events(self._script.reference)
-        _expect("the event log", Counter(event.name for event in events), Counter(_EXPECTED_EVENTS))
+        expect("the event log", Counter(event.name for event in events), Counter(_EXPECTED_EVENTS))
         logged = {(str(event.name), event.psp_reference) for event in events}
-        _expect("the events handled, compared with the log", set(self._shop.effects), logged)
+        expect("the events handled, compared with the log", set(self._shop.effects), logged)
         self._narrator.step("Read the event log back", "the shop's books agree with it")
         for event in events:
             self._narrator.detail(f"{event.timestamp:%H:%M:%S}  {event.name:<10} {event.amount!s:>11}")
@@ -243,21 +241,19 @@ def _summary(reply: Adjustment, total: Amount, verb: str = "captured") -> str:
     return f"{accepted}{total} {verb} in all"
 
 
-def _expect(what: str, actual: object, expected: object) -> None:
-    if actual != expected:
-        raise DemoFailed(f"{what} should be {expected!r}, and is {actual!r}")
-
-
 def add_to(commands: "Commands") -> None:
     """Add the command."""
-    demo = commands.add_parser("demo", help="walk one payment's whole life against a sandbox on this machine")
+    demo = commands.add_parser("demo", help="walk a payment's, or a subscription's, whole life against a sandbox")
+    demo.add_argument("--api", choices=_APIS, default="epayment", help="what to walk through (default: epayment)")
     demo.add_argument("--dialect", choices=DIALECTS, default="current", help="which API to speak (default: current)")
     demo.set_defaults(run=_run)
 
 
 async def _run(options: argparse.Namespace) -> int:
+    if options.api != "epayment" and options.dialect == "draft":
+        raise ConfigurationError(f"the draft has payments alone: leave out --dialect draft, or --api {options.api}")
     try:
-        await run(options.dialect, sys.stdout)
+        await (run(options.dialect, sys.stdout) if options.api == "epayment" else run_subscription(sys.stdout))
     except (DemoFailed, VippsError) as error:
         write(sys.stderr, f"The demo failed: {error}\n")
         return 1

@@ -9,6 +9,20 @@ _BOLD, _DIM, _GREEN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m"
 _WIDTH = 50
 
 
+class DemoFailed(Exception):
+    """Something differs from what it should be."""
+
+
+def expect(what: str, actual: object, expected: object) -> None:
+    """Return if something is as it should be.
+
+    Raises:
+        DemoFailed: it is not; the message says *what*.
+    """
+    if actual != expected:
+        raise DemoFailed(f"{what} should be {expected!r}, and is {actual!r}")
+
+
 class StepPrinter:
     """Writes numbered steps, in colour where *out* is a terminal and ``NO_COLOR`` is not set.
 
