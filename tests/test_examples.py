@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -107,3 +108,31 @@ async def test_express_server_ships_within_norway(vipps: VippsClient, sandbox: S
             assert answer.status == 303
         payment = await sandbox.approve(REFERENCE, shipping_option="shop")
         assert payment.authorized_amount == 49900
+
+
+async def test_a_gym_s_members_pay_by_the_month(tmp_path: Path) -> None:
+    """examples/subscriptions.py drafts, charges month after month, once each, and lets its members leave."""
+    subscriptions = load("subscriptions")
+    async with (
+        Sandbox(copies=2) as sandbox,
+        subscriptions.open_gym(sandbox, tmp_path / "gym.db", free_port()) as gym,
+        aiohttp.ClientSession() as browser,
+    ):
+        async with browser.post(f"{gym.url}/join") as landing:
+            assert "499.00 NOK every month" in (await landing.text()).replace("\N{NO-BREAK SPACE}", " ")
+        async with browser.post(landing.url, data={"action": "accept"}) as member:
+            assert "<strong>ACTIVE</strong>" in await member.text()
+        for _ in range(65):
+            for _ in range(2):  # a day's run is run again after a crash
+                await subscriptions.charge_members(gym.vipps, gym.books, gym.today())
+            sandbox.clock.advance(timedelta(days=1))
+        await sandbox.settled()
+        async with browser.get(member.url) as page:
+            assert (await page.text()).count("499.00 NOK paid") == 3
+        async with browser.post(f"{member.url}/stop") as left:
+            assert "<strong>STOPPED</strong>" in await left.text()
+        async with browser.get(f"{gym.url}/members/unknown") as missing:
+            assert missing.status == 404
+        (agreement,) = sandbox.recurring.agreements.values()
+        assert agreement.state == "STOPPED"
+        assert [charge.captured for charge in sandbox.recurring.charges.values()] == [49900] * 3

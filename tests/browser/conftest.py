@@ -10,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from tests.support.sandbox.merchant import Merchant, Shop, at, shop
+from vipps_async import VippsClient
 from vipps_async.sandbox import Sandbox
 
 CONTAINER = "sandbox-in-a-container"  # a name that browsers do not take for this machine
@@ -76,3 +77,10 @@ async def running_shop() -> AsyncIterator[Shop]:
     """A server that takes deliveries."""
     async with shop() as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def vipps(sandbox: Sandbox) -> AsyncIterator[VippsClient]:
+    """A client of the sandbox, in the browser's loop."""
+    async with VippsClient(sandbox.credentials, environment=sandbox.environment) as client:
+        yield client
