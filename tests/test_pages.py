@@ -18,11 +18,13 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import REGISTRY
 
+from tests.support.diagrams import state_diagram
 from tests.support.payments import PRICE, authorize
 from tests.support.webhooks.asgi_sites import configure_django
 from tests.support.webhooks.deliveries import delivery, event, receiver_of
 from vipps_async import PaymentEvent, PaymentEventName, VippsClient
 from vipps_async.sandbox import Sandbox
+from vipps_async.sandbox._recurring.lifecycle import AGREEMENT_TRANSITIONS, CHARGE_TRANSITIONS, AgreementState
 from vipps_async.webhooks import Stage, WebhookReceiver
 from vipps_async.webhooks.stores.memory import MemoryStore
 from vipps_async.webhooks.stores.sqlite import SQLiteStore
@@ -113,7 +115,16 @@ async def _approve_what_comes(sandbox: Sandbox) -> None:
         for reference, payment in list(sandbox.payments.items()):
             if str(payment.state) == "CREATED":
                 await sandbox.approve(reference)
+        for agreement_id, agreement in list(sandbox.recurring.agreements.items()):
+            if agreement.state is AgreementState.PENDING:
+                await sandbox.recurring.accept(agreement_id)
         await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("table", [AGREEMENT_TRANSITIONS, CHARGE_TRANSITIONS], ids=["agreements", "charges"])
+def test_the_diagrams_are_drawn_from_the_tables(table: Any) -> None:
+    """A page shows the states that the sandbox has."""
+    assert f"```mermaid\n{state_diagram(table, 'PENDING')}\n```" in PAGES["recurring.md"].read_text()
 
 
 def _receiver() -> WebhookReceiver:

@@ -20,6 +20,12 @@ _OUTCOMES = (
     "tests/test_client.py",
 )
 _EPAYMENT = ("tests/epayment",)
+_RECURRING = (
+    "tests/recurring/test_requests.py",
+    "tests/recurring/test_event.py",
+    "tests/recurring/test_agreements.py",
+    "tests/recurring/test_charges.py",
+)
 _RECEIVER = (
     "tests/test_defaults.py",
     "tests/webhooks/test_router.py",
@@ -57,6 +63,7 @@ _SIGNATURES = (
     "tests/webhooks/test_signature_causes.py",
     "tests/webhooks/test_signature_copies.py",
 )
+_SUBSCRIPTIONS = ("tests/sandbox/_recurring",)
 _LEDGER = ("tests/sandbox/_epayment", "tests/sandbox/_platform")
 
 # By pattern of the module's path in the package; the first that fits.
@@ -64,6 +71,7 @@ JUDGES: Mapping[str, tuple[str, ...]] = {
     "_http/token.py": ("tests/_http/test_token.py", *_OUTCOMES),
     "_http/[!_]*.py": (*_CALLS, "tests/_http/test_token.py", *_OUTCOMES, "tests/_http/test_faults.py"),
     "epayment/_[!_]*.py": ("tests/epayment/test_requests.py", "tests/epayment/test_api.py", *_EPAYMENT),
+    "recurring/_[!_]*.py": _RECURRING,
     "money.py": ("tests/test_money.py",),
     "_events.py": (*_RECEIVER, "tests/epayment/test_event.py"),
     "_wire/converter.py": (
@@ -93,6 +101,9 @@ JUDGES: Mapping[str, tuple[str, ...]] = {
     "sandbox/_epayment/accounting.py": _LEDGER,
     "sandbox/_epayment/ledger.py": _LEDGER,
     "sandbox/_epayment/lifecycle.py": _LEDGER,
+    "sandbox/_recurring/c[ah]*.py": _SUBSCRIPTIONS,
+    "sandbox/_recurring/ledger.py": _SUBSCRIPTIONS,
+    "sandbox/_platform/markets.py": ("tests/sandbox/_platform/test_markets.py", *_SUBSCRIPTIONS),
     "sandbox/_platform/idempotency.py": _LEDGER,
     "sandbox/_platform/gateway.py": _LEDGER,
 }

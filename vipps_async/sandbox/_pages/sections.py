@@ -98,7 +98,7 @@ def _card(page: ApiPage) -> Markup:
 def _buttons(page: ApiPage) -> Iterator[Markup]:
     for number, action in enumerate(page.actions):
         kind = "" if number else "primary"
-        yield element("button", action.capitalize(), type="button", class_=kind, data_act=action)
+        yield element("button", action.replace("-", " ").capitalize(), type="button", class_=kind, data_act=action)
 
 
 def _endpoint(request: str, meaning: Child) -> Markup:
