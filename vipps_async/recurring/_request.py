@@ -77,7 +77,7 @@ class DraftAgreement:
     interval: Interval | None = attrs.field(default=None, validator=_optional(validators.instance_of(Interval)))
     product_name: str = attrs.field(validator=validators.text(1, 45))
     product_description: str | None = attrs.field(default=None, validator=_optional(validators.text(1, 100)))
-    merchant_redirect_url: str = attrs.field(converter=_as_url, validator=rules.page(2048))
+    merchant_redirect_url: str = attrs.field(converter=normal_url, validator=rules.page(2048))
     merchant_agreement_url: str | None = attrs.field(
         default=None, converter=_as_url, validator=_optional(rules.page(1024))
     )
