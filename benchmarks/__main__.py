@@ -8,7 +8,8 @@ ratio holds on a busy machine too. Needs what the tests need, and httpx; what is
 What takes many minutes is measured only if it is named: "stores", a store that remembers a million events against one
 that remembers a thousand; "inboxes", a take out of an inbox in which a hundred thousand other events are against one in
 which a hundred are; "contention", eight processes on one SQLite file against one; "sandbox", a sandbox that has seen
-nine thousand payments against a new one; "page", its page with five thousand payments against fifty, in Chromium.
+nine thousand payments against a new one; "agreements", one that has ten thousand agreements against one that has a
+hundred; "page", its page with five thousand payments against fifty, in Chromium.
 
 With --against, calls, deliveries and claims are measured in this version and in another checkout of the package.
 """
@@ -18,7 +19,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 
-from benchmarks import client, contention, imports, inboxes, page, parsing, sandbox, stores, versions, waits, webhooks
+from benchmarks import (
+    agreements,
+    client,
+    contention,
+    imports,
+    inboxes,
+    page,
+    parsing,
+    sandbox,
+    stores,
+    versions,
+    waits,
+    webhooks,
+)
 from benchmarks.pairs import Row, Tables, report
 
 Measure = Callable[[], Awaitable[Tables]]
@@ -47,6 +61,7 @@ LONG: dict[str, Measure] = {
     "stores": stores.compare_stores,
     "inboxes": inboxes.compare_inboxes,
     "sandbox": sandbox.compare_lives,
+    "agreements": titled("A sandbox with 10,000 agreements; base: with 100", agreements.compare_agreements),
     "page": titled("The sandbox's page with 5,000 payments; base: with 50", page.compare_pages),
 }
 

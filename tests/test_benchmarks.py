@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.agreements import compare_agreements
 from benchmarks.contention import compare_processes
 from benchmarks.inboxes import PLACES, compare_inboxes
 from benchmarks.sandbox import compare_lives
@@ -52,6 +53,13 @@ async def test_sandbox_is_measured() -> None:
     (row,) = figures["A payment's life after 40 others; base: in a new sandbox"]
     assert _is_positive(row["ratio"])
     assert _is_positive(row["sandbox's CPU ratio"])
+
+
+async def test_agreements_are_measured() -> None:
+    """A page of a list and a charge are compared with few agreements and with more."""
+    rows = await compare_agreements(few=100, many=150, rounds=2)
+    assert [row["work"] for row in rows] == ["a page of a list", "a charge, created and read"]
+    assert all(_is_positive(row["ratio"]) for row in rows)
 
 
 async def test_versions_are_measured() -> None:
