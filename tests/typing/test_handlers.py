@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 # Lines that a checker refuses end in "# refused".
 MODULE = """
 from vipps_async import PaymentEvent, PaymentEventName
+from vipps_async.recurring import AgreementEvent, AgreementEventType, ChargeEvent, ChargeEventType
 from vipps_async.webhooks import EventRouter, UnknownEvent, WebhookEvent
 from vipps_async.webhooks.stores.base import Claim
 
@@ -22,6 +23,8 @@ async def on_payment(event: PaymentEvent) -> None: ...
 async def on_payment_with_claim(event: PaymentEvent, claim: Claim) -> None: ...
 async def on_payment_with_named_claim(event: PaymentEvent, *, claim: Claim) -> None: ...
 async def on_unknown(event: UnknownEvent) -> None: ...
+async def on_charge(event: ChargeEvent) -> None: ...
+async def on_agreement(event: AgreementEvent) -> None: ...
 async def on_any(event: WebhookEvent) -> None: ...
 def not_async(event: PaymentEvent) -> None: ...
 
@@ -42,6 +45,11 @@ routes.on(PaymentEvent)(on_unknown)  # refused
 routes.on(UnknownEvent)(on_unknown)
 routes.on(UnknownEvent)(on_payment)  # refused
 routes.on("recurring.charge-captured.v1")(on_unknown)
+routes.on(ChargeEventType.CAPTURED)(on_charge)
+routes.on(ChargeEventType.CAPTURED)(on_payment)  # refused
+routes.on(ChargeEvent)(on_charge)
+routes.on(AgreementEventType.STOPPED)(on_agreement)
+routes.on(AgreementEvent)(on_charge)  # refused
 routes.on("CAPTURED", PaymentEventName.REFUNDED)(on_payment)
 routes.on(int)  # refused
 routes.on_failed(on_any)
