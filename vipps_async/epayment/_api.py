@@ -13,6 +13,7 @@ from vipps_async._http.polling import Polls
 from vipps_async._http.reply import ignore
 from vipps_async._http.session import ApiClient
 from vipps_async._http.waiting import wait_for
+from vipps_async._remaining import ALL_THAT_REMAINS, check_given
 from vipps_async.epayment._enums import (
     AuthorisationType,
     CustomerInteraction,
@@ -21,7 +22,7 @@ from vipps_async.epayment._enums import (
 )
 from vipps_async.epayment._errors import RULES
 from vipps_async.epayment._event import PaymentEvent
-from vipps_async.epayment._full_capture import ALL_THAT_REMAINS, amount_of_full_capture, check_given, check_modification
+from vipps_async.epayment._full_capture import amount_of_full_capture, check_modification
 from vipps_async.epayment._payment import Payment
 from vipps_async.epayment._receipt import Receipt
 from vipps_async.epayment._replies import read_adjustment, read_created, read_log, read_payment

@@ -7,7 +7,7 @@ the capture with this key may be the one that took it: then the log is read agai
 
 import asyncio
 import time
-from typing import Final, Protocol
+from typing import Protocol
 
 from vipps_async.epayment._errors import RULES
 from vipps_async.epayment._event import PaymentEvent, PaymentEventName
@@ -17,17 +17,6 @@ from vipps_async.errors import CallError, InvalidRequest, OutcomeUnknown
 from vipps_async.money import Amount
 
 _LOG_INTERVAL = 2.0  # seconds; ePayment API, polling
-
-
-class _AllThatRemains(Amount):
-    """Stands for an amount that was left out, as no value that a forgotten variable can have does."""
-
-    def __repr__(self) -> str:
-        """Tell what leaving the amount out means, in ``help()`` too."""
-        return "all that remains"
-
-
-ALL_THAT_REMAINS: Final[Amount] = _AllThatRemains(0, "XXX")  # ISO 4217: no currency
 
 
 class PaymentReader(Protocol):
@@ -40,18 +29,6 @@ class PaymentReader(Protocol):
     async def events(self, reference: str) -> list[PaymentEvent]:
         """Return its event log."""
         ...
-
-
-def check_given(amount: Amount) -> Amount:
-    """Return an amount that was given to capture, if it is one.
-
-    Raises:
-        InvalidRequest: it is none, such as the ``None`` of a forgotten variable.
-    """
-    if not isinstance(amount, Amount):
-        rule = 'must be an Amount, such as Amount(1000, "NOK"); to capture all that remains, leave it out'
-        raise InvalidRequest("amount", amount, rule)
-    return amount
 
 
 def check_modification(reference: str, key: str | None, modification_reference: str | None) -> None:

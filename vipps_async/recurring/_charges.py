@@ -12,6 +12,7 @@ from vipps_async._http.polling import Polls
 from vipps_async._http.reply import ignore
 from vipps_async._http.session import ApiClient
 from vipps_async._http.waiting import wait_for
+from vipps_async._remaining import ALL_THAT_REMAINS, check_given
 from vipps_async.errors import InvalidReply, InvalidRequest
 from vipps_async.money import Amount
 from vipps_async.recurring import _request as requests
@@ -20,7 +21,7 @@ from vipps_async.recurring._batches import paced, split
 from vipps_async.recurring._charge import ChangedCharge, Charge, ChargeVerdict, CreatedCharge
 from vipps_async.recurring._enums import ChargeStatus, ChargeType, ProcessingMode, TransactionType
 from vipps_async.recurring._errors import RULES
-from vipps_async.recurring._full_capture import ALL_THAT_REMAINS, amount_of_full_capture, check_given
+from vipps_async.recurring._full_capture import amount_of_full_capture
 from vipps_async.recurring._pages import read_page
 from vipps_async.recurring._replies import read_charge, read_charges, read_created, read_verdicts
 from vipps_async.recurring._rules import check_agreement_id, check_charge_id, derived_key

@@ -5,35 +5,10 @@ history names that amount. If nothing remains, and the history does not account 
 with this key may be the one that took it.
 """
 
-from typing import Final
-
 from vipps_async.errors import InvalidRequest, OutcomeUnknown
 from vipps_async.money import Amount
 from vipps_async.recurring._charge import Charge
 from vipps_async.recurring._enums import ChargeAction
-
-
-class _AllThatRemains(Amount):
-    """Stands for an amount that was left out, as no value that a forgotten variable can have does."""
-
-    def __repr__(self) -> str:
-        """Tell what leaving the amount out means, in ``help()`` too."""
-        return "all that remains"
-
-
-ALL_THAT_REMAINS: Final[Amount] = _AllThatRemains(0, "XXX")  # ISO 4217: no currency
-
-
-def check_given(amount: Amount) -> Amount:
-    """Return an amount that was given to capture, if it is one.
-
-    Raises:
-        InvalidRequest: it is none, such as the ``None`` of a forgotten variable.
-    """
-    if not isinstance(amount, Amount):
-        rule = 'must be an Amount, such as Amount(49900, "NOK"); to capture all that remains, leave it out'
-        raise InvalidRequest("amount", amount, rule)
-    return amount
 
 
 def amount_of_full_capture(charge: Charge, key: str | None) -> Amount:

@@ -123,6 +123,7 @@ class Sandbox(FaultControls):
             retry_delays=delays,
             seed=seed,
             strict=strict,
+            base_url=lambda: self.base_url,
             redirect_url=lambda destination, token: _REDIRECTS[destination].format(
                 public_url=(public_url or self.base_url).rstrip("/"), token=token
             ),

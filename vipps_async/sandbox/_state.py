@@ -173,6 +173,7 @@ def new_state(
     retry_delays: Sequence[float] | None,
     seed: int | None,
     strict: bool,
+    base_url: Callable[[], str],
     redirect_url: Callable[[Destination, str], str],
 ) -> SandboxState:
     """Return the state of a new sandbox.
@@ -189,6 +190,7 @@ def new_state(
         retry_delays: seconds between attempts of a delivery, the last one repeated; ``None``: the documented ones.
         seed: of the chance by which faults are injected; ``None`` takes any.
         strict: whether requests are held to the documents.
+        base_url: returns the address of the APIs.
         redirect_url: returns the address of a destination for a token.
     """
     schedule, clock, tokens, consents = DIALECTS[dialect].schedule, Clock(), Tokens(token_lifetime), Consents()
@@ -212,6 +214,7 @@ def new_state(
         currency=currency,
         denied=denied,
         strict=strict,
+        base_url=base_url,
         redirect_url=redirect_url,
         publish=deliveries.publish,
     )

@@ -59,6 +59,7 @@ class Platform:
         currency: of its market, ISO 4217; ``None``: it takes every one.
         denied: what it may not do.
         strict: whether requests are held to the documents.
+        base_url: returns the address of the APIs.
         redirect_url: returns the address of a destination for a token.
         publish: has an event delivered.
     """
@@ -71,6 +72,7 @@ class Platform:
     currency: str | None
     denied: frozenset[str]
     strict: bool
+    base_url: Callable[[], str]
     redirect_url: Callable[[Destination, str], str]
     publish: Callable[[SandboxEvent], None]
 

@@ -208,8 +208,7 @@ class RecurringApi:
         return of_json(200, documents.charge_document(charge, self.ledger.find(charge.agreement_id)))
 
     def _agreement(self, agreement: LedgerAgreement) -> dict[str, Any]:
-        landing = self._platform.redirect_url(Destination.LANDING_PAGE, "")
-        return documents.agreement_document(agreement, landing.partition("/landing")[0])
+        return documents.agreement_document(agreement, self._platform.base_url())
 
     def _first_check(self, item: Any, accepted: Mapping[str, Any]) -> list[str]:
         if item["agreementId"] not in self.ledger.agreements:
