@@ -3,10 +3,8 @@
 Source: Recurring API v3.
 """
 
-import secrets
-import uuid
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -20,7 +18,6 @@ from vipps_async.sandbox._platform.replies import HttpReply, of_json
 from vipps_async.sandbox._platform.routes import ApiRequest
 from vipps_async.sandbox._platform.saving import restored, saved
 from vipps_async.sandbox._recurring import documents
-from vipps_async.sandbox._recurring.bodies import day
 from vipps_async.sandbox._recurring.ceilings import exceeds_ceiling
 from vipps_async.sandbox._recurring.charging import capture_of, refund_of
 from vipps_async.sandbox._recurring.errors import error
@@ -33,14 +30,11 @@ from vipps_async.sandbox._recurring.lifecycle import (
     ChargeState,
 )
 from vipps_async.sandbox._recurring.lists import agreements_page, charges_page
+from vipps_async.sandbox._recurring.new_records import changed_terms, new_agreement, new_charge, new_token
 from vipps_async.sandbox._recurring.page import AgreementPage
 from vipps_async.sandbox._recurring.records import AgreementEntry, ChargeEntry, LedgerAgreement, LedgerCharge
-from vipps_async.sandbox._recurring.rules import USUAL_RETRY_DAYS, check_charge, check_draft, check_update
+from vipps_async.sandbox._recurring.rules import check_charge, check_draft, check_update
 from vipps_async.sandbox._recurring.user import UserActions
-
-_LIFETIME = timedelta(minutes=10)  # Recurring API, agreement states
-_TOKEN_BYTES = 24
-_ID_BYTES = 5
 
 _DONE = HttpReply(status=204)
 
@@ -97,11 +91,12 @@ class RecurringApi:
             denied=self._platform.denied,
             leniency=request.leniency,
         )
-        agreement = self._new_agreement(body, request)
+        token = new_token()
+        agreement = new_agreement(body, token, self._confirmation_url(token), now=request.now)
         initial: LedgerCharge | None = None
         if body.get("initialCharge") is not None:
             terms = {**body["initialCharge"], "type": "INITIAL"}
-            initial = self._new_charge(terms, agreement, request)
+            initial = new_charge(terms, agreement, now=request.now)
         drafted = self.ledger.draft(agreement, initial, key=request.key or "")
         return of_json(201, documents.drafted(drafted, None if initial is None else initial.id))
 
@@ -126,7 +121,7 @@ class RecurringApi:
         if agreement.state is not AgreementState.ACTIVE:
             raise error("illegal-agreement-update")
         check_update(body, agreement)
-        terms = _changed_terms(agreement.terms, body)
+        terms = changed_terms(agreement.terms, body)
         self.ledger.act(agreement.id, AgreementAction.UPDATE, actor="MERCHANT", now=request.now, terms=terms)
         return _DONE
 
@@ -223,7 +218,7 @@ class RecurringApi:
             self._open_charge(item, agreement, request)
         except ProblemError:
             charge = attrs.evolve(
-                self._new_charge(item, agreement, request), state=ChargeState.FAILED, failure_reason="technical_error"
+                new_charge(item, agreement, now=request.now), state=ChargeState.FAILED, failure_reason="technical_error"
             )
             entry = ChargeEntry(event="FAIL", occurred=request.now, amount=charge.amount, idempotency_key="")
             self._publish_charge(charge, CREATION_FAILED, entry)
@@ -232,45 +227,10 @@ class RecurringApi:
         if agreement.state is not AgreementState.ACTIVE:
             raise error("charge-creation-failed", f"The agreement is {agreement.state}.")
         check_charge(body, agreement, now=request.now, denied=self._platform.denied)
-        charge = self._new_charge(body, agreement, request)
+        charge = new_charge(body, agreement, now=request.now)
         if exceeds_ceiling(agreement, charge, self.ledger.charges_of(agreement)):
             raise error("charge-amount-too-high")
         return self.ledger.open_charge(charge, key=request.key or "")
-
-    def _new_agreement(self, body: Mapping[str, Any], request: ApiRequest) -> LedgerAgreement:
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
-        number = body.get("phoneNumber") or test_user.PHONE_NUMBER
-        return LedgerAgreement(
-            id=f"agr_{secrets.token_hex(_ID_BYTES)}",
-            uuid=str(uuid.uuid4()),
-            terms=body,
-            currency=body["pricing"]["currency"],
-            token=token,
-            confirmation_url=self._confirmation_url(token),
-            created_at=request.now,
-            expires_at=request.now + _LIFETIME,
-            phone_number=number,
-        )
-
-    def _new_charge(self, body: Mapping[str, Any], agreement: LedgerAgreement, request: ApiRequest) -> LedgerCharge:
-        kind = body.get("type", "RECURRING")
-        is_scheduled = kind == "RECURRING"
-        retry_days = body.get("retryDays")
-        return LedgerCharge(
-            id=body.get("orderId") or f"chr-{secrets.token_hex(_ID_BYTES)}",
-            agreement_id=agreement.id,
-            state=ChargeState.PENDING,
-            type=kind,
-            transaction_type=body["transactionType"],
-            amount=body["amount"],
-            currency=agreement.currency,
-            description=body["description"],
-            due=day(body["due"]) if is_scheduled else request.now.date(),
-            retry_days=(USUAL_RETRY_DAYS if retry_days is None else retry_days) if is_scheduled else 0,
-            processing_mode=body.get("processingMode") or ("MULTIPLE_ATTEMPTS" if is_scheduled else "SINGLE_ATTEMPT"),
-            external_id=body.get("externalId"),
-            created_at=request.now,
-        )
 
     def _confirmation_url(self, token: str) -> str:
         return self._platform.redirect_url(Destination.LANDING_PAGE, token)
@@ -316,12 +276,3 @@ class RecurringApi:
                 ),
             )
         )
-
-
-def _changed_terms(terms: Mapping[str, Any], body: Mapping[str, Any]) -> Mapping[str, Any]:
-    changed = {**terms, **{name: value for name, value in body.items() if name not in {"pricing", "interval"}}}
-    if "pricing" in body:
-        changed["pricing"] = {**terms["pricing"], **body["pricing"]}
-    if "interval" in body:
-        changed["interval"] = body["interval"].get("period")
-    return changed
