@@ -136,3 +136,38 @@ async def test_what_was_refused_is_kept(page: Page, merchant: Merchant) -> None:
     await expect(page.get_by_role("alert")).to_have_text("That did not work: nothing is shipped to SE, only to NO.")
     await expect(page.get_by_label("Country, two letters")).to_have_value("SE")
     await expect(page.get_by_text("Ships to Robert Levins gate 5, 0154 Oslo, NO")).to_be_visible()
+
+
+async def test_going_back_to_the_shop_cancels(page: Page, merchant: Merchant) -> None:
+    """The browser's own way back ends the payment, and leads to where the user came from."""
+    await page.route("https://example.com/**", lambda route: route.fulfill(body="the shop"))
+    await page.goto("https://example.com/checkout")
+    await opened(page, merchant)
+    await page.go_back()
+    await expect(page).to_have_url("https://example.com/checkout")
+    assert merchant.sandbox.payments[REFERENCE].state is State.ABORTED
+
+
+async def test_going_back_to_nowhere_cancels(page: Page, merchant: Merchant) -> None:
+    """A page that was opened in a tab of its own tells what became of the payment."""
+    created = await merchant.create()
+    async with page.context.expect_page() as opening:
+        await page.evaluate("url => open(url, '_blank', 'noopener') && null", created.json["redirectUrl"])
+    tab = await opening.value
+    await tab.evaluate("history.back()")
+    await expect(tab.get_by_role("status")).to_have_text("You rejected this payment, or went back. (ABORTED)")
+    await expect(tab.get_by_role("link", name="Back to the shop")).to_be_visible()
+
+
+async def test_a_reload_is_no_way_back(page: Page, merchant: Merchant) -> None:
+    """Nor is the way back from what the page itself led to, once the payment is approved."""
+    await page.route("https://example.com/**", lambda route: route.fulfill(body="the shop"))
+    await page.goto("https://example.com/checkout")
+    await opened(page, merchant)
+    await page.reload()
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page).to_have_url(merchant.sandbox.payments[REFERENCE].request["returnUrl"])
+    for _ in range(2):
+        await page.go_back()
+    await expect(page.get_by_role("status")).to_have_text("You approved this payment. (AUTHORIZED)")
+    assert merchant.sandbox.payments[REFERENCE].state is State.AUTHORIZED

@@ -231,6 +231,10 @@ class Sandbox(FaultControls):
         """Reject a payment as its user does in the app: ``epayment.reject``."""
         return await self.epayment.reject(reference)
 
+    async def go_back(self, reference: str) -> LedgerPayment:
+        """Go back from a payment's landing page as its user does in a browser: ``epayment.go_back``."""
+        return await self.epayment.go_back(reference)
+
     async def expire(self, reference: str) -> LedgerPayment:
         """Let the time of one payment run out: ``epayment.expire``."""
         return await self.epayment.expire(reference)

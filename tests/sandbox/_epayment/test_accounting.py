@@ -100,9 +100,9 @@ async def test_cancel_before_authorization_terminates(merchant: Merchant) -> Non
     assert (last["name"], last["amount"]["value"], last["idempotencyKey"]) == ("TERMINATED", 49900, "created")
 
 
-@pytest.mark.parametrize(("act", "state"), [("reject", "ABORTED"), ("expire", "EXPIRED")])
+@pytest.mark.parametrize(("act", "state"), [("reject", "ABORTED"), ("go_back", "ABORTED"), ("expire", "EXPIRED")])
 async def test_a_payment_that_is_not_approved_ends(merchant: Merchant, act: str, state: str) -> None:
-    """Rejection aborts and time expires, with an event that carries the create request's key."""
+    """Rejection and going back abort, and time expires, with an event that carries the create request's key."""
     await merchant.create(key="created")
     await getattr(merchant.sandbox, act)(REFERENCE)
     body = (await merchant.get()).json

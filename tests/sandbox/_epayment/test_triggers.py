@@ -89,7 +89,8 @@ async def test_an_outcome_can_be_unknown_for_an_hour(merchant: Merchant, shop: S
     body = {"customer": {"phoneNumber": "4712345678"}}
     forced = await merchant.call("POST", f"/epayment/v1/test/payments/{REFERENCE}/approve", body)
     assert (forced.status, forced.code) == (400, "10020")
-    for act in (merchant.sandbox.approve, merchant.sandbox.reject, merchant.sandbox.expire):
+    sandbox = merchant.sandbox
+    for act in (sandbox.approve, sandbox.reject, sandbox.go_back, sandbox.expire):
         with pytest.raises(ActionRefused, match="under way"):
             await act(REFERENCE)
     merchant.sandbox.clock.advance(timedelta(seconds=30))

@@ -46,6 +46,7 @@ class TestPage:
         for path, media_type in (
             ("/", "text/html"),
             ("/sandbox/dashboard.js", "text/javascript"),
+            ("/sandbox/landing.js", "text/javascript"),
             ("/sandbox/style.css", "text/css"),
         ):
             got = await merchant.send("GET", path)

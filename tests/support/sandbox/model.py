@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-BY_USER = ("approve", "reject", "expire")
+BY_USER = ("approve", "reject", "go_back", "expire")
 
 # (operation, state) -> the error code that forbids it
 REFUSALS = {
@@ -21,7 +21,7 @@ REFUSALS = {
     ("capture", "TERMINATED"): "6070",
     ("refund", "CREATED"): "6020",
 }
-ENDS = {"reject": "ABORTED", "expire": "EXPIRED", "cancel": "TERMINATED"}
+ENDS = {"reject": "ABORTED", "go_back": "ABORTED", "expire": "EXPIRED", "cancel": "TERMINATED"}
 CONFLICTS = {"create": "4020", "capture": "4010", "refund": "4150"}
 REFERENCE_TAKEN, NO_SUCH_PAYMENT = "4150", "5090"
 

@@ -41,6 +41,7 @@ _MONEY_RULES: Mapping[Action, tuple[tuple[str, _Broken], ...]] = MappingProxyTyp
     {
         Action.APPROVE: (("10020", _processing),),
         Action.REJECT: (("10060", _processing),),
+        Action.GO_BACK: (("10060", _processing),),
         Action.EXPIRE: (("10060", _processing),),
         Action.CAPTURE: (
             _FOREIGN,

@@ -50,6 +50,10 @@ class EPaymentHandle:
         """Reject a payment as its user does in the app; raises like `approve`."""
         return await self._act(reference, Action.REJECT)
 
+    async def go_back(self, reference: str) -> LedgerPayment:
+        """Go back from a payment's landing page to the shop, which cancels the payment; raises like `approve`."""
+        return await self._act(reference, Action.GO_BACK)
+
     async def expire(self, reference: str) -> LedgerPayment:
         """Let the time of one payment run out; raises like `approve`."""
         return await self._act(reference, Action.EXPIRE)

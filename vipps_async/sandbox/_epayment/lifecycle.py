@@ -25,6 +25,7 @@ class Action(StrEnum):
 
     APPROVE = "approve"
     REJECT = "reject"
+    GO_BACK = "go-back"
     EXPIRE = "expire"
     CANCEL = "cancel"
     CAPTURE = "capture"
@@ -69,6 +70,8 @@ TRANSITIONS: Mapping[tuple[State, Action], Transition] = MappingProxyType(
     {
         (State.CREATED, Action.APPROVE): Transition(State.AUTHORIZED, EventName.AUTHORIZED),
         (State.CREATED, Action.REJECT): Transition(State.ABORTED, EventName.ABORTED),
+        # What state that ends in is not documented; it is the user who ends it: knowledge base, landing page.
+        (State.CREATED, Action.GO_BACK): Transition(State.ABORTED, EventName.ABORTED),
         (State.CREATED, Action.EXPIRE): Transition(State.EXPIRED, EventName.EXPIRED),
         (State.CREATED, Action.CANCEL): Transition(State.TERMINATED, EventName.TERMINATED),
         (State.AUTHORIZED, Action.CAPTURE): Transition(State.AUTHORIZED, EventName.CAPTURED),
@@ -91,6 +94,10 @@ REFUSALS: Mapping[tuple[State, Action], str] = MappingProxyType(
         (State.ABORTED, Action.REJECT): "10060",
         (State.EXPIRED, Action.REJECT): "10060",
         (State.TERMINATED, Action.REJECT): "10060",
+        (State.AUTHORIZED, Action.GO_BACK): "10060",
+        (State.ABORTED, Action.GO_BACK): "10060",
+        (State.EXPIRED, Action.GO_BACK): "10060",
+        (State.TERMINATED, Action.GO_BACK): "10060",
         (State.AUTHORIZED, Action.EXPIRE): "10060",
         (State.ABORTED, Action.EXPIRE): "10060",
         (State.EXPIRED, Action.EXPIRE): "10060",

@@ -23,10 +23,13 @@ from vipps_async.sandbox._platform.schema import Check, nullable, record, text
 _OUTCOMES: Mapping[State, str] = MappingProxyType(
     {
         State.AUTHORIZED: "You approved this payment.",
-        State.ABORTED: "You rejected this payment.",
+        State.ABORTED: "You rejected this payment, or went back.",
         State.EXPIRED: "Time ran out for this payment.",
         State.TERMINATED: "The merchant cancelled this payment.",
     }
+)
+_BY_USER: Mapping[str, Action] = MappingProxyType(
+    {action.value: action for action in (Action.APPROVE, Action.REJECT, Action.GO_BACK)}
 )
 _TONES: Mapping[State, str] = MappingProxyType({State.CREATED: "waiting", State.AUTHORIZED: "good"})
 
@@ -50,6 +53,7 @@ class PaymentPage:
         {
             Action.APPROVE.value: record(optional={"shippingOption": nullable(text()), "address": nullable(ADDRESS)}),
             Action.REJECT.value: record(),
+            Action.GO_BACK.value: record(),
             Action.EXPIRE.value: record(),
         }
     )
@@ -129,10 +133,14 @@ class PaymentPage:
         )
 
     async def submit(self, token: str, form: Mapping[str, str]) -> str | None:
-        """Do what the button says that the user pressed; return where the user goes then, if away."""
+        """Do what the user did, by a button or by going back; return where the user goes then, if away."""
         payment = self._payment(token)
-        submit = {"approve": self._approve, "reject": self._reject, "ship": self._ship}[form.get("action", "")]
-        return await submit(payment, form)
+        if form.get("action") == "ship":
+            await self._ship(payment, form)
+            return None
+        action = _BY_USER[form.get("action", "")]
+        choice = self._choice(payment, form) if action is Action.APPROVE else DEFAULT_APPROVAL
+        return await self._finish(payment, action, choice)
 
     def qr_form(self, token: str) -> QrForm | None:
         """Return the QR code of a payment that can still be paid."""
@@ -151,12 +159,6 @@ class PaymentPage:
         if payment is None:
             raise LookupError(token)
         return payment
-
-    async def _approve(self, payment: LedgerPayment, form: Mapping[str, str]) -> str | None:
-        return await self._finish(payment, Action.APPROVE, self._choice(payment, form))
-
-    async def _reject(self, payment: LedgerPayment, _: Mapping[str, str]) -> str | None:
-        return await self._finish(payment, Action.REJECT, DEFAULT_APPROVAL)
 
     async def _finish(self, payment: LedgerPayment, action: Action, choice: ApprovalDetails) -> str | None:
         await self._user.act(payment.reference, action, choice)

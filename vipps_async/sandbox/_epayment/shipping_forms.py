@@ -42,6 +42,10 @@ def forms(payment: LedgerPayment, choice: ApprovalDetails, typed: Mapping[str, s
         choice: what the user has settled so far.
         typed: the address that was just refused, if one was.
     """
+    return joined([_buttons(payment, choice, typed), element("script", src="/sandbox/landing.js", defer=True)])
+
+
+def _buttons(payment: LedgerPayment, choice: ApprovalDetails, typed: Mapping[str, str]) -> Markup:
     approve, reject = _button("Approve", "approve", class_="primary"), _button("Reject", "reject")
     if "shipping" not in payment.request:
         return _form(approve, reject)

@@ -31,7 +31,9 @@ from vipps_async.sandbox._web.http import to_response
 _PACE = 0.1
 _EVENT = b"retry: 500\ndata: %b\n\n"  # a page that lost the feed comes back after 500 ms
 _STATIC = files("vipps_async.sandbox._pages") / "static"
-_MEDIA_TYPES: Mapping[str, str] = MappingProxyType({"dashboard.js": "text/javascript", "style.css": "text/css"})
+_MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
+    {"dashboard.js": "text/javascript", "landing.js": "text/javascript", "style.css": "text/css"}
+)
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
 _HEADERS: Mapping[str, str] = MappingProxyType(
     {

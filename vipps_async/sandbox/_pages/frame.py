@@ -1,4 +1,4 @@
-"""The frame of a page for people: no script, and nothing to load but the sandbox's stylesheet. Performs no I/O."""
+"""The frame of a page for people: nothing to load but the sandbox's own files. Performs no I/O."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,7 +8,10 @@ from vipps_async.sandbox._platform.markup import Child, Markup, document, elemen
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
         "Cache-Control": "no-store",
-        "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+        "Content-Security-Policy": (
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+            "base-uri 'none'; frame-ancestors 'none'"
+        ),
         "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
     }
