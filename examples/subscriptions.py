@@ -18,7 +18,7 @@ import aiosqlite
 import attrs
 from aiohttp import web
 
-from vipps_async import Amount, BadRequest, VippsClient, WaitTimeout
+from vipps_async import Amount, BadRequest, NotFound, VippsClient, WaitTimeout
 from vipps_async.recurring import (
     AgreementEvent,
     AgreementEventType,
@@ -65,28 +65,58 @@ button {{ font: inherit; padding: .7rem 1.4rem; border: 0; border-radius: .5rem;
 """
 
 
-async def charge_members(vipps: VippsClient, books: aiosqlite.Connection, today: date) -> None:
-    """Create every charge that is due soon; run it daily, and again after a crash."""
-    await _write_down(books, today)
-    unsent = await books.execute_fetchall(
-        "SELECT order_id, agreement, due FROM charges JOIN members USING (member) WHERE NOT is_sent ORDER BY order_id"
-    )
-    for order_id, agreement, due in unsent:
-        failure = None
-        try:
-            await vipps.recurring.charges.create(
-                agreement,
-                amount=PRICE,
-                description="Membership",
-                transaction_type="DIRECT_CAPTURE",
-                due=max(date.fromisoformat(due), today + timedelta(days=1)),
-                retry_days=5,
-                order_id=order_id,
-            )
-        except BadRequest as refused:  # the member has just left
-            failure = refused.code
-        await books.execute("UPDATE charges SET is_sent = 1, failure = ? WHERE order_id = ?", [failure, order_id])
-        await books.commit()
+async def charge_members(vipps: VippsClient, path: Path, today: date) -> None:
+    """Create every charge that is due soon; run it daily, and again after a crash.
+
+    It has the books open by itself, so that no page's commit comes in between.
+    """
+    async with open_books(path) as books:
+        await _write_down(books, today)
+        unsent = await books.execute_fetchall(
+            "SELECT order_id, agreement, due FROM charges JOIN members USING (member)"
+            " WHERE NOT is_sent ORDER BY order_id"
+        )
+        for order_id, agreement, due in unsent:
+            refusal = await _refusal(vipps, agreement, order_id, date.fromisoformat(due))
+            if refusal == "charge-due-too-soon":  # no run came to it in time: on another day, with another key
+                await books.execute("UPDATE charges SET due = ? WHERE order_id = ?", [_soon(today), order_id])
+            else:  # it is there, or the member has just left
+                await books.execute(
+                    "UPDATE charges SET is_sent = 1, failure = coalesce(?, failure) WHERE order_id = ?",
+                    [refusal, order_id],
+                )
+            await books.commit()
+
+
+async def _refusal(vipps: VippsClient, agreement: str, order_id: str, due: date) -> str | None:
+    """Send a charge as it was written down; return why it is refused, unless it is there from an earlier run."""
+    try:
+        await vipps.recurring.charges.create(
+            agreement,
+            amount=PRICE,
+            description="Membership",
+            transaction_type="DIRECT_CAPTURE",
+            due=due,
+            retry_days=5,
+            order_id=order_id,
+            idempotency_key=f"{order_id}-{due:%m%d}",
+        )
+    except BadRequest as refused:
+        return None if await _is_there(vipps, agreement, order_id) else refused.code
+    return None
+
+
+async def _is_there(vipps: VippsClient, agreement: str, order_id: str) -> bool:
+    try:
+        await vipps.recurring.charges.get(agreement, order_id)
+    except NotFound:
+        return False
+    return True
+
+
+def _soon(today: date) -> str:
+    # Two days ahead: what is tomorrow here may be today in the market.
+    return (today + timedelta(days=2)).isoformat()
 
 
 async def _write_down(books: aiosqlite.Connection, today: date) -> None:
@@ -95,11 +125,12 @@ async def _write_down(books: aiosqlite.Connection, today: date) -> None:
     due_members = await books.execute_fetchall(
         "SELECT member, next_due FROM members WHERE status = 'ACTIVE' AND next_due <= ?", [soon]
     )
-    for member, due in due_members:
+    for member, next_due in due_members:
         await books.execute(
-            "INSERT INTO charges (order_id, member, due) VALUES (?, ?, ?)", [f"{member}-{due}", member, due]
+            "INSERT INTO charges (order_id, member, due) VALUES (?, ?, ?)",
+            [f"{member}-{next_due}", member, max(next_due, _soon(today))],
         )
-        following = (date.fromisoformat(due) + MONTH).isoformat()
+        following = (date.fromisoformat(next_due) + MONTH).isoformat()
         await books.execute("UPDATE members SET next_due = ? WHERE member = ?", [following, member])
     await books.commit()
 
@@ -129,6 +160,7 @@ class Gym:
     url: str
     receiver: WebhookReceiver
     books: aiosqlite.Connection
+    path: Path
     today: Callable[[], date]
 
     def make_app(self) -> web.Application:
@@ -223,7 +255,7 @@ async def open_gym(sandbox: Sandbox, path: Path, port: int) -> AsyncIterator[Gym
     ):
         registration = await vipps.webhooks.register(f"{url}/vipps/events", EVENTS)
         receiver = WebhookReceiver(url=registration.url, secrets=[registration.secret], store=store)
-        gym = Gym(vipps, url, receiver, books, lambda: sandbox.clock.now().date())
+        gym = Gym(vipps, url, receiver, books, path, lambda: sandbox.clock.now().date())
         runner = web.AppRunner(gym.make_app(), access_log=None)
         await runner.setup()
         try:
@@ -238,7 +270,7 @@ async def main() -> None:
     async with Sandbox() as sandbox, open_gym(sandbox, Path("gym.db"), 8080) as gym:
         print(f"The gym is open at {gym.url}; its agreements are at {sandbox.base_url}.")
         while True:
-            await charge_members(gym.vipps, gym.books, gym.today())
+            await charge_members(gym.vipps, gym.path, gym.today())
             await asyncio.sleep(1)
             sandbox.clock.advance(timedelta(days=1))
 

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.support.agreements import TERMS
 from tests.support.payments import REFERENCE, authorize
 from vipps_async import VippsClient
 from vipps_async.sandbox import Sandbox
@@ -124,7 +125,7 @@ async def test_a_gym_s_members_pay_by_the_month(tmp_path: Path) -> None:
             assert "<strong>ACTIVE</strong>" in await member.text()
         for _ in range(65):
             for _ in range(2):  # a day's run is run again after a crash
-                await subscriptions.charge_members(gym.vipps, gym.books, gym.today())
+                await subscriptions.charge_members(gym.vipps, gym.path, gym.today())
             sandbox.clock.advance(timedelta(days=1))
         await sandbox.settled()
         async with browser.get(member.url) as page:
@@ -136,3 +137,31 @@ async def test_a_gym_s_members_pay_by_the_month(tmp_path: Path) -> None:
         (agreement,) = sandbox.recurring.agreements.values()
         assert agreement.state == "STOPPED"
         assert [charge.captured for charge in sandbox.recurring.charges.values()] == [49900] * 3
+
+
+async def test_a_charge_run_that_was_killed_is_run_on_another_day(tmp_path: Path) -> None:
+    """Its charge is there, or is made then: neither twice nor never, and the others do not wait for it."""
+    subscriptions = load("subscriptions")
+    async with (
+        Sandbox() as sandbox,
+        subscriptions.open_gym(sandbox, tmp_path / "gym.db", free_port()) as gym,
+    ):
+        for member in ("member-1", "member-2"):
+            drafted = await gym.vipps.recurring.agreements.create(**TERMS, external_id=member)
+            await sandbox.recurring.accept(drafted.agreement_id)
+            row = [member, drafted.agreement_id, "ACTIVE", (gym.today() + timedelta(days=1)).isoformat()]
+            await gym.books.execute("INSERT INTO members VALUES (?, ?, ?, ?)", row)
+        await gym.books.commit()
+        await subscriptions.charge_members(gym.vipps, gym.path, gym.today())
+        # Killed after the first charge was created, and before the second was sent.
+        second = [*sandbox.recurring.charges][1]
+        await gym.books.execute("UPDATE charges SET is_sent = 0")
+        await gym.books.execute("UPDATE charges SET due = ? WHERE order_id != ?", [gym.today().isoformat(), second])
+        await gym.books.commit()
+        for _ in range(3):
+            sandbox.clock.advance(timedelta(days=3))
+            await subscriptions.charge_members(gym.vipps, gym.path, gym.today())
+        await sandbox.settled()
+        rows = await gym.books.execute_fetchall("SELECT is_sent, captured, failure FROM charges")
+        assert [*map(tuple, rows)] == [(1, 49900, None)] * 2
+        assert len(sandbox.recurring.charges) == 2

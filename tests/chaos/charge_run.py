@@ -12,8 +12,8 @@ from vipps_async import VippsClient
 async def charge(books: Path, today: date) -> None:
     """Create what is due, for the credentials that the environment has."""
     subscriptions = load("subscriptions")
-    async with VippsClient.from_env() as vipps, subscriptions.open_books(books) as opened:
-        await subscriptions.charge_members(vipps, opened, today)
+    async with VippsClient.from_env() as vipps:
+        await subscriptions.charge_members(vipps, books, today)
 
 
 if __name__ == "__main__":

@@ -108,6 +108,23 @@ async def test_the_same_draft_is_the_same_agreement(vipps: VippsClient, sandbox:
     assert len(sandbox.recurring.agreements) == 2
 
 
+async def test_drafts_that_tell_nobody_are_of_two_users(vipps: VippsClient, sandbox: Sandbox) -> None:
+    """Two users who ask for the same do not share an agreement; whose it is, each of these tells."""
+    create = vipps.recurring.agreements.create
+    anybody = {**TERMS, "merchant_redirect_url": "https://shop.example/welcome"}
+    assert len({(await create(**anybody)).agreement_id for _ in range(2)}) == 2
+    first = InitialCharge(
+        amount=Amount(100, "NOK"), description="First", transaction_type="DIRECT_CAPTURE", order_id="first-1"
+    )
+    for told in (
+        {"external_id": "member-7"},
+        {"phone_number": "4791234567"},
+        {"initial_charge": first},
+        {"merchant_agreement_url": "https://shop.example/members?number=7"},
+    ):
+        assert len({(await create(**{**anybody, **told})).agreement_id for _ in range(2)}) == 1
+
+
 async def test_a_key_of_another_draft_is_a_conflict(vipps: VippsClient) -> None:
     """Told by the end of the problem's type, with what to do."""
     await vipps.recurring.agreements.create(**TERMS, idempotency_key="member-7")

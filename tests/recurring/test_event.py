@@ -165,13 +165,21 @@ def test_refunds_are_told_apart_by_their_time_too() -> None:
     assert charge_event(**refund).dedup_key != charge_event(**{**refund, "amountRefunded": 200}).dedup_key
 
 
-@pytest.mark.parametrize("kind", ["reserved", "canceled", "failed", "creation-failed"])
+@pytest.mark.parametrize("kind", ["reserved", "canceled", "failed"])
 def test_what_happens_once_is_the_same_whenever_it_is_told(kind: str) -> None:
     """Neither its time nor its transaction makes it another one."""
     event_type = f"recurring.charge-{kind}.v1"
     told = {"eventType": event_type, "occurred": "2026-10-02T10:20:02Z", "transactionId": None}
     assert charge_event(eventType=event_type).dedup_key == charge_event(**told).dedup_key
     assert agreement_event().dedup_key == agreement_event(occurred="2026-10-02T10:20:02Z").dedup_key
+
+
+def test_what_was_never_created_may_fail_again() -> None:
+    """There is no charge that it could happen to once."""
+    failed = {"eventType": "recurring.charge-creation-failed.v1"}
+    later = {**failed, "occurred": "2026-10-02T10:20:02Z"}
+    assert charge_event(**failed).dedup_key == charge_event(**failed, amount=1).dedup_key
+    assert charge_event(**failed).dedup_key != charge_event(**later).dedup_key
 
 
 async def test_handlers_ask_for_a_type_or_a_class() -> None:

@@ -91,8 +91,10 @@ class Agreements:
             skip_landing_page: whether the user is asked in the app at once; needs approval, and *phone_number*.
             external_id: 1 to 64 characters, the merchant's own.
             idempotency_key: 1 to 40 characters of a-z, A-Z, 0-9 and -. Without one, the key is derived from what is
-                asked for, so that a process that died can call again with the same arguments and gets the same
-                agreement. So two agreements that are to differ need something that does, such as *external_id*.
+                asked for, if that tells whose draft it is: by *external_id*, *phone_number*, an initial charge's
+                ``order_id``, or a query in one of the URLs. Then a process that died can call again with the same
+                arguments and gets the same agreement, also one that is over by now: draft anew for a user who comes
+                back later, with another key. What tells nobody gets a fresh key, or two users would share an agreement.
 
         Raises:
             InvalidRequest: an argument breaks one of these rules.
@@ -119,9 +121,11 @@ class Agreements:
             external_id=external_id,
         )
         body = encoded(request)
-        derived = derived_key(self._merchant, body)
-        key = derived if idempotency_key is None else RULES.checked_key(idempotency_key)
-        draft = call.write("create agreement", AGREEMENTS_PATH, body=body, key=key, rules=RULES)
+        key = self._key_of(request, body, idempotency_key)
+        is_repeatable = request.tells_whose or idempotency_key is not None
+        draft = call.write(
+            "create agreement", AGREEMENTS_PATH, body=body, key=key, may_be_a_repeat=is_repeatable, rules=RULES
+        )
         drafted = await self._session.send(draft, partial(read_drafted, key=key))
         self._polls.note_creation(AGREEMENT, (self._merchant, drafted.agreement_id))
         return drafted
@@ -153,7 +157,8 @@ class Agreements:
         Args:
             status: the API has no way to ask for all.
             created_after: an aware time, before which none is wanted.
-            page_size: 1 to 2000 in one reply; a page that is read too soon is waited for.
+            page_size: 1 to 2000 in one reply; a page that is read too soon is waited for. Pages are counted from the
+                beginning: collect all before you change any, or some are passed over.
 
         Raises:
             InvalidRequest: an argument cannot be meant so.
@@ -284,6 +289,11 @@ class Agreements:
         key = (self._merchant, check_agreement_id(agreement_id))
         read = partial(self._get_once, agreement_id)
         return await wait_for(self._polls, AGREEMENT, key, read, timeout=timeout, until=until, signal=signal)
+
+    def _key_of(self, request: requests.DraftAgreement, body: bytes, given_key: str | None) -> str:
+        if given_key is not None:
+            return RULES.checked_key(given_key)
+        return derived_key(self._merchant, body) if request.tells_whose else call.fresh_key()
 
     async def _get_once(self, agreement_id: str) -> Agreement:
         # In one attempt: how soon the next comes is the poll's to say.

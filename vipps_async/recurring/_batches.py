@@ -34,10 +34,16 @@ def split(charges: Iterable[NewCharge], per_call: int) -> list[Batch]:
     return [every[first : first + per_call] for first in range(0, len(every), per_call)]
 
 
-async def paced(batches: Iterable[Batch]) -> AsyncIterator[Batch]:
-    """Yield *batches*, each when those before it leave the API time."""
-    earliest = 0.0
-    for batch in batches:
-        await asyncio.sleep(max(0.0, earliest - time.monotonic()))
-        earliest = time.monotonic() + len(batch) * _MINUTE / _PER_MINUTE
-        yield batch
+class Pace:
+    """The pace of a client's calls, whichever run they are of."""
+
+    def __init__(self) -> None:
+        self._earliest = 0.0  # on the monotonic clock
+
+    async def paced(self, batches: Iterable[Batch]) -> AsyncIterator[Batch]:
+        """Yield *batches*, each when those before it leave the API time."""
+        for batch in batches:
+            now = time.monotonic()
+            begin, self._earliest = self._earliest, max(now, self._earliest) + len(batch) * _MINUTE / _PER_MINUTE
+            await asyncio.sleep(max(0.0, begin - now))
+            yield batch

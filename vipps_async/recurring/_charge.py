@@ -4,7 +4,7 @@ Source: Recurring API v3, charge responses.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import attrs
@@ -76,7 +76,7 @@ class Charge(Serializable):
         transaction_type: whether it is captured when it is paid.
         transaction_id: of the payment, once it is due.
         description: what the user reads.
-        due: when it was, or will be, first tried to take it.
+        due: the day on which it was, or will be, first tried to take it.
         retry_days: for how many days after that.
         processing_mode: how often it is tried.
         external_id: the merchant's own.
@@ -96,7 +96,7 @@ class Charge(Serializable):
     transaction_type: TransactionType | None = None
     transaction_id: str | None = None
     description: str | None = None
-    due: datetime | None = None
+    due: date | None = None
     retry_days: int | None = None
     processing_mode: ProcessingMode | None = None
     external_id: str | None = None
@@ -155,8 +155,9 @@ class ChargeVerdict(Serializable):
     Attributes:
         agreement_id: whose charge it is.
         order_id: the charge's id, if it is created.
-        is_accepted: whether it passed the first check. It can fail still, which its ``CREATION_FAILED`` event tells.
-        errors: why it did not, in the API's words.
+        is_accepted: whether it passed the first check, or is there already. It can fail still, which its
+            ``CREATION_FAILED`` event tells.
+        errors: what the API said against it.
         idempotency_key: what it was sent with, which it shares with others.
     """
 

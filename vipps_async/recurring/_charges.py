@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
+import attrs
+
 from vipps_async._events import EventWatcher
 from vipps_async._http import call
 from vipps_async._http.polling import Polls
@@ -13,11 +15,11 @@ from vipps_async._http.reply import ignore
 from vipps_async._http.session import ApiClient
 from vipps_async._http.waiting import wait_for
 from vipps_async._remaining import ALL_THAT_REMAINS, check_given
-from vipps_async.errors import InvalidReply, InvalidRequest
+from vipps_async.errors import InvalidReply, InvalidRequest, NotFound
 from vipps_async.money import Amount
 from vipps_async.recurring import _request as requests
 from vipps_async.recurring._agreements import AGREEMENTS_PATH, encoded
-from vipps_async.recurring._batches import paced, split
+from vipps_async.recurring._batches import Pace, split
 from vipps_async.recurring._charge import ChangedCharge, Charge, ChargeVerdict, CreatedCharge
 from vipps_async.recurring._enums import ChargeStatus, ChargeType, ProcessingMode, TransactionType
 from vipps_async.recurring._errors import RULES
@@ -49,6 +51,7 @@ class Charges:
     def __init__(self, client: ApiClient, polls: Polls) -> None:
         self._session = client.session
         self._polls = polls
+        self._pace = Pace()
 
     async def create(
         self,
@@ -81,7 +84,8 @@ class Charges:
             external_id: 1 to 64 characters, for settlement and the user's receipt.
             idempotency_key: 1 to 40 characters of a-z, A-Z, 0-9 and -. Without one, the key is derived from the
                 agreement and *order_id*, so that a process that died can call again and gets the same charge; without
-                an *order_id* either, it is a fresh one, since two equal charges are two charges.
+                an *order_id* either, it is a fresh one, since two equal charges are two charges. A refusal stays with
+                its key: give another one to ask again once the cause is gone; the *order_id* is charged once anyway.
 
         Raises:
             InvalidRequest: an argument breaks one of these rules.
@@ -110,7 +114,7 @@ class Charges:
             path,
             body=encoded(request),
             key=key,
-            may_be_a_repeat=idempotency_key is not None,
+            may_be_a_repeat=idempotency_key is not None or order_id is not None,
             rules=RULES,
         )
         read = partial(read_created, agreement_id=agreement_id, order_id=order_id, key=key)
@@ -119,18 +123,19 @@ class Charges:
         return created
 
     async def create_many(
-        self, charges: Iterable[requests.NewCharge], *, per_call: int = 500
+        self, charges: Iterable[requests.NewCharge], *, per_call: int = 500, run: str = ""
     ) -> AsyncIterator[ChargeVerdict]:
         """Create any number of charges, and yield what became of each, in their order.
 
         Calls follow each other no faster than 500 charges a minute. A charge that is accepted can fail still, which its
         ``CREATION_FAILED`` event tells. A process that died calls again with the same charges: those that exist are
-        answered as before, and the rest are created. Whatever is asked again, an *order_id* is charged once.
+        told as accepted, and the rest are created. Whatever is asked again, an *order_id* is charged once.
 
         Args:
             charges: their *order_id* values all differ.
             per_call: how many are sent in one call, 1 to 2000. The keys of the calls are derived from what is in them,
                 so repeat a run with the same number.
+            run: names the run, in the keys too: give another name to try what was accepted and then failed once more.
 
         Raises:
             InvalidRequest: an argument breaks one of these rules; nothing was sent.
@@ -139,19 +144,28 @@ class Charges:
 
         Source: Recurring API, create multiple charges.
         """
-        async for batch in paced(split(charges, per_call)):
+        async for batch in self._pace.paced(split(charges, per_call)):
             body = encoded(batch)
-            key = derived_key(self._merchant, body)
+            key = derived_key(self._merchant, body, run)
             creation = call.write(
                 "create charges",
                 f"{AGREEMENTS_PATH}/charges",
                 body=body,
                 key=key,
                 only_status=202,
+                may_be_a_repeat=True,
                 rules=RULES,
             )
             for verdict in await self._session.send(creation, partial(read_verdicts, asked=batch, key=key)):
-                yield verdict
+                yield verdict if verdict.is_accepted else await self._looked_up(verdict)
+
+    async def _looked_up(self, verdict: ChargeVerdict) -> ChargeVerdict:
+        """Return a refusal, unless the charge is there: then an earlier run created it."""
+        try:
+            await self.get(verdict.agreement_id, verdict.order_id)
+        except NotFound:
+            return verdict
+        return attrs.evolve(verdict, is_accepted=True)
 
     async def get(self, agreement_id: str, charge_id: str) -> Charge:
         """Return the charge as it stands.
@@ -189,7 +203,8 @@ class Charges:
 
         Args:
             agreement_id: whose charges.
-            status: of those that are wanted; all by default.
+            status: of those that are wanted; all by default. Collect all before you change any, or some may be passed
+                over.
 
         Raises:
             InvalidRequest: an argument cannot be meant so.

@@ -9,13 +9,13 @@ from vipps_async._http.call import ApiRules
 
 _HINTS = {
     "charge-amount-too-high": "charge less in this interval, raise the agreement's price, or ask the user to raise the "
-    "maximum in the app",
+    "maximum in the app; then ask with a new idempotency key",
     "charge-capture-failed": "read the charge: only what is reserved, and was not captured, can be captured",
-    "charge-creation-failed": "read the agreement: only one that is ACTIVE can be charged",
+    "charge-creation-failed": "read the agreement: once it is ACTIVE, charge it with a new idempotency key",
     "charge-due-in-too-long": "create the charge later: due is 2 years ahead at most",
-    "charge-due-too-soon": "give a due date from tomorrow on, in the market's own time",
+    "charge-due-too-soon": "give a due date from tomorrow on, in the market's own time, and a new idempotency key",
     "cancel-charge-failed": "read the charge: what was captured is refunded instead",
-    "conflict": "read what is there; an order_id is used once, whatever agreement it was for",
+    "conflict": "read what is there: an order_id is used once, and may be this very charge's already",
     "idempotency-conflict": "use a new idempotency key: this one belongs to another request",
     "illegal-agreement-update": "read the agreement: one that is not ACTIVE cannot be changed",
     "invalid-sale-unit": "ask Vipps MobilePay to enable Recurring for this sales unit",

@@ -181,6 +181,8 @@ class ChargeEvent(Serializable):
             return self.transaction_id or moment, str(self.amount_captured.value)
         if self.event_type is ChargeEventType.REFUNDED:
             return self.transaction_id or "", moment, str(self.amount_refunded.value)
+        if self.event_type is ChargeEventType.CREATION_FAILED:
+            return (moment,)  # there is no charge, so that it may be asked for, and fail, again
         return ()
 
 

@@ -31,7 +31,7 @@ class Pricing(Serializable):
         max_amount: of VARIABLE, the most that the user allows, once there is a user.
     """
 
-    type: PricingType
+    type: PricingType = attrs.field(converter=PricingType)
     currency: str
     amount: Amount | None = attrs.field(default=None, metadata=_DECIDES)
     suggested_max_amount: Amount | None = attrs.field(default=None, metadata=_DECIDES)
@@ -110,13 +110,23 @@ class Campaign(Serializable):
         explanation: what the user reads, of an agreement that was read.
     """
 
-    type: CampaignType
+    type: CampaignType = attrs.field(converter=CampaignType)
     price: Amount
     end: datetime | None = attrs.field(default=None, validator=_optional(validators.aware))
     period: Interval | None = attrs.field(default=None, validator=_optional(validators.instance_of(Interval)))
     event_date: datetime | None = attrs.field(default=None, validator=_optional(validators.aware))
     event_text: str | None = None
     explanation: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has what its type needs."""
+        needed = {
+            CampaignType.PRICE_CAMPAIGN: (self.end,),
+            CampaignType.PERIOD_CAMPAIGN: (self.period,),
+            CampaignType.EVENT_CAMPAIGN: (self.event_date, self.event_text),
+        }
+        return all(needed.get(self.type, (None,)))
 
     @classmethod
     def until(cls, end: datetime, *, price: Amount) -> "Campaign":
@@ -134,7 +144,7 @@ class Campaign(Serializable):
 
         Args:
             event_date: when it is, an aware time.
-            event_text: what it is, 1 to 15 characters that begin in lower case: ``"christmas"``.
+            event_text: what it is, 1 to 15 characters, best begun in lower case: ``"christmas"``.
             price: what is paid until then.
 
         Raises:

@@ -52,6 +52,7 @@ def read_charge(document: Any, agreement_id: str | None = None, charge_id: str |
         **with_amounts(told, "amount"),
         "summary": with_amounts(told.get("summary"), *_TOTALS, currency=currency),
         "history": [with_amounts(entry, "amount", currency=currency) for entry in entries],
+        "due": _day_of(told.get("due")),
     }
     charge = read_as(adapted, Charge, raw=document)
     _check_same("charge", charge.id, charge_id)
@@ -94,6 +95,11 @@ def _refused(document: Any) -> tuple[str, tuple[str, ...]]:
     if not isinstance(order_id, str):
         raise InvalidReply("the reply does not name a charge that it refuses")
     return order_id, tuple(printable(text, 500) for text in _texts(told.get("errors")))
+
+
+def _day_of(due: Any) -> Any:
+    # It comes back as midnight of the day that was asked for.
+    return due[:10] if isinstance(due, str) else due
 
 
 def _texts(document: Any) -> list[str]:

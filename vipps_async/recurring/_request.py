@@ -93,6 +93,9 @@ class DraftAgreement:
     external_id: str | None = attrs.field(default=None, validator=_EXTERNAL_ID)
 
     def __attrs_post_init__(self) -> None:
+        self._check_pricing()
+        if self.campaign is not None and not self.campaign.is_whole:
+            raise InvalidRequest("campaign", self.campaign.type, "make it by Campaign.until(…) or one of its kin")
         if self.campaign is not None and self.pricing.type is not PricingType.LEGACY:
             raise InvalidRequest("campaign", self.campaign.type, "goes with Pricing.legacy(…) only")
         if self.skip_landing_page and self.phone_number is None:
@@ -107,6 +110,26 @@ class DraftAgreement:
             if amount is not None and amount.currency != self.pricing.currency:
                 rule = f"an agreement has one currency, here {self.pricing.currency}"
                 raise InvalidRequest(f"{field}.currency", amount.currency, rule)
+
+    @property
+    def tells_whose(self) -> bool:
+        """Whether it has something by which the drafts of two users differ."""
+        order_id = None if self.initial_charge is None else self.initial_charge.order_id
+        urls = (self.merchant_redirect_url, self.merchant_agreement_url or "")
+        return bool(self.external_id or self.phone_number or order_id or any("?" in url for url in urls))
+
+    def _check_pricing(self) -> None:
+        price = self.pricing.amount or self.pricing.suggested_max_amount
+        if price is None and self.pricing.type is not PricingType.FLEXIBLE:
+            raise InvalidRequest("pricing", self.pricing.type, "make it by Pricing.legacy(…) or Pricing.variable(…)")
+        if price is not None and price.currency != self.pricing.currency:
+            rule = f"an agreement has one currency, here {self.pricing.currency}"
+            raise InvalidRequest("pricing.currency", price.currency, rule)
+        if self.pricing.currency not in _CURRENCIES:
+            raise InvalidRequest("pricing.currency", self.pricing.currency, f"must be one of {', '.join(_CURRENCIES)}")
+
+
+_CURRENCIES = ("NOK", "DKK", "EUR")
 
 
 @attrs.frozen(kw_only=True)

@@ -180,6 +180,8 @@ async def test_what_a_state_forbids_is_refused(merchant: Merchant) -> None:
             "campaign",
         ),
         ({"initialCharge": {**INITIAL, "orderId": "a_b"}}, "validation-error", "initialCharge.orderId"),
+        ({"initialCharge": {**INITIAL, "amount": 99}}, "validation-error", "initialCharge.amount"),
+        ({"initialCharge": {**INITIAL, "amount": 2_000_001}}, "charge-amount-too-high", ""),
     ],
 )
 async def test_a_draft_that_breaks_a_rule_is_refused(
@@ -236,6 +238,7 @@ async def test_what_the_sales_unit_may_not_do_is_refused(denied: str, changes: d
     [
         ({"status": "STOPPED", "productName": "x"}, "validation-error"),
         ({"pricing": {"suggestedMaxAmount": 1000}}, "validation-error"),
+        ({"pricing": {"amount": 99}}, "validation-error"),
         ({"status": "ACTIVE"}, "validation-error"),
         ({"interval": {"type": "RECURRING"}}, "validation-error"),
     ],
@@ -313,6 +316,23 @@ async def test_everything_is_done_over_http_too(merchant: Merchant) -> None:
     assert (await merchant.send("POST", "/sandbox/agreements/agr_none/stop")).status == 404
     shown = (await merchant.send("GET", "/sandbox/agreements")).json["agreements"]
     assert [each["reference"] for each in shown] == [agreement]
+
+
+@pytest.mark.parametrize("typed", ["9e999999", "NaN", "1e-9", "-1", "a lot", ""])
+async def test_a_maximum_that_is_none_changes_nothing(merchant: Merchant, typed: str) -> None:
+    """Whatever a form says, and whatever a test passes."""
+    agreement = (await drafted(merchant, pricing=VARIABLE)).json["agreementId"]
+    await merchant.sandbox.recurring.accept(agreement, max_amount=60000)
+    url = merchant.sandbox.recurring.agreements[agreement].confirmation_url
+    got = await merchant.send("POST", url, data={"action": "set-maximum", "maxAmount": typed})
+    assert (got.status, "must be an amount" in got.body.decode()) == (409, True)
+    bad: Any = 570.0
+    with pytest.raises(ActionRefused, match="minor units"):
+        await merchant.sandbox.recurring.set_maximum(agreement, bad)
+    unknown: Any = "no idea"
+    with pytest.raises(ActionRefused, match="one of user_action_required"):
+        await merchant.sandbox.recurring.decline_charges(agreement, unknown)
+    assert merchant.sandbox.recurring.agreements[agreement].max_amount == 60000
 
 
 async def test_a_saved_sandbox_goes_on_elsewhere(merchant: Merchant) -> None:

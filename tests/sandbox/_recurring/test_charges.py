@@ -278,7 +278,13 @@ async def test_a_batch_is_checked_item_by_item(merchant: Merchant, shop: Shop) -
     assert (
         await merchant.call("POST", f"{AGREEMENTS}/charges", [item, late, unknown, item], key="batch")
     ).json == got.json
-    bodies: list[Any] = [[], {}, [item] * 2001, [item, {**item, "orderId": "order_3"}]]
+    bodies: list[Any] = [
+        [],
+        {},
+        [item] * 2001,
+        [item, {**item, "orderId": "order_3"}],
+        [{**item, "type": "UNSCHEDULED"}],
+    ]
     for body in bodies:
         got = await merchant.call("POST", f"{AGREEMENTS}/charges", body, key=merchant.fresh_key())
         assert (got.status, identifier(got)) == (400, "validation-error")
@@ -321,3 +327,46 @@ async def test_charges_end_with_their_agreement(merchant: Merchant) -> None:
     assert (state_of(merchant, "order-1"), state_of(merchant, "order-2")) == ("CHARGED", "CANCELLED")
     got = await create_charge(merchant, agreement)
     assert (got.status, identifier(got)) == (400, "charge-creation-failed")
+
+
+async def test_a_later_charge_does_not_hold_up_an_earlier_one(merchant: Merchant) -> None:
+    """Towards the user's maximum counts what was taken in the interval, not what is still to come."""
+    agreement = (await drafted(merchant, pricing={**VARIABLE, "suggestedMaxAmount": 200000})).json["agreementId"]
+    await merchant.sandbox.recurring.accept(agreement, max_amount=100000)
+    later = (merchant.sandbox.clock.now().date() + timedelta(days=20)).isoformat()
+    await create_charge(merchant, agreement, amount=60000, orderId="order-1")
+    await create_charge(merchant, agreement, amount=60000, orderId="order-2", due=later)
+    merchant.sandbox.clock.advance(timedelta(days=10))
+    assert (state_of(merchant, "order-1"), state_of(merchant, "order-2")) == ("CHARGED", "DUE")
+    merchant.sandbox.clock.advance(timedelta(days=18))
+    assert state_of(merchant, "order-2") is ChargeState.FAILED
+
+
+async def test_what_was_released_makes_room(merchant: Merchant) -> None:
+    """A charge counts as what may still be taken of it."""
+    path = await reserved(merchant)
+    agreement = path.split("/")[4]
+    await merchant.call("POST", f"{path}/capture", {"amount": 100}, key="part")
+    await merchant.call("DELETE", path, key="rest")
+    assert (await create_charge(merchant, agreement, amount=5 * 49900 - 100)).status == 201
+
+
+async def test_a_refund_has_a_year_from_the_latest_capture(merchant: Merchant) -> None:
+    """Not from the first."""
+    path = await reserved(merchant)
+    await merchant.call("POST", f"{path}/capture", {"amount": 100}, key="first")
+    merchant.sandbox.clock.advance(timedelta(days=170))
+    await merchant.sign_in()
+    await merchant.call("POST", f"{path}/capture", {"amount": 49800}, key="second")
+    merchant.sandbox.clock.advance(timedelta(days=200))
+    await merchant.sign_in()
+    assert (await merchant.call("POST", f"{path}/refund", {"amount": 1, "description": "x"}, key="1")).status == 204
+
+
+@pytest.mark.parametrize("due", ["2027-12-02garbage", "20271202", "2027-W01-1", "2027-13-01", "2027-12-02T"])
+async def test_a_day_that_is_none_is_refused(merchant: Merchant, due: str) -> None:
+    """A time is taken for its day, and nothing else is."""
+    agreement = await active(merchant)
+    assert identifier(await create_charge(merchant, agreement, due=due)) == "validation-error"
+    tomorrow = (merchant.sandbox.clock.now().date() + timedelta(days=2)).isoformat()
+    assert (await create_charge(merchant, agreement, due=f"{tomorrow}T00:00:00Z")).status == 201

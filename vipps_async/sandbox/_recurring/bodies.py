@@ -1,5 +1,6 @@
 """What the bodies of Recurring requests look like, as tables. Performs no I/O. Source: Recurring API v3, schemas."""
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
@@ -24,6 +25,7 @@ from vipps_async.sandbox._platform.schema import (
 
 RESOURCE = matching("[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64})?", code="invalid-agreement-id")
 
+_DAY_OR_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)
 _MOST = 2**31 - 1
 _MOST_IN_A_BATCH = 2000
 _AMOUNT = integer(least=1, most=_MOST)
@@ -39,11 +41,15 @@ _PERIOD = record(
 
 def moment(value: str) -> datetime:
     """Return the moment that a text tells."""
+    if not _DAY_OR_MOMENT.fullmatch(value) or len(value) == len("YYYY-MM-DD"):
+        raise ValueError(value)
     return as_utc(datetime.fromisoformat(value))
 
 
 def day(value: str) -> date:
     """Return the day that a text tells, of a time too: clients send both."""
+    if not _DAY_OR_MOMENT.fullmatch(value):
+        raise ValueError(value)
     return date.fromisoformat(value[:10])
 
 
@@ -170,7 +176,7 @@ CHARGE = record(
 )
 BATCH_ITEM = record(
     required={**_CHARGE, **_SCHEDULE, "agreementId": text(least=1), "orderId": _ORDER_ID},
-    optional={"processingMode": _MODE, "externalId": _EXTERNAL_ID},
+    optional={"processingMode": _MODE, "externalId": _EXTERNAL_ID, "type": choice("RECURRING")},
 )
 
 

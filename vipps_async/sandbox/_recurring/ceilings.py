@@ -16,7 +16,7 @@ from vipps_async.sandbox._recurring.records import LedgerAgreement, LedgerCharge
 SMALLEST = 100
 LARGEST: Mapping[str, int] = MappingProxyType({"NOK": 2_000_000, "DKK": 30_000_000, "EUR": 200_000})
 _TIMES_THE_PRICE = 5
-_NOT_COUNTED = frozenset({ChargeState.CANCELLED, ChargeState.FAILED})
+_UNTAKEN = frozenset({ChargeState.PENDING, ChargeState.DUE, ChargeState.PROCESSING, ChargeState.FAILED})
 
 
 def exceeds_ceiling(agreement: LedgerAgreement, charge: LedgerCharge, others: Iterable[LedgerCharge]) -> bool:
@@ -33,7 +33,7 @@ def why_not_taken(agreement: LedgerAgreement, charge: LedgerCharge, all_charges:
         return "user_action_required"
     if charge.type == "INITIAL" or agreement.max_amount is None:
         return None
-    others = (each for each in all_charges if each.id != charge.id)
+    others = (each for each in all_charges if each.id != charge.id and each.state not in _UNTAKEN)
     is_too_high = _sum_of_interval(agreement, charge, others) > agreement.max_amount
     return "charge_amount_too_high" if is_too_high else None
 
@@ -54,8 +54,8 @@ def _sum_of_interval(agreement: LedgerAgreement, charge: LedgerCharge, others: I
     start = MARKETS[agreement.currency].day_of(agreement.started_at)
     first, after = interval_of(charge.due, start=start, interval=interval)
     counted = (
-        each.amount
+        each.amount - each.cancelled
         for each in others
-        if each.type != "INITIAL" and each.state not in _NOT_COUNTED and first <= each.due < after
+        if each.type != "INITIAL" and each.state is not ChargeState.FAILED and first <= each.due < after
     )
     return charge.amount + sum(counted)

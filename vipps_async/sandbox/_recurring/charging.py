@@ -64,7 +64,7 @@ def refund_of(charge: LedgerCharge, amount: int, *, now: datetime) -> ChargeActi
     left = charge.captured - charge.refunded
     if amount > left:
         raise error("operation-failed", f"The amount {amount} is above the {left} that can be refunded.")
-    captured_at = next(entry.occurred for entry in charge.history if entry.event == "CAPTURE")
+    captured_at = max(entry.occurred for entry in charge.history if entry.event == "CAPTURE")
     if now > captured_at + _REFUND_PERIOD:
         raise error("operation-failed", "The time within which the charge can be refunded is over.")
     return ChargeAction.REFUND if amount == left else ChargeAction.REFUND_PART

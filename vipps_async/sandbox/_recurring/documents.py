@@ -99,7 +99,7 @@ def _campaign(agreement: LedgerAgreement) -> Document | None:
 
 def _end_of(agreement: LedgerAgreement, period: Mapping[str, Any]) -> str:
     start = agreement.started_at or agreement.created_at
-    return _midnight(later(start.date(), period, 1))
+    return _midnight(later(MARKETS[agreement.currency].day_of(start), period, 1))
 
 
 def _agreement_entry(entry: AgreementEntry) -> Document:

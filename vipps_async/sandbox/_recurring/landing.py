@@ -1,7 +1,7 @@
 """The page on which a user accepts an agreement, and later sees and stops it. Performs no I/O."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -44,7 +44,7 @@ def typed_maximum(form: Mapping[str, str]) -> int | None:
         return None
     try:
         amount = Decimal(text) * _MINOR
-    except InvalidOperation as error:
+    except ArithmeticError as error:
         raise ValueError(text) from error
     if not amount.is_finite() or amount != amount.to_integral_value() or not 0 < amount < _LARGEST:
         raise ValueError(text)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from vipps_async.sandbox._platform import test_user
+from vipps_async.sandbox._platform.markets import MARKETS
 from vipps_async.sandbox._recurring.bodies import day
 from vipps_async.sandbox._recurring.lifecycle import ChargeState
 from vipps_async.sandbox._recurring.records import LedgerAgreement, LedgerCharge
@@ -50,7 +51,7 @@ def new_charge(body: Mapping[str, Any], agreement: LedgerAgreement, *, now: date
         amount=body["amount"],
         currency=agreement.currency,
         description=body["description"],
-        due=day(body["due"]) if is_scheduled else now.date(),
+        due=day(body["due"]) if is_scheduled else MARKETS[agreement.currency].day_of(now),
         retry_days=body.get("retryDays", USUAL_RETRY_DAYS) if is_scheduled else 0,
         processing_mode=body.get("processingMode", usual_mode),
         external_id=body.get("externalId"),

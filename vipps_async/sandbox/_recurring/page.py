@@ -114,6 +114,8 @@ class AgreementPage:
             maximum = typed_maximum(form)
         except ValueError:
             raise ActionRefused(KIND, agreement.id, action, "the maximum must be an amount, such as 500.00") from None
+        if action == "set-maximum" and maximum is None:
+            raise ActionRefused(KIND, agreement.id, action, "the maximum must be an amount, such as 500.00")
         details = {"maxAmount": maximum} if action in {"accept", "set-maximum"} else {}
         try:
             self._user.act(agreement.id, action, details)

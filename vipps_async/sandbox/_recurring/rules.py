@@ -55,6 +55,7 @@ def check_draft(
     initial = body.get("initialCharge")
     if initial is not None:
         check_transaction(initial, denied)
+        _check_size(initial["amount"], body["pricing"]["currency"], "initialCharge.amount")
 
 
 def _draft_violations(
@@ -96,6 +97,9 @@ def check_update(body: Mapping[str, Any], agreement: LedgerAgreement) -> None:
     foreign = given - set(pricing)
     if foreign:
         raise invalid([(f"pricing.{min(foreign)}", "The pricing of the agreement is of another type.")])
+    amount = (body.get("pricing") or {}).get("amount")
+    if amount is not None and amount < SMALLEST:
+        raise invalid([("pricing.amount", f"The amount must be {SMALLEST} or more.")])
     suggested = (body.get("pricing") or {}).get("suggestedMaxAmount")
     if suggested is not None and not SMALLEST <= suggested <= LARGEST[agreement.currency]:
         raise error("invalid-suggested-max-amount")
@@ -112,9 +116,13 @@ def check_charge(body: Mapping[str, Any], agreement: LedgerAgreement, *, now: da
         _refuse([*_schedule_violations(body)])
         _check_due(body, agreement, now)
     check_transaction(body, denied)
-    if body["amount"] < SMALLEST:
-        raise invalid([("amount", f"The amount must be {SMALLEST} or more.")])
-    if body["amount"] > LARGEST[agreement.currency]:
+    _check_size(body["amount"], agreement.currency, "amount")
+
+
+def _check_size(amount: int, currency: str, field: str) -> None:
+    if amount < SMALLEST:
+        raise invalid([(field, f"The amount must be {SMALLEST} or more.")])
+    if amount > LARGEST[currency]:
         raise error("charge-amount-too-high")
 
 

@@ -104,7 +104,12 @@ class UserActions:
 
     def decline_charges(self, agreement: LedgerAgreement, details: _Details) -> LedgerAgreement:
         """Have every attempt to take a charge fail from now on."""
-        return self.ledger.change(agreement.id, declines=details.get("reason") or FAILURES[0])
+        reason = details.get("reason") or FAILURES[0]
+        if reason not in FAILURES:
+            raise ActionRefused(
+                KIND, agreement.id, "decline-charges", f"the reason must be one of {', '.join(FAILURES)}"
+            )
+        return self.ledger.change(agreement.id, declines=reason)
 
     def pay_charges(self, agreement: LedgerAgreement, _: _Details) -> LedgerAgreement:
         """Have attempts to take a charge succeed again."""
@@ -119,9 +124,9 @@ class UserActions:
             return None
         if given is None:
             return int(suggested)
-        if given < SMALLEST:
+        if type(given) is not int or given < SMALLEST:
             raise ActionRefused(KIND, agreement.id, "limit", f"the maximum must be {SMALLEST} minor units or more")
-        return int(given)
+        return given
 
 
 ACTIONS: Mapping[str, Callable[[UserActions, LedgerAgreement, _Details], LedgerAgreement]] = MappingProxyType(
