@@ -134,6 +134,7 @@ def test_only_the_api_itself_tells_what_only_it_can_know(
         ({"title": 5, "traceId": "00-1-01"}, None),
         ({"statusCode": 404, "message": "Resource not found"}, "gateway"),
         ({"responseInfo": {"responseCode": 404}, "result": {"message": "no"}}, "gateway"),
+        ({"ResponseInfo": {"ResponseCode": 404, "ResponseMessage": "no"}}, "gateway"),
         ({"statusCode": 403, "message": "another status"}, None),
         ({"responseInfo": {"responseCode": 500}}, None),
         ({"responseInfo": "none"}, None),
@@ -208,6 +209,11 @@ def test_the_draft_s_problem_is_read() -> None:
             "813b6397-5adc-aaee-f2b0-ec7c103c40e3",
         ),
         (b'{"responseInfo":{"responseCode":401},"result":{"message":"Unauthorized"}}', None, "Unauthorized", None),
+        (b'{"responseInfo":{"responseCode":401,"responseMessage":"Unauthorized"}}', None, "Unauthorized", None),
+        (b'{"ResponseInfo":{"ResponseMessage":"Unauthorized"}}', None, "Unauthorized", None),
+        (b'{"ResponseInfo":{"ResponseMessage":401},"result":{"message":5}}', None, None, None),
+        (b'{"error":"invalid_grant","error_code":5,"error_debug":"expired"}', "invalid_grant", "expired", None),
+        (b'{"errorCode":"x","errorMessage":"broken","contextId":"c"}', None, "broken", "c"),
         (b'{"title":"Not Found","contextId":"c-1"}', "Not Found", None, "c-1"),
         (HTML, None, HTML.decode(), None),
         (b"", None, None, None),
@@ -230,6 +236,21 @@ def test_details_of_either_name_are_read(name: str) -> None:
     problem = read_problem(reply.encode(), status=400, path=ASKED.path)
     assert (problem.code, problem.fields) == ("6080", {"a": "bad"})
     assert read_problem(f'{{"{name}":"x"}}'.encode(), status=400, path=ASKED.path).fields == {}
+
+
+@pytest.mark.parametrize(
+    ("details", "fields"),
+    [
+        ([{"field": "price", "text": "too low"}], {"price": "too low"}),
+        ([{"price": "too low"}, {"interval": "too long"}], {"price": "too low", "interval": "too long"}),
+        ([{"name": "price", "reason": None}], {"price": "None"}),
+        ([{"price": 5}, {"price": "too low", "other": 1}, {}], {}),
+    ],
+)
+def test_details_of_older_forms_are_read(details: list[Any], fields: dict[str, str]) -> None:
+    """A field and its reason have had other names, and the field's own name as a member's."""
+    reply = json.dumps({"extraDetails": details}).encode()
+    assert read_problem(reply, status=400, path=ASKED.path).fields == fields
 
 
 def test_all_reasons_of_a_field_are_kept() -> None:

@@ -1,7 +1,7 @@
 """Status, headers and bytes -> decoded JSON, or an error of the tree. Performs no I/O."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -42,6 +42,8 @@ _ERRORS_OF_THE_API: Mapping[int, type[ApiError]] = {**_ERRORS, 404: NotFound, 40
 _VERSION = re.compile(r"/v[0-9]+/")
 _EXCERPT, _TEXT, _NAME = 200, 500, 100  # characters of an error's parts that are shown
 _FIELDS = 20
+# The members in which the APIs, the gateway, the identity provider and older APIs explain.
+_DETAILS = ("detail", "error_description", "error_debug", "message", "errorMessage")
 _LONGEST_WAIT = 3600.0  # seconds that Retry-After is believed: what asks for years would stop a client for good
 
 
@@ -126,7 +128,7 @@ def read_problem(body: bytes, *, status: int, path: str, has_trace: bool = True)
     return Problem(
         type=_first_text(document, "type", limit=_EXCERPT),
         title=_first_text(document, "title", "error", limit=_TEXT),
-        detail=_first_text(document, "detail", "error_description", "message", limit=_TEXT) or _gateway_text(document),
+        detail=_first_text(document, *_DETAILS, limit=_TEXT) or _gateway_text(document),
         code=next((reason for name, reason in details if name == "ErrorCode"), None) or _identifier(document),
         trace_id=_first_text(document, "traceId", "contextId", "trace_id", limit=_NAME),
         instance=_first_text(document, "instance", limit=_EXCERPT),
@@ -146,8 +148,8 @@ def _source_of(document: dict[str, Any], status: int, path: str, *, has_trace: b
     proofs = ("traceId", "contextId") if has_trace else ("instance",)
     if _first_text(document, "title", limit=_TEXT) and _first_text(document, *proofs, limit=_NAME):
         return "api" if _is_for(document, status, path) else None
-    information = document.get("responseInfo") or document.get("ResponseInfo")
-    told = information.get("responseCode") if isinstance(information, dict) else document.get("statusCode")
+    information = _information(document)
+    told = information.get("responseCode") or information.get("ResponseCode") or document.get("statusCode")
     if str(told) == str(status):
         return "gateway"
     return "identity" if "error" in document else None
@@ -166,10 +168,21 @@ def _details(document: dict[str, Any]) -> list[tuple[str, str]]:
     # Older APIs of the platform call extraDetails invalidParams.
     entries = document.get("extraDetails") or document.get("invalidParams")
     return [
-        (_shown(entry.get("name"), _NAME), _shown(entry.get("reason"), _EXCERPT))
+        (_shown(name, _NAME), _shown(reason, _EXCERPT))
         for entry in (entries if isinstance(entries, list) else ())
         if isinstance(entry, dict)
+        for name, reason in _named(entry)
     ]
+
+
+def _named(entry: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield the field that a detail names, and the reason, in any of the forms that there have been."""
+    for name, reason in (("name", "reason"), ("field", "text")):
+        if name in entry:
+            yield entry[name], entry.get(reason)
+            return
+    if len(entry) == 1:
+        yield from ((name, reason) for name, reason in entry.items() if isinstance(reason, str))
 
 
 def _identifier(document: dict[str, Any]) -> str | None:
@@ -195,7 +208,13 @@ def _first_text(document: dict[str, Any], *names: str, limit: int) -> str | None
 
 def _gateway_text(document: dict[str, Any]) -> str | None:
     result = document.get("result")
-    return _first_text(result, "message", limit=_TEXT) if isinstance(result, dict) else None
+    told = _first_text(result, "message", limit=_TEXT) if isinstance(result, dict) else None
+    return told or _first_text(_information(document), "responseMessage", "ResponseMessage", limit=_TEXT)
+
+
+def _information(document: dict[str, Any]) -> dict[str, Any]:
+    information = document.get("responseInfo") or document.get("ResponseInfo")
+    return information if isinstance(information, dict) else {}
 
 
 def _excerpt(body: bytes) -> str:
