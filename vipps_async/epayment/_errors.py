@@ -28,7 +28,7 @@ _HINTS = {
     "6150": "refund at most what remains: captured minus refunded",
     "6160": REPEAT,
     "6250": "repeat it when the user has finished approving",
-    "6260": "ask the user to pay again: the bank has released the reservation",
+    "6260": "capture it again later with a new idempotency key, for 30 days; the bank has released the reservation",
     "6280": REPEAT_LATER,
     "7010": "check the phone number; the person may not use the app, or be too young",
 }
