@@ -111,12 +111,6 @@ _ROWS: tuple[tuple[str, str, Any, str], ...] = (
         {"type": "string"},
         "Documented with the errors, and in the document of the Webhooks API.",
     ),
-    (
-        "epayment",
-        "components > schemas > WebhookEvent > properties > profile",
-        {"$ref": "#/components/schemas/ProfileResponse"},
-        "It has sub in the event itself; the guide has it in profile, as the payment does.",
-    ),
     ("epayment", "paths > /webhook", {"post": _operation("WebhookEvent")}, "It has no path for what a webhook takes."),
     ("epayment", "paths > * > * > responses > 401", _GATEWAY, "The gateway's; errors, knowledge base."),
     ("epayment", "paths > * > * > responses > 403", _PROBLEM, "Another's MSN; errors, knowledge base."),

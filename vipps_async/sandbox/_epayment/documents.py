@@ -106,8 +106,9 @@ def notified(payment: LedgerPayment, event: LedgerEvent, *, msn: str) -> Documen
 
 
 def _approved(payment: LedgerPayment) -> Document:
-    # The specification has the user's identifier at the top, the guide within the profile.
-    return {**payment.approval, **payment.approval.get("profile", {}), **_guarantee(payment)}
+    # The user's identifier stands at the top here, where the payment has it in its profile.
+    disclosed = {name: value for name, value in payment.approval.items() if name != "profile"}
+    return {**payment.approval.get("profile", {}), **disclosed, **_guarantee(payment)}
 
 
 # The draft
