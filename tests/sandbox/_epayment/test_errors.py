@@ -258,9 +258,7 @@ async def test_a_code_that_allows_another_try(sandbox: Sandbox, vipps: VippsClie
     await calls.create(amount=price, reference=REFERENCE, return_url="https://shop.example/")
     await sandbox.approve(REFERENCE)
     sandbox.add_faults("capture:6260:times=1,capture:6280:times=1")
-    with pytest.raises(
-        BadRequest, match=r"Funds unavailable.*again later with a new idempotency key, for 30"
-    ):
+    with pytest.raises(BadRequest, match=r"Funds unavailable.*again later with a new idempotency key, for 30"):
         await calls.capture(REFERENCE, price)
     await calls.capture(REFERENCE, price)
     assert sandbox.payments[REFERENCE].captured_amount == 100

@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from tests.support.sandbox.merchant import PAYMENTS, REFERENCE, Got, Merchant, create_body, of, until
+from tests.support.sandbox.shipping import express
 from vipps_async.sandbox._platform.leniency import Leniency
 
 WEBHOOKS = "/webhooks/v1/webhooks"
@@ -73,6 +74,13 @@ CREATIONS = {
         "profile.scope: Express needs address in the scope, and whatever else is wanted of the user.",
         profile={"scope": "name email phoneNumber"},
         shipping={"fixedOptions": [GROUP, GROUP]},
+    ),
+    "a header's value as the callback's token": creation(
+        "shipping.dynamicOptions.callbackAuthorizationToken: 1 to 50 letters, digits and hyphens.",
+        **express(
+            "https://shop.example/shipping",
+            authorization="Bearer eyJhbGciOiJIUzI1NiJ9.e30.Et9HFtf9R3GEMA0II",
+        ),
     ),
     "a QR format without QR": creation(
         "qrFormat: qrFormat goes with userFlow QR.", qrFormat={"format": "IMAGE/SVG+XML"}
@@ -195,6 +203,7 @@ async def test_an_approval_needs_no_customer(merchant: Merchant, body: Any) -> N
         ({"metadata": {f"key-{number}": "x" for number in range(6)}}, 400),
         ({"metadata": "text"}, 400),
         ({"customer": [1]}, 400),
+        (express("https://shop.example/shipping", authorization="two\r\nlines"), 400),
     ],
 )
 async def test_what_the_service_decides_stays_decided(merchant: Merchant, changes: Any, status: int) -> None:

@@ -57,9 +57,9 @@ async def callback() -> AsyncIterator[Callback]:
             opened.gate.set()
 
 
-def express(url: str, **shipping: Any) -> dict[str, Any]:
+def express(url: str, *, authorization: str = "a1b2-c3d4", **shipping: Any) -> dict[str, Any]:
     """Return what makes a payment an Express payment with dynamic options."""
-    options = {"callbackUrl": url, "callbackAuthorizationToken": "a1b2-c3d4"}
+    options = {"callbackUrl": url, "callbackAuthorizationToken": authorization}
     return {
         "profile": {"scope": "name address email phoneNumber"},
         "shipping": {"dynamicOptions": options, **shipping},

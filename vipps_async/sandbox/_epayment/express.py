@@ -3,6 +3,7 @@
 Source: ePayment API, Express.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -11,6 +12,8 @@ from vipps_async.sandbox._epayment.amounts import amount
 from vipps_async.sandbox._platform.schema import choice, flag, integer, matching, record, satisfying, sequence, text
 
 Groups: TypeAlias = list[Mapping[str, Any]]
+
+_TOKEN = re.compile("[a-zA-Z0-9-]{1,50}")
 
 _OPTION = record(
     required={"id": text(), "amount": amount(), "name": text()},
@@ -47,7 +50,7 @@ SHIPPING = record(
         "fixedOptions": GROUPS,
         "dynamicOptions": record(
             required={"callbackUrl": satisfying(is_called, "an https URL on port 443, 80 or 8080", code="4090")},
-            optional={"callbackAuthorizationToken": matching("[a-zA-Z0-9-]{1,50}")},
+            optional={"callbackAuthorizationToken": matching("[ -~]+")},
         ),
         "allowedCountries": sequence(matching("[A-Z]{2}")),
     }
@@ -79,6 +82,12 @@ def repeats_a_kind(groups: Groups) -> bool:
     """Whether two groups have the same brand and type."""
     kinds = [(group["brand"], group["type"]) for group in groups]
     return len(set(kinds)) != len(kinds)
+
+
+def has_other_token(body: Mapping[str, Any]) -> bool:
+    """Whether the token of the shipping callback is another than the documents allow."""
+    token = body.get("shipping", {}).get("dynamicOptions", {}).get("callbackAuthorizationToken")
+    return token is not None and not _TOKEN.fullmatch(token)
 
 
 def is_paid_in(currency: str, groups: Groups) -> bool:

@@ -12,7 +12,7 @@ import attrs
 
 from vipps_async.sandbox._epayment.amounts import PASSTHROUGH_CURRENCIES
 from vipps_async.sandbox._epayment.bodies import moment
-from vipps_async.sandbox._epayment.express import groups_of, is_paid_in, repeats_a_kind
+from vipps_async.sandbox._epayment.express import groups_of, has_other_token, is_paid_in, repeats_a_kind
 from vipps_async.sandbox._epayment.permissions import Permission
 from vipps_async.sandbox._platform.leniency import Leniency
 from vipps_async.sandbox._platform.schema import Violation
@@ -180,6 +180,14 @@ CREATE_RULES = (
         None,
         "One group for each brand and type.",
         lambda body, _: repeats_a_kind(groups_of(body)),
+        is_lax=True,
+    ),
+    Rule(
+        "shipping.dynamicOptions.callbackAuthorizationToken",
+        None,
+        "1 to 50 letters, digits and hyphens.",
+        # The guide's own example is "Bearer eyJ…".
+        lambda body, _: has_other_token(body),
         is_lax=True,
     ),
     Rule(
