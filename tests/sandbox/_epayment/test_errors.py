@@ -277,12 +277,15 @@ async def test_a_payment_asks_for_a_code(merchant: Merchant, reference: str, amo
 @pytest.mark.skipif(not FACTS.exists(), reason="needs the collected documentation beside the repository")
 def test_no_documented_code_is_forgotten() -> None:
     """Each row of the documented table is provoked above with its status, or cannot be."""
-    rows = re.findall(r"^\| (\d{4,5}) \| [^|]+ \| \**(\d{3})\b", FACTS.read_text(), re.MULTILINE)
-    documented = {code: int(status) for code, status in rows}
+    rows = re.findall(r"^\| (\d{4,5}) \| ([^|]+) \| \**(\d{3})\b", FACTS.read_text(), re.MULTILINE)
+    documented = {code: int(status) for code, _, status in rows}
+    # What the table adds is when a code came, or what else one code says.
+    titles = {code: re.split(r" \(| / ", title)[0] for code, title, _ in rows}
     assert len(documented) > 50
     assert {case.code for case in CASES} | BEYOND.keys() == documented.keys()
     assert not {case.code for case in CASES} & BEYOND.keys()
     assert documented == STATUSES
+    assert titles == {code: ERRORS[code][1] for code in EPAYMENT.codes}
 
 
 def test_no_code_of_the_sandbox_is_untested() -> None:

@@ -63,7 +63,7 @@ ERRORS: ErrorTable = MappingProxyType(
         "6230": (400, "Payment is already reserved", "The user has accepted the payment before."),
         "6250": (423, "Cannot cancel processing payment", "The user is approving the payment; try again later."),
         "6260": (400, "Funds unavailable", "The user's bank has released the reservation."),
-        "6280": (500, "Capture failed", "Try again later, with the same Idempotency-Key."),
+        "6280": (500, "Capture failed, please try again later", "Repeat it, with the same Idempotency-Key."),
         "7010": (400, "Customer not found", "No such user, or one who may not make this payment."),
         "10010": (400, "Approve failed", "The token does not belong to this payment."),
         "10020": (400, "Approve not allowed", "The state of the payment does not allow it."),
