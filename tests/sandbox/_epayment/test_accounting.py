@@ -479,3 +479,20 @@ async def test_the_smallest_amounts_are_told_apart(merchant: Merchant) -> None:
     assert (await merchant.modify("refund", of(1))).code == "6180"
     assert (await merchant.modify("capture", of(1))).status == 200
     assert (await merchant.modify("refund", of(1))).status == 200
+
+
+@pytest.mark.parametrize(
+    ("customer", "number"),
+    [({"customer": {"phoneNumber": "4512345678"}}, "4512345678"), ({}, "4712345678")],
+    ids=["named", "not named"],
+)
+async def test_who_approves_by_force_is_the_user(merchant: Merchant, customer: Any, number: str) -> None:
+    """The one that is named there, or else the one that the creation named."""
+    await merchant.create(profile={"scope": "phoneNumber"}, customer={"phoneNumber": "4712345678"})
+    await merchant.call("POST", f"/epayment/v1/test/payments/{REFERENCE}/approve", customer)
+    payment = (await merchant.get()).json
+    assert payment["userDetails"]["mobileNumber"] == number
+    await merchant.authorized(
+        reference="second-payment", profile={"scope": "phoneNumber"}, customer={"phoneNumber": number}
+    )
+    assert (await merchant.get("second-payment")).json["profile"] == payment["profile"]

@@ -103,8 +103,12 @@ class UserActions:
             return await self._approve(self._find(reference), choice)
         return self._perform(reference, Command(action=action))
 
-    def pay(self, reference: str) -> LedgerPayment:
+    def pay(self, reference: str, *, number: str | None) -> LedgerPayment:
         """Approve a payment without its user, as the test environment does, unless the attempt to pay fails.
+
+        Args:
+            reference: the payment.
+            number: of the phone of the user for whom that is done, if one was named.
 
         Raises:
             UnknownReference: there is no such payment.
@@ -113,7 +117,7 @@ class UserActions:
         """
         payment, now = self._find(reference), self.clock.now()
         self._refuse((_why_too_young, _why_declined), payment, test_user.ADDRESS)
-        command = approval_of(payment)
+        command = approval_of(payment, number=number)
         if payment.amount == UNKNOWN_OUTCOME and payment.state is State.CREATED and not payment.is_processing(now):
             return self.ledger.hold(reference, until=now + UNKNOWN_FOR, outcome=command)
         return self.ledger.perform(reference, command, now=now)

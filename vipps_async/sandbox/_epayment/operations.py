@@ -132,7 +132,7 @@ class EPaymentApi:
         if phone_number(body) == UNKNOWN_PHONE_NUMBER or is_younger(payment.request.get("minimumUserAge"), request.now):
             raise error("7010")
         try:
-            self.user.pay(payment.reference)
+            self.user.pay(payment.reference, number=phone_number(body))
         except ActionRefused as declined:
             raise error("10040", f"The attempt to pay failed: {declined.reason}.") from declined
         return HttpReply(status=200)

@@ -14,28 +14,33 @@ from vipps_async.sandbox._platform.consents import Consent
 
 
 def approval_of(
-    payment: LedgerPayment, *, address: Mapping[str, str] = test_user.ADDRESS, option: Mapping[str, Any] | None = None
+    payment: LedgerPayment,
+    *,
+    number: str | None = None,
+    address: Mapping[str, str] = test_user.ADDRESS,
+    option: Mapping[str, Any] | None = None,
 ) -> Command:
     """Return the command by which the user approves *payment*, with what that discloses.
 
     Args:
         payment: the payment.
+        number: of the user's phone; by default the one that the creation names, if it names one.
         address: of the user.
         option: the shipping that the user chose, if anything is shipped.
     """
+    number = number or phone_number(payment.request) or test_user.PHONE_NUMBER
     shipping = _shipping(address, option) if option else {}
     return Command(
         action=Action.APPROVE,
         shipping_cost=shipping.get("shippingCost", 0),
         approval={
-            **(_profile(payment, address) if scopes(payment.request) else {}),
+            **(_profile(payment, number, address) if scopes(payment.request) else {}),
             **({"shippingDetails": shipping} if shipping else {}),
         },
     )
 
 
-def _profile(payment: LedgerPayment, address: Mapping[str, str]) -> dict[str, Any]:
-    number = phone_number(payment.request) or test_user.PHONE_NUMBER
+def _profile(payment: LedgerPayment, number: str, address: Mapping[str, str]) -> dict[str, Any]:
     return {"profile": {"sub": test_user.sub_of(number)}, "userDetails": _details(payment, number, address)}
 
 
