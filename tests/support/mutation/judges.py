@@ -26,6 +26,12 @@ _RECURRING = (
     "tests/recurring/test_agreements.py",
     "tests/recurring/test_charges.py",
 )
+_WAITS = (
+    "tests/test_defaults.py",
+    "tests/epayment/test_polling.py",
+    "tests/epayment/test_wait.py",
+    "tests/epayment/test_wait_for_events.py",
+)
 _RECEIVER = (
     "tests/test_defaults.py",
     "tests/webhooks/test_router.py",
@@ -69,6 +75,8 @@ _LEDGER = ("tests/sandbox/_epayment", "tests/sandbox/_platform")
 # By pattern of the module's path in the package; the first that fits.
 JUDGES: Mapping[str, tuple[str, ...]] = {
     "_http/token.py": ("tests/_http/test_token.py", *_OUTCOMES),
+    "_http/polling.py": _WAITS,
+    "_http/waiting.py": _WAITS,
     "_http/[!_]*.py": (*_CALLS, "tests/_http/test_token.py", *_OUTCOMES, "tests/_http/test_faults.py"),
     "epayment/_[!_]*.py": ("tests/epayment/test_requests.py", "tests/epayment/test_api.py", *_EPAYMENT),
     "recurring/_[!_]*.py": _RECURRING,
