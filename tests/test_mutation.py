@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.mutation.__main__ import choose
+from tests.support.mutation.equivalents import EQUIVALENT
 from tests.support.mutation.judges import JUDGES, ROOT, judges
 from tests.support.mutation.mutants import mutants_of
 
@@ -49,6 +50,29 @@ def test_a_mutant_is_the_module_with_one_change() -> None:
     (mutant,) = mutants_of("m.py", source)
     assert mutant.source == "text = 'blåbær'; limit = 6\n"
     assert str(mutant) == "m.py:1: '5' -> '6'"
+
+
+def test_the_very_moment_of_the_machines_clock_is_no_change_and_that_of_a_clock_passed_in_is() -> None:
+    """A test can set the one and cannot meet the other; both conditions are changed all the same."""
+    source = (
+        "now = time.monotonic()\nlate = now > ends_at\nif time.monotonic() >= ends_at: pay()\nover = clock > ends_at\n"
+    )
+    assert {(mutant.line, mutant.before) for mutant in mutants_of("m.py", source)} == {
+        (3, "time.monotonic() >= ends_at"),
+        (3, "pay()"),
+        (4, " > "),
+    }
+
+
+@pytest.mark.parametrize(("module", "beginning", "number"), EQUIVALENT)
+def test_every_explained_change_is_one_that_could_be_made(module: str, beginning: str, number: str) -> None:
+    """A line that is gone takes its explanation with it; and a row explains the number of one line, no more."""
+    source = (ROOT / "vipps_async" / module).read_text("utf-8")
+    lines = {
+        each.line for each in mutants_of(module, source) if each.text.startswith(beginning) and each.before == number
+    }
+    assert len(lines) == 1
+    assert not [each for each in choose(10_000, 1, module) if each.line in lines and each.before == number]
 
 
 @pytest.mark.parametrize("pattern", JUDGES)

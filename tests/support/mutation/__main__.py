@@ -19,10 +19,12 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 
+from tests.support.mutation.equivalents import is_equivalent
 from tests.support.mutation.judges import ROOT, judges
 from tests.support.mutation.mutants import Mutant, mutants_of
 
@@ -51,14 +53,16 @@ def main() -> int:
 
 
 def choose(count: int, seed: int, only: str = "*") -> list[Mutant]:
-    """Return so many mutants of the judged modules, or all if there are fewer."""
+    """Return so many mutants of the judged modules, or all if there are fewer; none that nobody can notice."""
     modules = sorted(module for module in judges() if fnmatch(module, only))
-    every = [
-        mutant
-        for module in modules
-        for mutant in mutants_of(module, (ROOT / "vipps_async" / module).read_text("utf-8"))
-    ]
+    every = [mutant for module in modules for mutant in _mutants_of(module)]
     return random.Random(seed).sample(every, min(count, len(every)))  # noqa: S311 - to be repeated, not to be secret
+
+
+@cache
+def _mutants_of(module: str) -> tuple[Mutant, ...]:
+    every = mutants_of(module, (ROOT / "vipps_async" / module).read_text("utf-8"))
+    return tuple(mutant for mutant in every if not is_equivalent(mutant))
 
 
 def run(mutants: list[Mutant], workers: int) -> Iterator[tuple[Mutant, bool]]:

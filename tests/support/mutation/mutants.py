@@ -25,6 +25,7 @@ _OPERATORS: dict[type[ast.operator], str] = {
     ast.BitAnd: "|",
     ast.BitOr: "&",
 }
+_ORDERS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 # What a reader is shown, and what no test can tell from another text.
 _SHOWN = frozenset({"__repr__", "__str__", "__dir__"})
 # Whether an attribute is shown, and what type checkers are told.
@@ -41,6 +42,7 @@ class Mutant:
         line: where the change is, from 1 on.
         before: what stood there.
         after: what stands there now.
+        text: the whole line as it was, without what it is indented by.
         source: the whole changed module.
     """
 
@@ -48,6 +50,7 @@ class Mutant:
     line: int
     before: str
     after: str
+    text: str = attrs.field(repr=False)
     source: str = attrs.field(repr=False)
 
     def __str__(self) -> str:
@@ -66,13 +69,17 @@ class _Edit:
 def mutants_of(module: str, source: str) -> Iterator[Mutant]:
     """Yield every mutant of a module that compiles."""
     lines = source.encode().splitlines(keepends=True)
-    for edit in _edits(ast.parse(source), lines):
+    tree = ast.parse(source)
+    readings = _readings(tree)
+    for edit in _edits(tree, lines, readings):
         changed, before = _applied(lines, edit)
         try:
             compile(changed, module, "exec")
         except SyntaxError:
             continue
-        yield Mutant(module=module, line=edit.start[0], before=before, after=edit.text, source=changed)
+        line = edit.start[0]
+        text = lines[line - 1].decode().strip()
+        yield Mutant(module=module, line=line, before=before, after=edit.text, text=text, source=changed)
 
 
 def _applied(lines: list[bytes], edit: _Edit) -> tuple[str, str]:
@@ -85,9 +92,30 @@ def _offset(lines: list[bytes], place: tuple[int, int]) -> int:
     return sum(map(len, lines[: place[0] - 1])) + place[1]
 
 
-def _edits(tree: ast.Module, lines: list[bytes]) -> Iterator[_Edit]:
+def _readings(tree: ast.Module) -> frozenset[str]:
+    """Return the names that hold what the machine's own monotonic clock showed."""
+    return frozenset(
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and _is_reading(node.value, frozenset())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    )
+
+
+def _is_reading(node: ast.expr, names: frozenset[str]) -> bool:
+    match node:
+        case ast.Name(id=name):
+            return name in names
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="time"), attr="monotonic")):
+            return True
+        case _:
+            return False
+
+
+def _edits(tree: ast.Module, lines: list[bytes], readings: frozenset[str]) -> Iterator[_Edit]:
     for node in _deciding(tree):
-        yield from _of_operators(node)
+        yield from _of_operators(node, readings)
         match node:
             case ast.Constant(value=bool() as value):
                 yield _Edit(_start(node), _end(node), str(not value))
@@ -101,10 +129,14 @@ def _edits(tree: ast.Module, lines: list[bytes]) -> Iterator[_Edit]:
                 pass
 
 
-def _of_operators(node: ast.expr | ast.stmt) -> Iterator[_Edit]:
+def _of_operators(node: ast.expr | ast.stmt, readings: frozenset[str]) -> Iterator[_Edit]:
     match node:
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             for operator, (one, other) in zip(ops, pairwise([left, *comparators]), strict=True):
+                # Only the very nanosecond would tell `<` from `<=`. A clock that is passed in can be set to it, and its
+                # comparisons are changed as all others are.
+                if isinstance(operator, _ORDERS) and (_is_reading(one, readings) or _is_reading(other, readings)):
+                    continue
                 yield _between(one, other, f" {_COMPARISONS[type(operator)]} ")
         case ast.BoolOp(op=operator, values=values):
             for one, other in pairwise(values):
