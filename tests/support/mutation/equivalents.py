@@ -26,7 +26,7 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
     ("_http/polling.py", "self._not_before = 0.0", "0.0"): _LONG_PAST,
     ("_http/polling.py", "self._poll_from = 0.0", "0.0"): _LONG_PAST,
     ("_http/polling.py", "self._awake_until = 0.0", "0.0"): _LONG_PAST,
-    ("epayment/_full_capture.py", "ALL_THAT_REMAINS:", "0"): "told by identity, whatever amount it holds",
+    ("_remaining.py", "ALL_THAT_REMAINS:", "0"): "told by identity, whatever amount it holds",
     ("webhooks/_delivered.py", "_SHOWN, _KEY_SHOWN =", "200"): _SHOWN,
     ("webhooks/_delivered.py", "_SHOWN, _KEY_SHOWN =", "300"): _SHOWN,
     ("webhooks/_inbox.py", "_KEPT_OF_ERROR =", "1000"): _SHOWN,
