@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.support.agreements import draft
 from tests.support.payments import PRICE, REFERENCE, create
 from vipps_async import Amount, PaymentEvent, PaymentState, VippsClient
 from vipps_async.errors import BadRequest, ConfigurationError, ConnectionFailed
@@ -51,6 +52,29 @@ def test_client_errors_in_a_synchronous_test(operation: str, vipps_client: Vipps
     asyncio.run(create(vipps_client))
     with pytest.raises(BadRequest):
         asyncio.run(getattr(vipps_client.epayment, operation)(REFERENCE, PRICE))
+
+
+@pytest.mark.timeout(30)
+async def test_what_each_apis_handle_brings_about_is_delivered(
+    vipps_sandbox: Sandbox, vipps_client: VippsClient
+) -> None:
+    """The users of payments and of agreements act in the sandbox's loop, from which events go out."""
+
+    async def take(_: web.Request) -> web.Response:
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", take)
+    async with TestServer(app) as server:
+        await vipps_sandbox.add_webhook(str(server.make_url("/")))
+        await create(vipps_client)
+        await vipps_sandbox.epayment.approve(REFERENCE)
+        agreement_id = await draft(vipps_client)
+        await vipps_sandbox.recurring.accept(agreement_id)
+        await vipps_sandbox.settled()
+    assert vipps_sandbox.epayment.payments[REFERENCE].state is State.AUTHORIZED
+    delivered = [delivery.event for delivery in vipps_sandbox.deliveries]
+    assert delivered == ["CREATED", "AUTHORIZED", "recurring.agreement-activated.v1"]
 
 
 async def test_events_reach_a_webhook_in_the_tests_own_loop(vipps_sandbox: Sandbox, vipps_client: VippsClient) -> None:

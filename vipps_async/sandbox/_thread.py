@@ -9,12 +9,14 @@ from types import MappingProxyType, TracebackType
 from typing import Any, TypeVar, cast
 
 from vipps_async._loops.thread import LoopThread
+from vipps_async.sandbox._epayment.handle import EPaymentHandle
 from vipps_async.sandbox._platform.clock import Clock
+from vipps_async.sandbox._recurring.handle import RecurringHandle
 from vipps_async.sandbox._server import Sandbox
 
 T = TypeVar("T")
 
-_BOUND_TO_THEIR_LOOP = (Clock, AbstractAsyncContextManager)
+_BOUND_TO_THEIR_LOOP = (Clock, AbstractAsyncContextManager, EPaymentHandle, RecurringHandle)
 
 
 class _Elsewhere:
