@@ -154,6 +154,7 @@ async def test_going_back_to_nowhere_cancels(page: Page, merchant: Merchant) -> 
     async with page.context.expect_page() as opening:
         await page.evaluate("url => open(url, '_blank', 'noopener') && null", created.json["redirectUrl"])
     tab = await opening.value
+    await tab.wait_for_url(created.json["redirectUrl"])  # and until its script has run
     await tab.evaluate("history.back()")
     await expect(tab.get_by_role("status")).to_have_text("You rejected this payment, or went back. (ABORTED)")
     await expect(tab.get_by_role("link", name="Back to the shop")).to_be_visible()
