@@ -105,6 +105,15 @@ async def test_any_operation(merchant: Merchant) -> None:
     assert (await merchant.get()).status == 404
 
 
+async def test_a_code_for_any_operation_is_answered_where_it_is_documented(merchant: Merchant) -> None:
+    """The API that documents it answers with it; a token is issued all the same."""
+    merchant.sandbox.fail("*", "charge-amount-too-high", times=None)
+    assert (await merchant.sign_in()).status == 200
+    assert (await merchant.get()).status == 404
+    reply = await merchant.call("GET", "/recurring/v3/agreements")
+    assert (reply.status, reply.json["title"]) == (400, "Charge amount too high")
+
+
 @pytest.mark.parametrize(
     ("order", "message"),
     [
@@ -113,6 +122,14 @@ async def test_any_operation(merchant: Merchant) -> None:
         ({"fault": "STATUS_418"}, "fault 'STATUS_418' is none of latency, refused"),
         ({"fault": "DUPLICATE"}, "operation 'get' is none of deliveries, which DUPLICATE can be injected into"),
         ({"fault": "FAILED"}, r"operation 'get' is none of epayment\.capture, .*, which FAILED can be injected into"),
+        (
+            {"operation": "capture-charge", "fault": "6260"},
+            r"operation 'capture-charge' is none of epayment\.create, .*, which 6260 can be injected into",
+        ),
+        (
+            {"operation": "capture", "fault": "charge-capture-failed"},
+            r"operation 'capture' is none of recurring\.",
+        ),
         ({"times": 0}, "times=0 must be a whole number, 1 to 1000000"),
         ({"times": True}, "times=True must be"),
         ({"probability": 0}, "probability=0 must be a number above 0, and 1 at most"),

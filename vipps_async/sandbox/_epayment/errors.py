@@ -72,6 +72,11 @@ ERRORS: ErrorTable = MappingProxyType(
         "10050": (400, "No cards", "The test user has no card."),
         "10060": (400, "Operation not supported", "This payment cannot be handled so."),
         "10070": (400, "Payment limit exceeded", "The amount is higher than the test user may spend."),
+    }
+)
+_ALL_ERRORS: ErrorTable = MappingProxyType(
+    {
+        **ERRORS,
         ADJUST_REFUSED: (400, "Cannot adjust the authorisation", "Its state or what was captured does not allow it."),
     }
 )
@@ -79,4 +84,4 @@ ERRORS: ErrorTable = MappingProxyType(
 
 def error(code: str, detail: str | None = None) -> ProblemError:
     """Return the refusal that *code* stands for, with *detail* instead of the general one if given."""
-    return coded(ERRORS, code, detail)
+    return coded(_ALL_ERRORS, code, detail)

@@ -21,14 +21,14 @@ class FaultTargets:
         operations: qualified names.
         about_something: those whose requests name a reference, by which they can ask for a fault themselves.
         can_fail: those that can fail after the rules have let them through.
-        codes: the documented error codes.
+        codes_of: by operation, the error codes that its API documents.
         event_types: the types of events by short name.
     """
 
     operations: tuple[str, ...]
     about_something: tuple[str, ...]
     can_fail: tuple[str, ...]
-    codes: tuple[str, ...]
+    codes_of: Mapping[str, tuple[str, ...]]
     event_types: Mapping[str, str | None]
 
     @classmethod
@@ -40,15 +40,22 @@ class FaultTargets:
             operations=tuple(routes),
             about_something=tuple(name for name, route in routes.items() if route.subject),
             can_fail=tuple(name for name, route in routes.items() if route.can_fail),
-            codes=tuple(dict.fromkeys(code for api in served for code in api.codes)),
+            codes_of={route.operation: tuple(api.codes) for api in served for route in api.routes},
             event_types={name: type_ for api in served for name, type_ in api.event_types.items()},
         )
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every error code, each once."""
+        return tuple(dict.fromkeys(code for codes in self.codes_of.values() for code in codes))
 
     def of_fault(self, fault: AnyFault) -> tuple[str, ...]:
         """Return the operations that *fault* can be injected into."""
         if isinstance(fault, DeliveryFault):
             return (DELIVERIES,)
-        return self.can_fail if fault is Fault.FAILED else self.operations
+        if isinstance(fault, Fault):
+            return self.can_fail if fault is Fault.FAILED else self.operations
+        return tuple(name for name in self.operations if fault in self.codes_of[name])
 
     def named(self, word: str, fault: AnyFault) -> frozenset[str]:
         """Return the operations that *word* names, of those that *fault* can be injected into."""

@@ -192,7 +192,7 @@ class ApiDefinition:
     @property
     def codes(self) -> tuple[str, ...]:
         """The documented error codes."""
-        return tuple(code for code in self.errors if code.isdigit())
+        return tuple(self.errors)
 
     def error(self, code: str, detail: str | None = None) -> ProblemError:
         """Return what the API answers with this code, one of another API's included, which it has no words for."""
