@@ -16,7 +16,8 @@ _HINTS = {
     "charge-due-too-soon": "give a due date from tomorrow on, in the market's own time, and a new idempotency key",
     "cancel-charge-failed": "read the charge: what was captured is refunded instead",
     "conflict": "read what is there: an order_id is used once, and may be this very charge's already",
-    "idempotency-conflict": "use a new idempotency key: this one belongs to another request",
+    "idempotency-conflict": "use a new idempotency key: this one belongs to another request; one that is not given is "
+    "derived, of a charge from its order_id alone, so that other terms need an idempotency_key of their own",
     "illegal-agreement-update": "read the agreement: one that is not ACTIVE cannot be changed",
     "invalid-sale-unit": "ask Vipps MobilePay to enable Recurring for this sales unit",
     "invalid-suggested-max-amount": "suggest a maximum within the currency's limits",
