@@ -62,6 +62,21 @@ async def test_payments_go_on_elsewhere(merchant: Merchant, other: Sandbox) -> N
     assert after["still-open"].state == "AUTHORIZED"
 
 
+async def test_a_call_that_is_repeated_by_its_key_takes_no_effect_twice(merchant: Merchant, other: Sandbox) -> None:
+    """It is answered as before, but for where the user is sent; the key with another body is refused."""
+    created = await merchant.create(key="create-1")
+    await merchant.sandbox.approve(REFERENCE)
+    captured = await merchant.modify("capture", of(10000), key="capture-1")
+    other.load(through_json(merchant.sandbox.save()))
+    async with at(other) as there:
+        again = await there.create(key="create-1")
+        assert (again.status, again.json["reference"]) == (created.status, REFERENCE)
+        assert again.json["redirectUrl"] == other.payments[REFERENCE].redirect_url
+        assert (await there.modify("capture", of(10000), key="capture-1")).json == captured.json
+        assert other.payments[REFERENCE].captured_amount == 10000
+        assert (await there.modify("capture", of(20000), key="capture-1")).code == "4010"
+
+
 async def test_deadlines_go_on(merchant: Merchant, other: Sandbox) -> None:
     """Those that were to come, and an outcome that was not known yet."""
     await fill(merchant)
@@ -115,6 +130,8 @@ async def test_webhooks_are_signed_as_before(merchant: Merchant, other: Sandbox,
         lambda data: {**data, "version": 2},
         lambda data: {**data, "now": "yesterday"},
         lambda data: {**data, "webhooks": [{"id": "1"}]},
+        lambda data: {**data, "answers": [{"key": "1"}]},
+        lambda data: {**data, "addresses": None},
         lambda data: {**data, "apis": {"epayment": {"payments": [{"reference": "x"}]}}},
     ],
 )

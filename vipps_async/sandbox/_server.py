@@ -270,9 +270,9 @@ class Sandbox(FaultControls):
         await self._state.deliveries.settled(as_duration(timeout).total_seconds())
 
     def save(self) -> dict[str, Any]:
-        """Return what there is, ready for JSON: payments, webhooks with their secrets, and the time.
+        """Return what there is, ready for JSON: payments, used idempotency keys, webhooks with their secrets, the time.
 
-        Not deliveries, requests, tokens, idempotency keys that were used, nor faults to come.
+        Not deliveries, requests, tokens, nor faults to come.
         """
         return self._state.save()
 

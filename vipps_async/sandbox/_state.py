@@ -1,6 +1,6 @@
 """Everything that one sandbox remembers, wired together, apart from the server that it is reached through."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from vipps_async.sandbox._platform.api import ApiDefinition, Destination, Platfo
 from vipps_async.sandbox._platform.clock import Clock
 from vipps_async.sandbox._platform.consents import Consents
 from vipps_async.sandbox._platform.gateway import Gateway, ServedApi
-from vipps_async.sandbox._platform.idempotency import IdempotencyCache
+from vipps_async.sandbox._platform.idempotency import GivenAnswer, IdempotencyCache
 from vipps_async.sandbox._platform.pages import ApiPage
 from vipps_async.sandbox._platform.problems import draft_problem_document, problem_document
 from vipps_async.sandbox._platform.rate_limits import RateLimits
@@ -72,6 +72,7 @@ class SandboxState:
         deliveries: what is on its way there.
         faults: what goes wrong.
         consents: what users told.
+        redirect_url: returns the address of a destination for a token.
         requests: the latest requests.
     """
 
@@ -80,6 +81,7 @@ class SandboxState:
     deliveries: Deliveries
     faults: FaultPlan
     consents: Consents
+    redirect_url: Callable[[Destination, str], str]
     requests: RequestLog = attrs.field(factory=RequestLog)
 
     @property
@@ -116,15 +118,17 @@ class SandboxState:
         self.gateway.expire_due()
 
     def save(self) -> dict[str, Any]:
-        """Return what there is, ready for JSON: the APIs' things, webhooks with their secrets, and the time.
+        """Return what there is, ready for JSON: the APIs' things, used keys, webhooks with their secrets, and the time.
 
-        Not what is under way, nor what is only looked at: deliveries, requests, tokens, keys that were used, faults.
+        Not what is under way, nor what is only looked at: deliveries, requests, tokens, faults.
         """
         return {
             "version": _VERSION,
             "now": self.clock.now().isoformat(),
             "webhooks": saved(self.webhooks.registrations.all()),
             "apis": {served.definition.name: served.api.save() for served in self.gateway.apis},
+            "answers": saved(self.gateway.answers.all()),
+            "addresses": self._addresses(),
         }
 
     def restore(self, data: Any) -> None:
@@ -138,14 +142,29 @@ class SandboxState:
                 f"what is loaded must be what a sandbox of this version saved, not {shorten(data)}"
             )
         registrations = restored(data.get("webhooks"), tuple[Registration, ...])
+        answers = restored(data.get("answers"), tuple[GivenAnswer, ...])
+        addresses = restored(data.get("addresses"), dict[str, str])
         behind = restored(data.get("now"), datetime) - self.clock.now()
         for served in self.gateway.apis:
             if (mine := data.get("apis", {}).get(served.definition.name)) is not None:
                 served.api.restore(mine)
         self.webhooks.registrations.restore(registrations)
+        self.gateway.answers.restore(self._led_here(answers, addresses))
         if behind > timedelta():
             self.clock.advance(behind)
         self.expire_due()
+
+    def _addresses(self) -> dict[str, str]:
+        return {destination.name: self.redirect_url(destination, "") for destination in Destination}
+
+    def _led_here(self, answers: Iterable[GivenAnswer], addresses: Mapping[str, str]) -> Iterator[GivenAnswer]:
+        # An answer tells where the user is sent, which is the sandbox that has the payment now.
+        here = self._addresses()
+        for answer in answers:
+            body = answer.reply.body
+            for name, there in addresses.items():
+                body = body.replace(there.encode(), here.get(name, there).encode())
+            yield attrs.evolve(answer, reply=attrs.evolve(answer.reply, body=body))
 
     async def reset(self) -> None:
         """Forget everything, and return to the real time."""
@@ -228,7 +247,14 @@ def new_state(
         answers=IdempotencyCache(),
         strict=strict,
     )
-    return SandboxState(gateway=gateway, webhooks=webhooks, deliveries=deliveries, faults=faults, consents=consents)
+    return SandboxState(
+        gateway=gateway,
+        webhooks=webhooks,
+        deliveries=deliveries,
+        faults=faults,
+        consents=consents,
+        redirect_url=redirect_url,
+    )
 
 
 def _opened(api: ApiDefinition, platform: Platform, dialect: str) -> ServedApi:

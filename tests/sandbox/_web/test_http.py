@@ -126,6 +126,6 @@ async def test_large_requests_are_not_kept(merchant: Merchant, monkeypatch: pyte
         assert (await merchant.create(**nonsense, key=merchant.fresh_key())).status == 400
     assert len(merchant.sandbox.requests) == 2
     assert sum(len(request.body) for request in merchant.sandbox.requests) > 1_500_000
-    remembered = merchant.sandbox._state.gateway.answers._given.values()
+    remembered = merchant.sandbox._state.gateway.answers.all()
     assert len(remembered) == 5
-    assert max(len(fingerprint) + len(reply.body) for fingerprint, reply in remembered) < 20_000
+    assert max(len(answer.fingerprint) + len(answer.reply.body) for answer in remembered) < 20_000

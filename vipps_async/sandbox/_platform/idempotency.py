@@ -5,6 +5,7 @@ within the resource that the path names, if it names one; keys are remembered un
 """
 
 import json
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
@@ -26,6 +27,23 @@ class Scope:
     resource: str
 
 
+@attrs.frozen(kw_only=True)
+class GivenAnswer:
+    """An answer that a repeated request gets again.
+
+    Attributes:
+        scope: within what its key is unique.
+        key: the request's.
+        fingerprint: of the request's body.
+        reply: the answer.
+    """
+
+    scope: Scope
+    key: str
+    fingerprint: str
+    reply: HttpReply
+
+
 def is_remembered(status: int) -> bool:
     """Whether an answer with *status* is given again when its request is repeated."""
     return status < _SERVER_ERRORS and status not in _PASSING
@@ -39,7 +57,7 @@ class IdempotencyCache:
     """The answers that were given, by scope and key."""
 
     def __init__(self) -> None:
-        self._given: dict[tuple[Scope, str], tuple[bytes, HttpReply]] = {}
+        self._given: dict[tuple[Scope, str], GivenAnswer] = {}
 
     def find(self, scope: Scope, key: str, body: Any) -> HttpReply | None:
         """Return the answer that this request got before, or ``None`` if it is new.
@@ -50,21 +68,29 @@ class IdempotencyCache:
         given = self._given.get((scope, key))
         if given is None:
             return None
-        fingerprint, reply = given
-        if fingerprint != _fingerprint(body):
+        if given.fingerprint != _fingerprint(body):
             raise KeyReused
-        return reply
+        return given.reply
 
     def remember(self, scope: Scope, key: str, body: Any, reply: HttpReply) -> None:
         """Have *reply* given again, if it is one that is."""
         if is_remembered(reply.status):
-            self._given[scope, key] = (_fingerprint(body), reply)
+            self._given[scope, key] = GivenAnswer(scope=scope, key=key, fingerprint=_fingerprint(body), reply=reply)
+
+    def all(self) -> list[GivenAnswer]:
+        """Return every answer, oldest first."""
+        return list(self._given.values())
+
+    def restore(self, answers: Iterable[GivenAnswer]) -> None:
+        """Have these given again too, but for keys that were used here since."""
+        for each in answers:
+            self._given.setdefault((each.scope, each.key), each)
 
     def clear(self) -> None:
         """Forget every key."""
         self._given.clear()
 
 
-def _fingerprint(body: Any) -> bytes:
+def _fingerprint(body: Any) -> str:
     # Of the parsed body: a repetition may order its members differently and still ask for the same.
-    return sha256(json.dumps(body, sort_keys=True).encode()).digest()
+    return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
