@@ -3,20 +3,22 @@
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, TypeVar, cast
 
 from vipps_async._loops.thread import LoopThread
-from vipps_async.sandbox._epayment.handle import EPaymentHandle
 from vipps_async.sandbox._platform.clock import Clock
-from vipps_async.sandbox._recurring.handle import RecurringHandle
 from vipps_async.sandbox._server import Sandbox
 
 T = TypeVar("T")
 
-_BOUND_TO_THEIR_LOOP = (Clock, AbstractAsyncContextManager, EPaymentHandle, RecurringHandle)
+
+def _is_bound_to_its_loop(value: object) -> bool:
+    """Whether an object must be used in its own loop: one that has coroutine functions, and the clock."""
+    members = (member for kind in type(value).__mro__ for member in vars(kind).values())
+    return isinstance(value, Clock) or any(inspect.iscoroutinefunction(member) for member in members)
 
 
 class _Elsewhere:
@@ -56,7 +58,7 @@ class _Elsewhere:
             return partial(self._call, value)
         if isinstance(value, Mapping):  # a view, which would change under whoever reads it here
             return MappingProxyType(dict(value))
-        return _Elsewhere(value, self._loop) if isinstance(value, _BOUND_TO_THEIR_LOOP) else value
+        return _Elsewhere(value, self._loop) if _is_bound_to_its_loop(value) else value
 
 
 @contextmanager
