@@ -1,6 +1,7 @@
 """The targets of faults, as the APIs that a sandbox serves declare them. Performs no I/O."""
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Self
 
 import attrs
@@ -40,11 +41,11 @@ class FaultTargets:
             operations=tuple(routes),
             about_something=tuple(name for name, route in routes.items() if route.subject),
             can_fail=tuple(name for name, route in routes.items() if route.can_fail),
-            codes_of={route.operation: tuple(api.codes) for api in served for route in api.routes},
+            codes_of={route.operation: api.codes for api in served for route in api.routes},
             event_types={name: type_ for api in served for name, type_ in api.event_types.items()},
         )
 
-    @property
+    @cached_property
     def codes(self) -> tuple[str, ...]:
         """Every error code, each once."""
         return tuple(dict.fromkeys(code for codes in self.codes_of.values() for code in codes))
