@@ -24,6 +24,7 @@ from tests.sandbox._recurring.test_agreements import drafted as drafted_agreemen
 from tests.support.sandbox.merchant import Merchant, at, of
 from vipps_async.sandbox import Sandbox, run_in_thread
 from vipps_async.sandbox._faults import magic_values as wishes
+from vipps_async.sandbox._recurring.ceilings import LARGEST
 
 pytestmark = needs_documents
 
@@ -39,7 +40,7 @@ CAPTURED, REJECTED = "fuzzed-captured", "fuzzed-rejected"
 # operation -> the payment that it gets for the captured one, so that it can succeed and the others still can
 OWN = {"cancel": "fuzzed-cancelled", "adjustAuthorization": "fuzzed-adjusted", "approve": "fuzzed-created"}
 MUCH = 65_000_000
-LARGE = 2_000_000  # the most that one charge may be
+LARGE = LARGEST["NOK"]
 NOT_SERVED = "webhook$|merchant-|miami|accessToken"
 # What goes with other fields only, so that a request that has it at random is always refused.
 RARE = {"shipping", "expiresAt", "logistics", "qrFormat", "blockedSources", "token"}
